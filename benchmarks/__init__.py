@@ -1,0 +1,1 @@
+"""The harness: plans seeded grids of domain adaptation runs, executes them and reports the records."""

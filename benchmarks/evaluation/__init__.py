@@ -1,0 +1,1 @@
+"""Scores of saved outputs. Only `oracle` reads target labels."""

@@ -1,0 +1,40 @@
+"""Scores of saved outputs that need no target label."""
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluation.outputs import Outputs
+from benchmarks.evaluation.proxy_a_distance import ProxyADistance, proxy_a_distance
+
+
+def accuracy(logits: np.ndarray, y: np.ndarray) -> float:
+    """Share of samples whose largest logit (n, classes) is at their label (n,)."""
+    return float((logits.argmax(1) == y).mean())
+
+
+def evaluate(outputs: Outputs) -> dict[str, float]:
+    """Scores at one checkpoint."""
+    return {
+        f"{split}_accuracy": accuracy(outputs[f"{split}.logits"], outputs[f"{split}.y"])
+        for split in ("source_train", "source_val", "source_test")
+    }
+
+
+def evaluate_last(outputs: Outputs) -> dict[str, Any]:
+    """Scores too dear for every checkpoint: the proxy A-distance of source-test and target-test features."""
+    return distance_scores(
+        "proxy_a_distance", proxy_a_distance(outputs["source_test.features"], outputs["target_test.features"])
+    )
+
+
+def distance_scores(name: str, distance: ProxyADistance | None) -> dict[str, Any]:
+    """The fields of a distance under one name; none if there is no distance."""
+    if distance is None:
+        return {}
+    return {
+        name: distance.value,
+        f"{name}_spread": distance.spread,
+        f"{name}_n": distance.n,
+        f"{name}_size": distance.size,
+    }

@@ -1,0 +1,223 @@
+"""From suites and flags to the list of runs. Only the methods' settings need their files imported."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from benchmarks.protocol import Protocol
+from benchmarks.registry import DATASETS, METHODS
+from benchmarks.settings import Settings, UserError, format_query, nearest
+
+FORMAT = 1  # of specs and records
+BASELINE = "source_only"
+GROUPS = {
+    "core": ("source_only", "reweighting", "dan", "coral", "dann", "adda", "cdan", "cdan_e"),
+    "references": ("target_only", "majority"),
+}
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run, as asked for.
+
+    Attributes:
+        task: the short name; ``data`` has the options in full and the data set's version.
+        params: all resolved hyper-parameters of the method.
+        variant: the method's name, with those hyper-parameters that differ from their defaults.
+    """
+
+    task: str
+    data: Mapping[str, Any]
+    method: str
+    params: Mapping[str, Any]
+    protocol: Protocol
+    seed: int
+    variant: str = field(compare=False)
+
+    @cached_property
+    def run_id(self) -> str:
+        """12 hex digits that hash what was asked for, and nothing about how it is done."""
+        text = json.dumps({"format": FORMAT, **self.to_dict()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "data": dict(self.data),
+            "method": self.method,
+            "params": dict(self.params),
+            "protocol": self.protocol.model_dump(mode="json"),
+            "seed": self.seed,
+            "task": self.task,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], variant: str) -> "RunSpec":
+        """The inverse of :meth:`to_dict`."""
+        protocol = Protocol.parse(values["protocol"], "protocol")
+        return cls(**{**values, "protocol": protocol}, variant=variant)
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.variant} seed {self.seed}"
+
+
+class SuiteTask(Settings):
+    """A task of a suite, with its own changes to the suite's protocol."""
+
+    name: str
+    protocol: dict[str, Any] = {}
+
+
+class Suite(Settings):
+    """A named set of tasks under one protocol (``benchmarks/suites/*.toml``, or any TOML file)."""
+
+    kind: Literal["fair"] = Field(description="fair: one protocol for all methods, so they may be ranked")
+    description: str = ""
+    seeds: int = Field(3, ge=1)
+    protocol: dict[str, Any] = {}
+    methods: dict[str, dict[str, Any]] = Field({}, description="hyper-parameters other than the defaults")
+    task: tuple[SuiteTask, ...]
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """A cell that cannot be run, and why."""
+
+    task: str
+    variant: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The runs of one command, method by method within task and seed, and the cells that have none."""
+
+    suite: str
+    specs: list[RunSpec]
+    not_applicable: list[NotApplicable]
+
+
+def suite_names() -> list[str]:
+    return sorted(path.name[:-5] for path in _suites().iterdir() if path.name.endswith(".toml"))
+
+
+def load_suite(name: str) -> Suite:
+    """A suite that ships here, or a TOML file by its path.
+
+    Raises:
+        UserError: no such suite, or a file that is not one.
+    """
+    path = Path(name) if name.endswith(".toml") else _suites() / f"{name}.toml"
+    if not path.is_file():
+        raise UserError(f"unknown suite {nearest(name, suite_names())} (or give the path of a .toml file)")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"suite {name!r} is not valid TOML: {error}") from None
+    return Suite.parse(values, f"suite {name!r}")
+
+
+def method_names(text: str) -> list[str]:
+    """Expand ``dann,core`` to checked names, the baseline first, each once."""
+    names = [BASELINE]
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if part == "all":
+            names += [name for name in METHODS.names() if name not in GROUPS["references"]]
+        elif part in GROUPS:
+            names += GROUPS[part]
+        elif part in METHODS.names():
+            names.append(part)
+        else:
+            raise UserError(f"unknown method {nearest(part, [*METHODS.names(), *GROUPS, 'all'])}")
+    return list(dict.fromkeys(names))
+
+
+def parse_overrides(assignments: Sequence[str]) -> dict[str, dict[str, str]]:
+    """``dann.gamma=5`` and ``protocol.steps=100`` to values by owner."""
+    overrides: dict[str, dict[str, str]] = {}
+    for text in assignments:
+        path, equals, value = text.partition("=")
+        owner, dot, key = path.partition(".")
+        if not (equals and dot and key and value):
+            raise UserError(f"--set {text!r}: expected method.name=value or protocol.name=value")
+        if owner != "protocol":
+            METHODS.check(owner)
+        if key in overrides.setdefault(owner, {}):
+            raise UserError(f"--set {path} is given twice")
+        overrides[owner][key] = value
+    return overrides
+
+
+def plan(
+    suite: str,
+    methods: Sequence[str],
+    tasks: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Grid:
+    """All runs of a command.
+
+    Args:
+        suite: whose protocol, tasks and number of seeds hold.
+        tasks: if any, these instead of the suite's own.
+        seeds: if any, these instead of the suite's number of them.
+        overrides: settings by method name or ``protocol``.
+
+    Raises:
+        UserError: anything in it that does not exist or does not fit.
+    """
+    overrides = overrides or {}
+    settings = load_suite(suite)
+    protocols = _protocols(suite, settings, tasks, overrides.get("protocol", {}))
+    for owner in [*overrides, *settings.methods]:
+        if owner != "protocol":
+            METHODS.check(owner)
+        if owner in overrides and owner not in ("protocol", *methods):
+            raise UserError(f"--set {owner}: this method is not in the grid; add it to --methods")
+    seeds = range(settings.seeds) if seeds is None else seeds
+    specs, missing = [], []
+    for task, (data, protocol, classes) in protocols.items():
+        for seed in seeds:
+            for method in methods:
+                cls = METHODS.get(method)
+                values = {**settings.methods.get(method, {}), **overrides.get(method, {})}
+                params = cls.settings.parse(values, method)
+                variant = format_query(method, params.changed())
+                reason = cls.unsupported(classes, protocol)
+                if reason:
+                    missing.append(NotApplicable(task, variant, reason))
+                    continue
+                specs.append(
+                    RunSpec(task, data, method, params.model_dump(mode="json"), protocol, seed, variant)
+                )
+    return Grid(suite, specs, list(dict.fromkeys(missing)))
+
+
+def _protocols(
+    name: str, suite: Suite, tasks: Sequence[str], override: Mapping[str, Any]
+) -> dict[str, tuple[dict[str, Any], Protocol, int]]:
+    """Task name to its data's identity, its resolved protocol and its number of classes."""
+    from datasets.base import resolve
+
+    listed = {resolve(task.name).name: task for task in suite.task}
+    resolved = {}
+    for text in tasks or listed:
+        spec = resolve(text)
+        family = DATASETS.get(spec.family)()
+        own = listed[spec.name].protocol if spec.name in listed else family.protocol(spec.task)
+        base = Protocol.parse({**suite.protocol, **own}, f"suite {name!r}, protocol of {spec.name}")
+        data = {"options": dict(spec.options), "version": spec.version}
+        classes = len(family.classes(spec.task))
+        resolved[spec.name] = (data, base.replace(override, "protocol"), classes)
+    return resolved
+
+
+def _suites() -> Path:
+    return Path(str(files("benchmarks"))) / "suites"

@@ -1,0 +1,62 @@
+"""What stands beside a run's identity: which code and packages made it."""
+
+import hashlib
+import inspect
+import subprocess
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.registry import DATASETS, METHODS
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
+HARNESS = (
+    "benchmarks.run",
+    "benchmarks.training",
+    "benchmarks.randomness",
+    "benchmarks.evaluation.outputs",
+    "benchmarks.evaluation.scores",
+    "benchmarks.evaluation.proxy_a_distance",
+    "benchmarks.evaluation.oracle",
+    "datasets.base",
+)
+
+
+@cache
+def code_digest(method: str, family: str) -> str:
+    """12 hex digits over the files that decide a run's numbers: not those of other methods or datasets."""
+    paths = {Path(str(import_module(name).__file__)) for name in HARNESS}
+    for cls in (METHODS.get(method), DATASETS.get(family)):
+        for base in cls.__mro__:
+            if base.__module__.split(".")[0] not in ("builtins", "torch", "abc", "pydantic"):
+                paths.add(Path(inspect.getfile(base)))
+    for package in ("methods.losses", "methods.networks"):
+        paths |= set(Path(str(import_module(package).__file__)).parent.glob("*.py"))
+    digest = hashlib.sha256()
+    for path in sorted(paths, key=lambda path: (path.parent.name, path.name)):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    return {name: version(name) for name in PACKAGES} | {"git": _git_revision()}
+
+
+def _git_revision() -> str:
+    """The checkout's revision, with + if it has changes; empty when installed from a wheel."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        result = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+        )
+        return result.stdout.strip() if result.returncode == 0 else ""
+
+    try:
+        if not (folder.parent / ".git").exists():
+            return ""
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    except OSError:
+        return ""

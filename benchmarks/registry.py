@@ -1,0 +1,115 @@
+"""Methods and datasets by name.
+
+A name is the name of its file (``methods/dann.py`` is ``dann``), or of an installed package's entry point in
+the group ``benchmarks.methods`` or ``benchmarks.datasets``. So names are known without importing anything,
+and a file is imported only when its method or dataset is used. Stdlib only.
+"""
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+from benchmarks.settings import UserError, nearest
+
+T = TypeVar("T", bound=type)
+Info = TypeVar("Info")
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """What a table or a reader wants to know of a method."""
+
+    family: str
+    year: int
+    venue: str
+    paper: str
+    reference: bool = False  # trained on target labels: shown as a bound, never ranked
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """``version`` is part of every run's identity: raise it when samples, splits or defaults change."""
+
+    version: int
+    summary: str
+    licence: str
+
+
+class Registry(Generic[T, Info]):
+    """Maps a name to the class that its file registers.
+
+    Args:
+        kind: "method" or "dataset", for messages and for the entry point group.
+        package: the package whose modules are the built-in entries.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind, self.package = kind, package
+        self._classes: dict[str, T] = {}
+        self._info: dict[str, Info] = {}
+
+    @cached_property
+    def _modules(self) -> dict[str, str]:
+        """Name to module, without importing any."""
+        spec = importlib.util.find_spec(self.package)
+        assert spec is not None
+        paths = spec.submodule_search_locations
+        found = {
+            module.name: f"{self.package}.{module.name}"
+            for module in pkgutil.iter_modules(paths)
+            if not module.ispkg and module.name != "base"
+        }
+        for point in entry_points(group=f"benchmarks.{self.kind}s"):
+            if point.name in found:
+                raise UserError(
+                    f"{self.kind} {point.name!r} is defined by {found[point.name]} and again by the installed "
+                    f"package's entry point {point.value}; rename or uninstall one"
+                )
+            found[point.name] = point.value
+        return found
+
+    def names(self) -> list[str]:
+        return sorted(self._modules | self._classes)
+
+    def check(self, name: str) -> str:
+        """The name itself, or a UserError that suggests the nearest."""
+        if name not in self._classes and name not in self._modules:
+            raise UserError(f"unknown {self.kind} {nearest(name, self.names())}")
+        return name
+
+    def register(self, name: str, info: Info) -> Callable[[T], T]:
+        """Class decorator: enter the class under ``name``; a duplicate is an error."""
+
+        def enter(cls: T) -> T:
+            known = self._classes.get(name)
+            if known is not None and known.__qualname__ + known.__module__ != cls.__qualname__ + cls.__module__:
+                raise UserError(f"{self.kind} {name!r} is registered twice: {known} and {cls}")
+            self._classes[name], self._info[name] = cls, info
+            return cls
+
+        return enter
+
+    def get(self, name: str) -> T:
+        """The class, importing its file if needed."""
+        if self.check(name) not in self._classes:
+            importlib.import_module(self._modules[name])
+            if name not in self._classes:
+                raise UserError(f"{self._modules[name]} does not register the {self.kind} {name!r}")
+        return self._classes[name]
+
+    def info(self, name: str) -> Info:
+        self.get(name)
+        return self._info[name]
+
+    def remove(self, name: str) -> None:
+        """Forget a class that was registered by hand (for tests)."""
+        self._classes.pop(name), self._info.pop(name)
+
+
+METHODS: Registry[Any, MethodInfo] = Registry("method", "methods")
+DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets")

@@ -1,0 +1,107 @@
+"""Typed settings: hyper-parameters, protocols and suites, checked with one clear message.
+
+Stdlib and pydantic only: importing this must not import torch.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class UserError(Exception):
+    """Something the user can put right. Its message says what was wrong and what to do."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``name`` quoted, with the most similar known names, for an error message."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
+    return f"{name!r}; {hint}"
+
+
+def param(
+    default: Any,
+    doc: str,
+    *,
+    source: str,
+    low: float | None = None,
+    high: float | None = None,
+    log: bool = False,
+) -> Any:
+    """A documented hyper-parameter.
+
+    ``low`` and ``high`` bound what a search may draw (``log``: on a logarithmic scale); any value that
+    the type admits may be set by hand. ``source`` says where the default comes from: a paper's section,
+    or the label-free rule that chose it.
+    """
+    return Field(
+        default,
+        description=doc,
+        json_schema_extra={"source": source, "low": low, "high": high, "log": log},
+    )
+
+
+class Settings(BaseModel):
+    """Immutable, complete, and closed: an unknown key is an error that names the nearest one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], where: str) -> Self:
+        """Build from plain values or command-line strings (a tuple is written ``a,b``).
+
+        Raises:
+            UserError: an unknown key or a value of the wrong type; ``where`` opens the message.
+        """
+        for key in values:
+            if key not in cls.model_fields:
+                raise UserError(f"{where}: unknown setting {nearest(key, cls.model_fields)}")
+        try:
+            return cls.model_validate({key: _split(cls, key, value) for key, value in values.items()})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise UserError(f"{where}.{key} = {first['input']!r}: {first['msg'].lower()}") from None
+
+    def replace(self, values: Mapping[str, Any], where: str) -> Self:
+        """A checked copy with some values changed."""
+        return self.parse({**self.model_dump(), **values}, where)
+
+    def changed(self) -> dict[str, Any]:
+        """The values that differ from their defaults."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def _split(cls: type[BaseModel], key: str, value: Any) -> Any:
+    """A command-line string for a tuple field becomes its parts."""
+    annotation = cls.model_fields[key].annotation
+    if isinstance(value, str) and getattr(annotation, "__origin__", None) is tuple:
+        return tuple(part for part in value.split(",") if part)
+    return value
+
+
+def parse_query(text: str) -> tuple[str, dict[str, str]]:
+    """Split ``name?key=value&key=value``, the one grammar for a name with parameters.
+
+    Raises:
+        UserError: a part without ``=`` or a repeated key.
+    """
+    name, _, query = text.partition("?")
+    options: dict[str, str] = {}
+    for part in query.split("&") if query else []:
+        key, equals, value = part.partition("=")
+        if not (key and equals and value):
+            raise UserError(f"{text!r}: expected key=value after '?', got {part!r}")
+        if key in options:
+            raise UserError(f"{text!r}: {key!r} is given twice")
+        options[key] = value
+    return name, options
+
+
+def format_query(name: str, options: Mapping[str, Any]) -> str:
+    """The inverse of :func:`parse_query`, with keys in order."""
+    pairs = [f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in options.items()]
+    return name + ("?" + "&".join(sorted(pairs)) if pairs else "")

@@ -1,0 +1,285 @@
+"""The training loop: batches, optimiser, schedule, precision and random numbers, the same for every method."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.protocol import Protocol
+from benchmarks.randomness import BatchStream, key
+from datasets.base import TrainView
+from methods.base import Batch, Labelled, Loss, Method, Side, Stage, Unlabelled, Update, View
+
+SIGNALS = 50  # times in a run that signals are read
+EVALUATION_BATCH = 500
+
+Signals = dict[str, float]
+
+
+@dataclass
+class Progress:
+    """How far a training is, besides the states of method and optimiser: enough to go on from there."""
+
+    step: int = 0  # finished steps
+    begun: int = 0  # stages begun
+    backward_passes: int = 0
+    curves: list[Signals] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains one method on one task, step by step.
+
+    Args:
+        method: already on ``device`` and in the protocol's precision.
+        view: what training may see.
+        seed: of the run; with the step, it determines every random number.
+    """
+
+    def __init__(
+        self, method: Method, view: TrainView, protocol: Protocol, seed: int, device: torch.device
+    ) -> None:
+        self.method, self.protocol, self.seed, self.device = method, protocol, seed, device
+        self.source = Labelled(
+            x=torch.from_numpy(view.source.x).to(device),
+            y=torch.from_numpy(view.source.y).to(device),
+            index=torch.arange(len(view.source.y), device=device),
+            domain=torch.from_numpy(view.source.domain).to(device),
+        )
+        self.target = Unlabelled(
+            x=torch.from_numpy(view.target_x).to(device), index=torch.arange(len(view.target_x), device=device)
+        )
+        self.stages = list(method.stages())
+        self.ends = _stage_ends(self.stages, protocol.steps)
+        self.progress = Progress()
+        self.optimizer: torch.optim.Optimizer | None = None
+        self._trained: list[list[nn.Parameter]] = []
+        self._streams: dict[tuple[Side, str], BatchStream] = {}
+
+    def run(self) -> Iterator[int]:
+        """Train to the end; yields the number of finished steps at each checkpoint.
+
+        The last comes when every stage is through; a method without updates has no other.
+        """
+        *checkpoints, last = self.protocol.checkpoint_steps()
+        start = 0
+        for number, (stage, end) in enumerate(zip(self.stages, self.ends, strict=True)):
+            if self.progress.begun == number:
+                self._enter(stage)
+                if stage.begin:
+                    stage.begin(self._view(stage))
+                self.progress.begun += 1
+            while (step := self.progress.step) < end:
+                self._step(stage, step, (step - start) / (end - start), step + 1 in [*checkpoints, last])
+                self.progress.step += 1
+                if self.progress.step in checkpoints:
+                    yield self.progress.step
+            start = end
+        yield last
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on to the same final bits: tensors and plain values only."""
+        return {
+            "method": self.method.state_dict(),
+            "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
+            "progress": vars(self.progress),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.method.load_state_dict(state["method"])
+        self.progress = Progress(**state["progress"])
+        self._enter(self.stages[self.progress.begun - 1])
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
+
+    def _enter(self, stage: Stage) -> None:
+        """A new optimiser, and what each update of the stage trains."""
+        self.optimizer = self._new_optimizer(stage) if stage.updates else None
+        parameters = [(name, p) for name, p in self.method.named_parameters() if p.requires_grad]
+        self._trained = [[p for name, p in parameters if _trains(u, name)] for u in stage.updates]
+
+    def _step(self, stage: Stage, step: int, progress: float, checkpoint: bool) -> None:
+        if stage.each_epoch and self._new_epoch(stage, step):
+            stage.each_epoch(self._view(stage))
+        self.method.train()
+        self._seed_step(step)
+        signals: Signals = {"step": step + 1}
+        fraction = torch.tensor(progress, dtype=torch.float64, device=self.device)
+        for number, update in enumerate(stage.updates):
+            for repeat in range(update.repeat):
+                fresh = repeat if update.batch == "fresh" else 0
+                batch = self._batch(stage, step, f"/{number}.{fresh}" if fresh else "")
+                loss = update.loss(batch, fraction)
+                if checkpoint and loss.task is not None and loss.terms:
+                    signals["gradient_ratio"] = gradient_ratio(loss, self.method.encoder)
+                self._apply(loss, self._trained[number], step, progress)
+                signals |= _values({"task": loss.task, **loss.terms})
+        if step % max(1, self.protocol.steps // SIGNALS) == 0 or checkpoint:
+            self.progress.curves.append(signals | _values(self.method.signals))
+
+    def _apply(self, loss: Loss, trained: list[nn.Parameter], step: int, progress: float) -> None:
+        total = loss.total
+        if not math.isfinite(float(total)):
+            raise FloatingPointError(
+                f"the loss is {float(total)} at step {step + 1} of {self.protocol.steps} "
+                f"({', '.join(f'{k} {v:.3g}' for k, v in _values({'task': loss.task, **loss.terms}).items())}); "
+                "try a smaller learning rate or trade-off"
+            )
+        assert self.optimizer is not None
+        gradients = torch.autograd.grad(total, trained, allow_unused=True)
+        for parameter, gradient in zip(trained, gradients, strict=True):
+            parameter.grad = gradient
+        decay = (1 + 10 * progress) ** -0.75 if self.protocol.schedule == "inverse" else 1.0
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * decay
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.progress.backward_passes += 1
+
+    def _batch(self, stage: Stage, step: int, fresh: str) -> Batch:
+        def index(side: Side) -> Tensor:
+            return torch.from_numpy(self._stream(side, fresh)[step]).to(self.device)
+
+        source = target = None
+        if stage.sees != "target":
+            i = index("source")
+            x, y = self._inputs(self.source.x[i]), self.source.y[i]
+            source = Labelled(x, y, i, self.source.domain[i])
+        if stage.sees != "source":
+            i = index("target")
+            target = Unlabelled(self._inputs(self.target.x[i]), i)
+        return Batch(source, target)
+
+    def _stream(self, side: Side, fresh: str = "") -> BatchStream:
+        if (side, fresh) not in self._streams:
+            size = len(self.source.y if side == "source" else self.target.x)
+            batch = self.protocol.source_batch if side == "source" else self.protocol.target_batch
+            self._streams[side, fresh] = BatchStream(self.seed, f"batches/{side}{fresh}", size, batch)
+        return self._streams[side, fresh]
+
+    def _view(self, stage: Stage) -> View:
+        visible: dict[Side, Labelled | Unlabelled] = {}
+        if stage.sees != "target":
+            visible["source"] = self.source
+        if stage.sees != "source":
+            visible["target"] = self.target
+
+        def embed(side: Side) -> tuple[Tensor, Tensor]:
+            return self.outputs(visible[side].x, side)
+
+        return View(
+            source=self.source if "source" in visible else None,
+            target=self.target if "target" in visible else None,
+            embed=embed,
+            seed=key(self.seed, "method", self.stages.index(stage), self.progress.step),
+        )
+
+    @torch.no_grad()
+    def outputs(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
+        """Features and logits of stored inputs, in evaluation mode."""
+        self.method.eval()
+        parts = [self.method.predict(self._inputs(part), side) for part in x.split(EVALUATION_BATCH)]
+        features, logits = zip(*parts, strict=True)
+        return torch.cat(features), torch.cat(logits)
+
+    def _inputs(self, x: Tensor) -> Tensor:
+        """Stored inputs as networks take them: uint8 images scaled to [-1, 1]."""
+        x = x.to(self.device)
+        x = x.to(_dtype(self.protocol)) / 127.5 - 1 if x.dtype == torch.uint8 else x.to(_dtype(self.protocol))
+        return x.to(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+    def _new_epoch(self, stage: Stage, step: int) -> bool:
+        stream = self._stream("source" if stage.sees == "source" else "target")
+        first = step == 0 or step in self.ends
+        return first or stream.epoch(step) != stream.epoch(step - 1)
+
+    def _seed_step(self, step: int) -> None:
+        seed = key(self.seed, "step", step)
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def _new_optimizer(self, stage: Stage) -> torch.optim.Optimizer:
+        protocol = self.protocol
+        rates = {
+            "backbone": protocol.lr_backbone,
+            "new": protocol.lr_new,
+            "adversary": protocol.lr_adversary,
+        }
+        by_role: dict[str, list[nn.Parameter]] = {role: [] for role in rates}
+        for name, parameter in self.method.named_parameters():
+            if parameter.requires_grad:
+                by_role[_role(self.method, name)].append(parameter)
+        scale = protocol.lr_finetune if stage.finetune else 1.0
+        groups = [
+            {"params": parameters, "lr": rates[role] * scale, "initial_lr": rates[role] * scale}
+            for role, parameters in by_role.items()
+            if parameters
+        ]
+        if protocol.optimizer == "adam":
+            return torch.optim.Adam(groups, weight_decay=protocol.weight_decay, fused=True)
+        return torch.optim.SGD(
+            groups, momentum=0.9, nesterov=True, weight_decay=protocol.weight_decay, fused=True
+        )
+
+
+def gradient_ratio(loss: Loss, encoder: nn.Module) -> float:
+    """Norm of the alignment terms' gradient at the encoder, over that of the task's; NaN without one."""
+    parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    assert loss.task is not None
+    terms = torch.stack(list(loss.terms.values())).sum()
+    if not parameters or not terms.requires_grad:
+        return 0.0
+    norms = []
+    for part in (terms, loss.task):
+        gradients = torch.autograd.grad(part, parameters, retain_graph=True, allow_unused=True)
+        squares = [gradient.square().sum() for gradient in gradients if gradient is not None]
+        norms.append(float(torch.stack(squares).sum().sqrt()) if squares else 0.0)
+    return norms[0] / norms[1] if norms[1] else math.nan
+
+
+def prepare(device: torch.device, protocol: Protocol) -> None:
+    """Process-wide settings under which a run is repeatable to the bit."""
+    torch.set_num_threads(protocol.threads)
+    torch.set_flush_denormal(True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+
+
+def to_device(method: Method, device: torch.device, protocol: Protocol) -> Method:
+    return method.to(device=device, dtype=_dtype(protocol), memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _dtype(protocol: Protocol) -> torch.dtype:
+    return {"float32": torch.float32, "float64": torch.float64}[protocol.precision]
+
+
+def _stage_ends(stages: list[Stage], steps: int) -> list[int]:
+    """The number of finished steps at which each stage ends; one without updates takes none."""
+    shares = np.array([stage.share if stage.updates else 0.0 for stage in stages])
+    if not shares.sum():
+        return [0] * len(stages)
+    return [round(end) for end in np.cumsum(shares) / shares.sum() * steps]
+
+
+def _trains(update: Update, name: str) -> bool:
+    return any(prefix == "*" or name.startswith(prefix) for prefix in update.trains)
+
+
+def _role(method: nn.Module, parameter: str) -> str:
+    """The role of the outermost module around a parameter that has one; "new" if none has."""
+    module: nn.Module = method
+    for part in parameter.split(".")[:-1]:
+        module = getattr(module, part)
+        if isinstance(role := getattr(module, "role", None), str):
+            return role
+    return "new"
+
+
+def _values(scalars: dict[str, Tensor] | dict[str, Tensor | None]) -> Signals:
+    return {name: float(value.detach()) for name, value in scalars.items() if value is not None}
+
+

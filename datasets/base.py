@@ -1,0 +1,292 @@
+"""Domains, splits and tasks, and the two views of a task: what training may see, and the rest.
+
+Labels of the target leave a :class:`Task` in one place only, :meth:`Task.oracle`, which
+``benchmarks/evaluation/oracle.py`` alone may call.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import permutations
+from typing import Any, ClassVar
+
+import numpy as np
+
+from benchmarks.randomness import generator
+from benchmarks.registry import DATASETS
+from benchmarks.settings import Settings, UserError, format_query, nearest, parse_query
+
+TEST_SHARE = 0.3  # of a domain's samples, where the data set has no test split of its own
+VAL_SHARE = 0.1  # of the source's training samples
+SPLIT_SEED = 0  # splits belong to the data set's version, never to a run
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One domain as its reader returns it.
+
+    Attributes:
+        x: (n, ...) float32, used as it is; or uint8 images (n, channels, height, width), which the harness
+            scales to [-1, 1].
+        y: (n,) int64 labels in 0..classes-1.
+        test: (n,) bool, the data set's own test samples; None: drawn at random, blind to the labels.
+        groups: (n,) ids of samples that belong together and must stay on one side of a split.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    test: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Samples with labels and, for several sources, the number of the domain each came from."""
+
+    x: np.ndarray
+    y: np.ndarray
+    domain: np.ndarray
+
+
+@dataclass(frozen=True)
+class TrainView:
+    """All that training may see: the labelled source and the target's inputs."""
+
+    source: Labelled
+    target_x: np.ndarray
+
+
+@dataclass(frozen=True)
+class EvaluationView:
+    """What is forwarded at a checkpoint. The target's labels are not here."""
+
+    source_val: Labelled
+    source_test: Labelled
+    target_test_x: np.ndarray
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The target's labels: of its test samples, in the order of ``EvaluationView.target_test_x``."""
+
+    target_test_y: np.ndarray
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A task by name, resolved but not loaded.
+
+    Attributes:
+        name: the short canonical name: options at their defaults are left out.
+        options: every option, defaults included.
+        version: the data set's version.
+    """
+
+    name: str
+    family: str
+    task: str
+    options: Mapping[str, Any]
+    version: int
+
+
+class Task:
+    """Source domain(s) and a target domain, split.
+
+    Raises:
+        UserError: the domains do not fit together, or their values cannot be trained on.
+    """
+
+    def __init__(
+        self, name: str, classes: Sequence[str], sources: Sequence[Samples], target: Samples
+    ) -> None:
+        self.name, self.classes = name, tuple(classes)
+        for samples in (*sources, target):
+            _check(name, samples, len(classes))
+        sources, target = _same_channels(name, [*sources, target])
+        train, val, test = zip(*(_split(samples) for samples in sources), strict=True)
+        self._source = {
+            "train": _labelled(sources, train),
+            "val": _labelled(sources, val),
+            "test": _labelled(sources, test),
+        }
+        self._target = target
+        self._target_train = np.flatnonzero(~_test_mask(target))
+        self._target_test = np.flatnonzero(_test_mask(target))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self._target.x.shape[1:]
+
+    def train_view(self) -> TrainView:
+        return TrainView(self._source["train"], self._target.x[self._target_train])
+
+    def evaluation_view(self, *, transductive: bool) -> EvaluationView:
+        scored = self._target.x[self._scored(transductive)]
+        return EvaluationView(self._source["val"], self._source["test"], scored)
+
+    def oracle(self, *, transductive: bool) -> Oracle:
+        """The labels that no training may see."""
+        return Oracle(self._target.y[self._scored(transductive)])
+
+    def supervised_on_target(self) -> "Task":
+        """The same task with the labelled target as its source: what a reference trains on."""
+        return Task(self.name, self.classes, [self._target], self._target)
+
+    def _scored(self, transductive: bool) -> np.ndarray:
+        return self._target_train if transductive else self._target_test
+
+
+class Family(ABC):
+    """A set of tasks over domains of one kind. Subclasses are registered with ``@DATASETS.register``."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def classes(self, task: str) -> tuple[str, ...]:
+        """Names of the classes that the task's domains share."""
+
+    @abstractmethod
+    def tasks(self) -> list[str]:
+        """Names of all tasks, without the family."""
+
+    @abstractmethod
+    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+        """The reader: source domains and the target domain of a task, not yet split."""
+
+    def check(self, task: str) -> None:
+        """Raise a UserError unless ``task`` can be read."""
+        if task not in self.tasks():
+            raise UserError(f"{self.name} has no task {nearest(task, self.tasks())}")
+
+    def options(self, task: str) -> type[Settings]:
+        """The typed parameters of a task; none by default."""
+        return Settings
+
+    def protocol(self, task: str) -> dict[str, Any]:
+        """Protocol settings that suit the task, such as its backbone, for suites that do not say."""
+        return {}
+
+
+class DomainFamily(Family):
+    """Named domains; every ordered pair is a task, and ``a+b-c`` has two sources."""
+
+    domains: tuple[str, ...]
+
+    @abstractmethod
+    def read_domain(self, domain: str) -> Samples:
+        """One domain, not yet split."""
+
+    def tasks(self) -> list[str]:
+        return [f"{source}-{target}" for source, target in permutations(self.domains, 2)]
+
+    def check(self, task: str) -> None:
+        sources, target = _parse_pair(task)
+        for domain in (*sources, target):
+            if domain not in self.domains:
+                raise UserError(f"{self.name} has no domain {nearest(domain, self.domains)}")
+        if target in sources or len(set(sources)) < len(sources):
+            raise UserError(f"{self.name}/{task}: a domain is named twice")
+
+    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+        sources, target = _parse_pair(task)
+        return [self.read_domain(source) for source in sources], self.read_domain(target)
+
+
+def resolve(text: str) -> TaskSpec:
+    """Check a task name such as ``toys/moons?rotation=50`` without loading its data.
+
+    Raises:
+        UserError: an unknown family, domain, task or option.
+    """
+    path, query = parse_query(text)
+    family_name, slash, task = path.partition("/")
+    if not slash or not task:
+        raise UserError(f"task {text!r}: expected family/task, for example toys/blobs; see `list tasks`")
+    family = DATASETS.get(family_name)()
+    family.check(task)
+    options = family.options(task).parse(query, f"task {text!r}")
+    return TaskSpec(
+        name=format_query(path, options.changed()),
+        family=family_name,
+        task=task,
+        options=options.model_dump(mode="json"),
+        version=DATASETS.info(family_name).version,
+    )
+
+
+@lru_cache(maxsize=2)
+def load(name: str) -> Task:
+    """Read and split a task (cached: the runs of a grid share it)."""
+    spec = resolve(name)
+    family = DATASETS.get(spec.family)()
+    sources, target = family.read(spec.task, family.options(spec.task).parse(spec.options, name))
+    return Task(name, family.classes(spec.task), sources, target)
+
+
+def _parse_pair(task: str) -> tuple[list[str], str]:
+    source, dash, target = task.rpartition("-")
+    if not (dash and source and target):
+        raise UserError(f"task {task!r}: expected source-target or source+source-target")
+    return source.split("+"), target
+
+
+def _test_mask(samples: Samples) -> np.ndarray:
+    """Which samples are for testing: the data set's own, or whole groups drawn blind to the labels."""
+    if samples.test is not None:
+        return samples.test
+    return _draw(len(samples.x), samples.groups, TEST_SHARE, "split/test")
+
+
+def _draw(size: int, groups: np.ndarray | None, share: float, stream: str) -> np.ndarray:
+    """A mask (size,) of about ``share`` of the samples, whole groups at a time. Never sees a label."""
+    _, group = np.unique(np.arange(size) if groups is None else groups, return_inverse=True)
+    order = generator(SPLIT_SEED, stream).permutation(group.max() + 1)
+    taken = np.cumsum(np.bincount(group)[order]) <= round(share * size)
+    taken[0] = True
+    return np.isin(group, order[taken])
+
+
+def _split(samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of a source domain's train, val and test samples."""
+    test = _test_mask(samples)
+    rest = np.flatnonzero(~test)
+    groups = None if samples.groups is None else samples.groups[rest]
+    val = _draw(len(rest), groups, VAL_SHARE, "split/val")
+    return rest[~val], rest[val], np.flatnonzero(test)
+
+
+def _labelled(domains: Sequence[Samples], parts: Sequence[np.ndarray]) -> Labelled:
+    pairs = list(zip(domains, parts, strict=True))
+    return Labelled(
+        x=np.concatenate([domain.x[part] for domain, part in pairs]),
+        y=np.concatenate([domain.y[part] for domain, part in pairs]),
+        domain=np.concatenate([np.full(len(part), number) for number, (_, part) in enumerate(pairs)]),
+    )
+
+
+def _check(name: str, samples: Samples, classes: int) -> None:
+    x, y = samples.x, samples.y
+    if len(x) != len(y) or len(x) < 2:
+        raise UserError(f"{name}: a domain has {len(x)} inputs and {len(y)} labels; it needs at least 2 of each")
+    if x.dtype not in (np.float32, np.uint8):
+        raise UserError(f"{name}: inputs are {x.dtype}; they must be float32, or uint8 images")
+    if x.dtype == np.float32 and not np.isfinite(x).all():
+        raise UserError(f"{name}: inputs contain NaN or infinity")
+    if y.dtype != np.int64 or y.min() < 0 or y.max() >= classes:
+        raise UserError(f"{name}: labels must be int64 in 0..{classes - 1}, got {y.dtype} {y.min()}..{y.max()}")
+
+
+def _same_channels(name: str, domains: list[Samples]) -> tuple[list[Samples], Samples]:
+    """Grey images beside colour ones are repeated to three channels; other shapes must agree."""
+    channels = max(samples.x.shape[1] for samples in domains)
+    matched = []
+    for samples in domains:
+        x = samples.x
+        if x.dtype == np.uint8 and x.shape[1] == 1 and channels == 3:
+            x = np.repeat(x, 3, axis=1)
+        if x.shape[1:] != (channels, *domains[-1].x.shape[2:]):
+            shapes = " and ".join(str(samples.x.shape[1:]) for samples in domains)
+            raise UserError(f"{name}: the domains have inputs of different shapes: {shapes}")
+        matched.append(Samples(x, samples.y, samples.test, samples.groups))
+    return matched[:-1], matched[-1]

@@ -1,0 +1,143 @@
+"""Small generated shifts, each built to show one thing. The target is a fresh draw, never the source moved.
+
+====================  =====================================================  =============================
+task                  source -> target                                       who should profit
+====================  =====================================================  =============================
+``toys/blobs``        two blobs translated along the line through them       every marginal alignment
+``toys/moons``        two moons rotated                                      adversarial methods
+``toys/scale``        class means fixed, covariance rotated and scaled       CORAL
+``toys/covariate``    p(x) moves, p(y|x) shared, for a linear model          reweighting
+``toys/waves``        images with a brightness and contrast shift            every marginal alignment
+``toys/flipped``      the class priors are reversed                          nobody: aligning must hurt
+====================  =====================================================  =============================
+
+The blobs, with ``A`` holding 60% of the samples in both domains (lower case: the target)::
+
+        A        a  B        b
+    ----+--------+--+--------+---->      a source classifier cuts at ^, so that all of the target is B;
+       -2     ^ .8  2       4.8          cutting between a and B keeps the order of the classes, and
+                                         the unequal shares make it the only way to match the marginals
+
+scikit-learn is imported where it is used: checking a task's name should not wait for it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.randomness import generator
+from benchmarks.registry import DATASETS, DatasetInfo
+from benchmarks.settings import Settings, param
+from datasets.base import Family, Samples
+
+TRAIN, TEST = 1000, 1000  # samples a domain
+
+Draw = Callable[[np.random.Generator, int, bool, Any], tuple[np.ndarray, np.ndarray]]
+
+
+class Moons(Settings):
+    rotation: float = param(35.0, "degrees by which the target is rotated", source="JMLR 2016, section 5.1")
+
+
+class Waves(Settings):
+    m: float = param(1.0, "mean shift of the target; its contrast is scaled by 1 + m", source="this suite")
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def blobs(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import make_blobs
+
+    shift = 2.8 if target else 0.0
+    share = [n * 6 // 10, n - n * 6 // 10]
+    centres = [(-2.0 + shift, 0.0), (2.0 + shift, 0.0)]
+    return make_blobs(share, centers=centres, cluster_std=0.3, random_state=_seed(rng))
+
+
+def moons(rng: np.random.Generator, n: int, target: bool, options: Moons) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import make_moons
+
+    x, y = make_moons(n, noise=0.1, random_state=_seed(rng))
+    angle = np.deg2rad(options.rotation if target else 0.0)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    centre = np.array([0.5, 0.25])
+    return (x - centre) @ turn, y
+
+
+def scale(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """The class shows in two directions; which of them is noisy, and how much, is what changes."""
+    y = rng.integers(2, size=n)
+    spread = np.array([1.5, 0.5, 1.0, 1.0, 1.0, 1.0]) if target else np.array([0.4, 1.2, 1.0, 1.0, 1.0, 1.0])
+    x = rng.normal(size=(n, 6)) * spread
+    x[:, :2] += 2.0 * y[:, None] - 1.0
+    return x, y
+
+
+def covariate(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """y says, but for 5% of noise, on which side of one parabola x lies; the target sits on its right arm."""
+    x = rng.normal(size=(n, 2)) * (0.6 if target else 1.0) + (np.array([1.2, 0.6]) if target else 0.0)
+    y = x[:, 1] > x[:, 0] ** 2 - 0.8
+    return x, (y ^ (rng.random(n) < 0.05)).astype(np.int64)
+
+
+def waves(rng: np.random.Generator, n: int, target: bool, options: Waves) -> tuple[np.ndarray, np.ndarray]:
+    """Class k is a sine of its own direction and frequency, at a random phase, in noise."""
+    y = rng.integers(5, size=n)
+    angle, frequency = np.pi * y / 5, 2.0 + y
+    rows, columns = np.meshgrid(np.arange(32) / 32, np.arange(32) / 32, indexing="ij")
+    along = np.cos(angle)[:, None, None] * columns + np.sin(angle)[:, None, None] * rows
+    phase = rng.uniform(0, 2 * np.pi, size=(n, 1, 1))
+    sine = np.sin(2 * np.pi * frequency[:, None, None] * along + phase)
+    x = 0.5 * sine[:, None] + rng.normal(scale=0.8, size=(n, 3, 32, 32))
+    return x * (1 + options.m) + options.m if target else x, y
+
+
+def flipped(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
+    y = (rng.random(n) < (0.85 if target else 0.15)).astype(np.int64)
+    return rng.normal(size=(n, 2)) * 0.7 + (2.0 * y[:, None] - 1.0), y
+
+
+TOYS: dict[str, tuple[Draw, type[Settings], dict[str, Any]]] = {
+    "blobs": (blobs, Settings, {"backbone": "mlp"}),
+    "moons": (moons, Moons, {"backbone": "mlp"}),
+    "scale": (scale, Settings, {"backbone": "mlp"}),
+    "covariate": (covariate, Settings, {"backbone": "linear"}),
+    "waves": (waves, Waves, {"backbone": "cnn"}),
+    "flipped": (flipped, Settings, {"backbone": "mlp"}),
+}
+
+
+@DATASETS.register(
+    "toys",
+    DatasetInfo(version=1, summary="generated shifts that each show one thing", licence="none: generated"),
+)
+class Toys(Family):
+    name = "toys"
+
+    def classes(self, task: str) -> tuple[str, ...]:
+        return tuple("01234") if task == "waves" else ("0", "1")
+
+    def tasks(self) -> list[str]:
+        return list(TOYS)
+
+    def options(self, task: str) -> type[Settings]:
+        return TOYS[task][1]
+
+    def protocol(self, task: str) -> dict[str, Any]:
+        return TOYS[task][2]
+
+    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+        draw = TOYS[task][0]
+
+        def domain(name: str) -> Samples:
+            parts = [
+                draw(generator(0, f"toys/{task}/{name}/{part}"), size, name == "target", options)
+                for part, size in (("train", TRAIN), ("test", TEST))
+            ]
+            x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+            return Samples(x.astype(np.float32), y.astype(np.int64), test=np.arange(len(x)) >= TRAIN)
+
+        return [domain("source")], domain("target")

@@ -1,0 +1,72 @@
+"""Conditional adversarial domain adaptation (Long et al., NeurIPS 2018)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.registry import METHODS, MethodInfo
+from benchmarks.settings import param
+from methods import base
+from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
+from methods.networks.build import Build
+from methods.networks.grl import reverse
+
+LARGEST_MAP = 4096  # above it the map is randomised, to 1024 dimensions (section 3.1 and 4)
+RANDOM_MAP = 1024
+
+
+class Params(base.Params):
+    trade_off: float = param(1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 4")
+    gamma: float = param(10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 4")
+
+
+@METHODS.register(
+    "cdan",
+    MethodInfo("adversarial", 2018, "NeurIPS", "Long et al., Conditional Adversarial Domain Adaptation"),
+)
+class CDAN(base.Method):
+    """DANN whose discriminator reads features ⊗ class probabilities, the probabilities detached."""
+
+    settings = Params
+    params: Params
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.map = MultilinearMap(self.n_features, build.n_classes, build)
+        self.discriminator = build.discriminator(self.map.out_features)
+
+    def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
+        strength = self.params.trade_off * ramp(progress, self.params.gamma)
+        on_source, on_target = (
+            self.discriminator(
+                self.map(reverse(side.features, strength), side.logits.detach().softmax(1))
+            )
+            for side in (source, target)
+        )
+        self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))
+        weights = (self.sample_weight(side.logits.detach()) for side in (source, target))
+        return {"domain": domain_loss(on_source, on_target, *weights)}
+
+    def sample_weight(self, logits: Tensor) -> Tensor | None:
+        """Weights (n,) of samples (n, classes) in the domain loss; None is equal weights."""
+        return None
+
+
+class MultilinearMap(nn.Module):
+    """f ⊗ p, flattened; or, above ``LARGEST_MAP`` dimensions, (R_f f) ⊙ (R_p p) / √1024 with fixed Gaussian R."""
+
+    def __init__(self, n_features: int, n_classes: int, build: Build) -> None:
+        super().__init__()
+        self.randomised = n_features * n_classes > LARGEST_MAP
+        self.out_features = RANDOM_MAP if self.randomised else n_features * n_classes
+        if self.randomised:
+            with build.seeded("random_map"):
+                self.register_buffer("of_features", torch.randn(n_features, RANDOM_MAP))
+                self.register_buffer("of_classes", torch.randn(n_classes, RANDOM_MAP))
+
+    def forward(self, features: Tensor, probabilities: Tensor) -> Tensor:
+        """(n, d) and (n, classes) to (n, out_features)."""
+        if self.randomised:
+            return (features @ self.of_features) * (probabilities @ self.of_classes) / math.sqrt(RANDOM_MAP)
+        return (probabilities[:, :, None] * features[:, None, :]).flatten(1)

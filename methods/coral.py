@@ -1,0 +1,25 @@
+"""Deep CORAL (Sun and Saenko, ECCV workshops 2016)."""
+
+from typing import Literal
+
+from torch import Tensor
+
+from benchmarks.registry import METHODS, MethodInfo
+from benchmarks.settings import param
+from methods import base
+from methods.losses.coral import coral
+
+
+class Params(base.Params):
+    trade_off: float = param(1.0, "weight of the loss", low=0.01, high=1000, log=True, source="TBD")
+    layer: Literal["logits", "features"] = param("logits", "whose covariance is matched", source="section 3.2")
+
+
+@METHODS.register("coral", MethodInfo("moments", 2016, "ECCV workshops", "Sun and Saenko, Deep CORAL"))
+class CORAL(base.Method):
+    settings = Params
+    params: Params
+
+    def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
+        layer = self.params.layer
+        return {"coral": self.params.trade_off * coral(getattr(source, layer), getattr(target, layer))}

@@ -1,0 +1,43 @@
+"""Domain-adversarial training (Ganin et al., JMLR 2016)."""
+
+from torch import Tensor
+
+from benchmarks.registry import METHODS, MethodInfo
+from benchmarks.settings import param
+from methods import base
+from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
+from methods.networks.build import Build
+from methods.networks.grl import reverse
+
+
+class Params(base.Params):
+    trade_off: float = param(1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 5.2.2")
+    gamma: float = param(10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 5.2.2")
+    warmup: float = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none in the paper")
+
+
+@METHODS.register(
+    "dann",
+    MethodInfo("adversarial", 2016, "JMLR", "Ganin et al., Domain-Adversarial Training of Neural Networks"),
+)
+class DANN(base.Method):
+    """A discriminator tells the domains apart; the encoder gets its gradient reversed and scaled by λ.
+
+    λ scales that reversed gradient alone: the discriminator itself always learns at full weight.
+    """
+
+    settings = Params
+    params: Params
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.discriminator = build.discriminator(self.n_features)
+
+    def alignment(
+        self, source: base.Embedded, target: base.Embedded, progress: Tensor
+    ) -> dict[str, Tensor]:
+        strength = self.params.trade_off * ramp(progress, self.params.gamma, self.params.warmup)
+        on_source = self.discriminator(reverse(source.features, strength))
+        on_target = self.discriminator(reverse(target.features, strength))
+        self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))
+        return {"domain": domain_loss(on_source, on_target)}

@@ -1,0 +1,26 @@
+"""Heads and discriminators: protocol settings, the same for every method of a table."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+def perceptron(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
+    """Linear layers of the given sizes with ReLU, and dropout if any, between them."""
+    layers: list[nn.Module] = []
+    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        if number:
+            layers += [nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+        layers.append(nn.Linear(inputs, outputs))
+    return nn.Sequential(*layers)
+
+
+class Discriminator(nn.Module):
+    """Tells the domains apart: features (n, d) to one logit each (n,); above 0 means source."""
+
+    def __init__(self, in_features: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.net = perceptron([in_features, *hidden, 1])
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.net(features).squeeze(1)

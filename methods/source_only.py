@@ -1,0 +1,12 @@
+"""The baseline: train on the source, never look at the target."""
+
+from collections.abc import Sequence
+
+from benchmarks.registry import METHODS, MethodInfo
+from methods.base import Method, Stage, Update
+
+
+@METHODS.register("source_only", MethodInfo("baseline", 2010, "-", "training on the source alone"))
+class SourceOnly(Method):
+    def stages(self) -> Sequence[Stage]:
+        return [Stage("source", [Update(self.loss)], sees="source")]

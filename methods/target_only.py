@@ -1,0 +1,11 @@
+"""A reference, not a method: the harness gives it the labelled target as its source. The usual ceiling."""
+
+from benchmarks.registry import METHODS, MethodInfo
+from methods.source_only import SourceOnly
+
+
+@METHODS.register(
+    "target_only", MethodInfo("reference", 2010, "-", "training on the target's labels", reference=True)
+)
+class TargetOnly(SourceOnly):
+    pass

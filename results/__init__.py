@@ -1,0 +1,1 @@
+"""Data only: baselines, records and tables of our own runs."""
