@@ -20,7 +20,8 @@ class Protocol(Settings):
     lr_finetune: float = Field(0.1, gt=0, description="factor for stages that start from a trained encoder")
     weight_decay: float = Field(5e-4, ge=0)
     schedule: Literal["constant", "inverse"] = Field(
-        "inverse", description="inverse: lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2)"
+        "inverse",
+        description="inverse: lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2)",
     )
     steps: int = Field(500, ge=1, description="drawn pairs of batches; stages share them")
     source_batch: int = Field(64, ge=2)

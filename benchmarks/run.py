@@ -22,6 +22,7 @@ from benchmarks.provenance import code_digest, package_versions
 from benchmarks.registry import METHODS
 from benchmarks.training import Signals, Trainer, prepare, to_device
 from datasets.base import Task, load
+from methods.base import MethodWarning
 from methods.networks.build import Build
 
 SAVE_EVERY = 60.0  # seconds between saved states of a long run
@@ -46,7 +47,7 @@ def execute(
     started = time.time()
     with threadpool_limits(spec.protocol.threads), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
-        warnings.filterwarnings("always", category=UserWarning, module=r"methods\..*")
+        warnings.filterwarnings("always", category=MethodWarning)
         _Execution(spec, folder, device).run(report, save_every)
     _write(folder / "provenance.json", _provenance(spec, device, started, [str(w.message) for w in caught]))
 
@@ -56,6 +57,7 @@ class _Execution:
 
     def __init__(self, spec: RunSpec, folder: Path, device: torch.device) -> None:
         self.spec, self.folder = spec, folder
+        self.code = code_digest(spec.method, spec.task.partition("/")[0])
         self.transductive = spec.protocol.scoring == "transductive"
         task = load(spec.task)
         reference = METHODS.info(spec.method).reference
@@ -112,6 +114,7 @@ class _Execution:
 
     def _save(self) -> None:
         state = {
+            "code": self.code,
             "trainer": self.trainer.state_dict(),
             "checkpoints": self.checkpoints,
             "oracle_checkpoints": self.oracle_checkpoints,
@@ -126,6 +129,8 @@ class _Execution:
         if not path.exists():
             return
         state = torch.load(path, weights_only=True)
+        if state["code"] != self.code:  # what other code began, this code cannot continue to the same bits
+            return
         self.trainer.load_state_dict(state["trainer"])
         self.checkpoints, self.oracle_checkpoints = state["checkpoints"], state["oracle_checkpoints"]
         self.seconds = state["seconds"]

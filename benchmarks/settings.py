@@ -103,5 +103,7 @@ def parse_query(text: str) -> tuple[str, dict[str, str]]:
 
 def format_query(name: str, options: Mapping[str, Any]) -> str:
     """The inverse of :func:`parse_query`, with keys in order."""
-    pairs = [f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in options.items()]
+    pairs = [
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in options.items()
+    ]
     return name + ("?" + "&".join(sorted(pairs)) if pairs else "")

@@ -50,7 +50,8 @@ class Trainer:
             domain=torch.from_numpy(view.source.domain).to(device),
         )
         self.target = Unlabelled(
-            x=torch.from_numpy(view.target_x).to(device), index=torch.arange(len(view.target_x), device=device)
+            x=torch.from_numpy(view.target_x).to(device),
+            index=torch.arange(len(view.target_x), device=device),
         )
         self.stages = list(method.stages())
         self.ends = _stage_ends(self.stages, protocol.steps)
@@ -122,9 +123,9 @@ class Trainer:
 
     def _apply(self, loss: Loss, trained: list[nn.Parameter], step: int, progress: float) -> None:
         total = loss.total
-        if not math.isfinite(float(total)):
+        if not math.isfinite(float(total.detach())):
             raise FloatingPointError(
-                f"the loss is {float(total)} at step {step + 1} of {self.protocol.steps} "
+                f"the loss is {float(total.detach())} at step {step + 1} of {self.protocol.steps} "
                 f"({', '.join(f'{k} {v:.3g}' for k, v in _values({'task': loss.task, **loss.terms}).items())}); "
                 "try a smaller learning rate or trade-off"
             )
@@ -281,5 +282,3 @@ def _role(method: nn.Module, parameter: str) -> str:
 
 def _values(scalars: dict[str, Tensor] | dict[str, Tensor | None]) -> Signals:
     return {name: float(value.detach()) for name, value in scalars.items() if value is not None}
-
-

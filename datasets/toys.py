@@ -3,7 +3,7 @@
 ====================  =====================================================  =============================
 task                  source -> target                                       who should profit
 ====================  =====================================================  =============================
-``toys/blobs``        two blobs translated along the line through them       every marginal alignment
+``toys/blobs``        two blobs translated                                   every marginal alignment
 ``toys/moons``        two moons rotated                                      adversarial methods
 ``toys/scale``        class means fixed, covariance rotated and scaled       CORAL
 ``toys/covariate``    p(x) moves, p(y|x) shared, for a linear model          reweighting
@@ -11,12 +11,14 @@ task                  source -> target                                       who
 ``toys/flipped``      the class priors are reversed                          nobody: aligning must hurt
 ====================  =====================================================  =============================
 
-The blobs, with ``A`` holding 60% of the samples in both domains (lower case: the target)::
+The blobs (lower case: the target)::
 
-        A        a  B        b
-    ----+--------+--+--------+---->      a source classifier cuts at ^, so that all of the target is B;
-       -2     ^ .8  2       4.8          cutting between a and B keeps the order of the classes, and
-                                         the unequal shares make it the only way to match the marginals
+                      b           A source classifier cuts across the diagonal from A to B, so that most of
+                                  a is taken for B. The horizontal axis alone separates the classes and does
+        a                         not move: using it and ignoring the other matches the marginals. It keeps
+                  B               the order of the classes, and since A holds 60% of the samples in both
+          `  .                    domains, no other matching of blobs does.
+        A      `
 
 scikit-learn is imported where it is used: checking a task's name should not wait for it.
 """
@@ -51,10 +53,10 @@ def _seed(rng: np.random.Generator) -> int:
 def blobs(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import make_blobs
 
-    shift = 2.8 if target else 0.0
+    shift = np.array([0.0, 5.5 if target else 0.0])
     share = [n * 6 // 10, n - n * 6 // 10]
-    centres = [(-2.0 + shift, 0.0), (2.0 + shift, 0.0)]
-    return make_blobs(share, centers=centres, cluster_std=0.3, random_state=_seed(rng))
+    centres = np.array([(-2.0, -2.0), (2.0, 2.0)]) + shift
+    return make_blobs(share, centers=centres, cluster_std=0.8, random_state=_seed(rng))
 
 
 def moons(rng: np.random.Generator, n: int, target: bool, options: Moons) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +78,9 @@ def scale(rng: np.random.Generator, n: int, target: bool, options: Settings) -> 
     return x, y
 
 
-def covariate(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
+def covariate(
+    rng: np.random.Generator, n: int, target: bool, options: Settings
+) -> tuple[np.ndarray, np.ndarray]:
     """y says, but for 5% of noise, on which side of one parabola x lies; the target sits on its right arm."""
     x = rng.normal(size=(n, 2)) * (0.6 if target else 1.0) + (np.array([1.2, 0.6]) if target else 0.0)
     y = x[:, 1] > x[:, 0] ** 2 - 0.8
@@ -95,18 +99,22 @@ def waves(rng: np.random.Generator, n: int, target: bool, options: Waves) -> tup
     return x * (1 + options.m) + options.m if target else x, y
 
 
-def flipped(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
+def flipped(
+    rng: np.random.Generator, n: int, target: bool, options: Settings
+) -> tuple[np.ndarray, np.ndarray]:
     y = (rng.random(n) < (0.85 if target else 0.15)).astype(np.int64)
     return rng.normal(size=(n, 2)) * 0.7 + (2.0 * y[:, None] - 1.0), y
 
 
+MLP = {"backbone": "mlp", "discriminator_layers": [64]}
+
 TOYS: dict[str, tuple[Draw, type[Settings], dict[str, Any]]] = {
-    "blobs": (blobs, Settings, {"backbone": "mlp"}),
-    "moons": (moons, Moons, {"backbone": "mlp"}),
-    "scale": (scale, Settings, {"backbone": "mlp"}),
-    "covariate": (covariate, Settings, {"backbone": "linear"}),
-    "waves": (waves, Waves, {"backbone": "cnn"}),
-    "flipped": (flipped, Settings, {"backbone": "mlp"}),
+    "blobs": (blobs, Settings, MLP),
+    "moons": (moons, Moons, MLP),
+    "scale": (scale, Settings, MLP),
+    "covariate": (covariate, Settings, {"backbone": "linear", "discriminator_layers": [64]}),
+    "waves": (waves, Waves, {"backbone": "lenet"}),
+    "flipped": (flipped, Settings, MLP),
 }
 
 

@@ -20,6 +20,10 @@ from methods.networks.build import Build
 Side = Literal["source", "target"]
 
 
+class MethodWarning(UserWarning):
+    """A method's doubt about its own result. It is kept in the record and shown."""
+
+
 class Params(Settings):
     """Hyper-parameters of a method, each made with ``param``. Never a learning rate: that is the protocol's."""
 

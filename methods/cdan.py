@@ -39,9 +39,7 @@ class CDAN(base.Method):
     def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
         strength = self.params.trade_off * ramp(progress, self.params.gamma)
         on_source, on_target = (
-            self.discriminator(
-                self.map(reverse(side.features, strength), side.logits.detach().softmax(1))
-            )
+            self.discriminator(self.map(reverse(side.features, strength), side.logits.detach().softmax(1)))
             for side in (source, target)
         )
         self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))

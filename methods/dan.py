@@ -14,7 +14,9 @@ from methods.losses.mmd import mk_mmd
 class Params(base.Params):
     trade_off: float = param(1.0, "weight of the MMD", low=0.1, high=10, log=True, source="section 4.1")
     layers: tuple[Literal["features", "logits"], ...] = param(
-        ("features", "logits"), "whose distributions are matched", source="section 3.2: all task-specific layers"
+        ("features", "logits"),
+        "whose distributions are matched",
+        source="section 3.2: all task-specific layers",
     )
 
 

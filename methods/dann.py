@@ -33,9 +33,7 @@ class DANN(base.Method):
         super().__init__(params, build)
         self.discriminator = build.discriminator(self.n_features)
 
-    def alignment(
-        self, source: base.Embedded, target: base.Embedded, progress: Tensor
-    ) -> dict[str, Tensor]:
+    def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
         strength = self.params.trade_off * ramp(progress, self.params.gamma, self.params.warmup)
         on_source = self.discriminator(reverse(source.features, strength))
         on_target = self.discriminator(reverse(target.features, strength))

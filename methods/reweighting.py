@@ -26,7 +26,9 @@ class Params(base.Params):
     inputs: Literal["raw", "features"] = param(
         "raw", "what it reads: raw inputs, or features of a model trained on the source", source="JMLR 2009"
     )
-    clip: float = param(10.0, "largest weight before normalisation", low=2, high=100, log=True, source="this suite")
+    clip: float = param(
+        10.0, "largest weight before normalisation", low=2, high=100, log=True, source="this suite"
+    )
 
 
 @METHODS.register(
@@ -69,6 +71,7 @@ class Reweighting(base.Method):
             warnings.warn(
                 f"reweighting: the effective sample size is {effective:.1%} of the source; the domain classifier "
                 "leaves too little overlap for the weights to mean much",
+                base.MethodWarning,
                 stacklevel=2,
             )
 
@@ -91,7 +94,7 @@ def domain_odds(source: np.ndarray, target: np.ndarray, classifier: str, seed: i
         source, target: (n, d) and (m, d).
     """
     model = (
-        make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+        make_pipeline(StandardScaler(), LogisticRegression(C=0.1, tol=1e-2))
         if classifier == "logistic"
         else RandomForestClassifier(n_estimators=100, min_samples_leaf=5, random_state=seed % 2**32)
     )

@@ -35,7 +35,7 @@ def build_backbone(text: str, input_shape: Shape) -> nn.Module:
     if name not in BACKBONES:
         raise UserError(f"unknown backbone {nearest(name, BACKBONES)}")
     build = BACKBONES[name]
-    encoder = build(input_shape, **_options(build).parse(query, f"backbone {text!r}").model_dump())
+    encoder = build(input_shape, **backbone_options(build).parse(query, f"backbone {text!r}").model_dump())
     try:
         with torch.no_grad():
             encoder.eval()(torch.zeros(2, *input_shape))
@@ -44,7 +44,8 @@ def build_backbone(text: str, input_shape: Shape) -> nn.Module:
     return encoder.train()
 
 
-def _options(build: Callable[..., nn.Module]) -> type[Settings]:
+def backbone_options(build: Callable[..., nn.Module]) -> type[Settings]:
+    """The typed keyword arguments of a builder."""
     from pydantic import create_model
 
     parameters = list(inspect.signature(build).parameters.values())[1:]

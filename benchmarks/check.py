@@ -1,0 +1,134 @@
+"""The `check` command: train what a baseline holds, or read it, and compare."""
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import grid
+from benchmarks.engines.local import LocalEngine
+from benchmarks.grid import RunSpec
+from benchmarks.progress import follow
+from benchmarks.provenance import code_digest
+from benchmarks.report.check import compare
+from benchmarks.settings import UserError, nearest
+from benchmarks.store import Store, load_records, save_records
+
+
+def check(
+    name: str,
+    suite: str,
+    methods: Sequence[str] | None,
+    tasks: Sequence[str],
+    source: Path | None,
+    devices: list[str],
+) -> int:
+    """Compare with a baseline; prints a line a cell. Returns 1 if any cell is worse, missing or dead.
+
+    Args:
+        source: a store to read instead of training; records made by different code are refused.
+    """
+    baseline = _select(_load_baseline(name), methods, tasks)
+    specs = _specs(baseline, suite)
+    if source is None:
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(Path(folder))
+            follow(LocalEngine(store, devices).run(specs), len(specs))
+            now = _records(store, specs)
+    else:
+        now = _records(Store(source), specs)
+        _refuse_other_code(now)
+    findings = compare(baseline, now)
+    for finding in findings:
+        print(finding)
+    failed = sum(finding.failed for finding in findings)
+    print(f"{failed} of {len(findings)} cells failed" if failed else f"all {len(findings)} cells pass")
+    return 1 if failed else 0
+
+
+def update(
+    name: str, suite: str, methods: Sequence[str] | None, seeds: int | None, root: Path, devices: list[str]
+) -> int:
+    """Write a baseline from a suite's runs: those in the store that this code made, the others done now."""
+    path = _path(name)
+    count = seeds or grid.load_suite(suite).seeds
+    before = load_records(path)["seed"].nunique() if path.exists() else 0
+    if count < before:
+        raise UserError(f"baseline {name!r} has {before} seeds; an update may not have fewer ({count})")
+    planned = grid.plan(suite, methods or grid.method_names("core"), seeds=range(count))
+    store = Store(root)
+    todo = [spec for spec in planned.specs if not _is_current(store, spec)]
+    if follow(LocalEngine(store, devices, fresh=True).run(todo), len(todo)):
+        raise UserError("some runs failed, so the baseline is not written")
+    save_records(_records(store, planned.specs), path)
+    print(f"written to {path}: {len(planned.specs)} runs", file=sys.stderr)
+    return 0
+
+
+def _load_baseline(name: str) -> pd.DataFrame:
+    path = _path(name)
+    if not path.exists():
+        known = [p.name.removesuffix(".csv") for p in _folder().glob("*.csv")]
+        raise UserError(f"unknown baseline {nearest(name, known)} (or give the path of a .csv file)")
+    return load_records(path)
+
+
+def _select(baseline: pd.DataFrame, methods: Sequence[str] | None, tasks: Sequence[str]) -> pd.DataFrame:
+    for column, wanted in (("method", methods), ("task", tasks)):
+        if wanted:
+            for value in wanted:
+                if value not in set(baseline[column]):
+                    raise UserError(f"the baseline has no {column} {nearest(value, set(baseline[column]))}")
+            baseline = baseline[baseline[column].isin(list(wanted))]
+    return baseline
+
+
+def _specs(baseline: pd.DataFrame, suite: str) -> list[RunSpec]:
+    """The runs of the baseline, as the suite asks for them today."""
+    planned = grid.plan(
+        suite,
+        list(baseline["method"].unique()),
+        list(baseline["task"].unique()),
+        sorted(int(seed) for seed in baseline["seed"].unique()),
+    )
+    if {spec.run_id for spec in planned.specs} != set(baseline["run_id"]):
+        raise UserError(
+            f"the suite {suite!r}, a method's defaults or a data set has changed since the baseline was made: "
+            "its runs cannot be compared. `check --update` makes a new one"
+        )
+    return planned.specs
+
+
+def _records(store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
+    records = load_records([store.folder(spec) for spec in specs if store.finished(spec)])
+    return records if len(records) else pd.DataFrame(columns=["method", "task", "seed"])
+
+
+def _is_current(store: Store, spec: RunSpec) -> bool:
+    if not store.finished(spec):
+        return False
+    return load_records([store.folder(spec)])["code"].iloc[0] == _code(spec.method, spec.task)
+
+
+def _refuse_other_code(records: pd.DataFrame) -> None:
+    other = [row.run_id for row in records.itertuples() if row.code != _code(row.method, row.task)]
+    if other:
+        raise UserError(
+            f"{len(other)} of {len(records)} records were made by different code and prove nothing about this; "
+            "`run --fresh` them, or check without --from"
+        )
+
+
+def _code(method: str, task: str) -> str:
+    return code_digest(method, task.partition("/")[0])
+
+
+def _folder() -> Path:
+    return Path(str(files("results"))) / "baselines"
+
+
+def _path(name: str) -> Path:
+    return Path(name) if name.endswith(".csv") else _folder() / f"{name}.csv"

@@ -1,0 +1,170 @@
+"""Persistent worker processes on this machine, supervised one by one."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+
+from benchmarks.engines.events import Event
+from benchmarks.grid import RunSpec
+from benchmarks.settings import UserError
+from benchmarks.store import Busy, Store
+
+TRIES = 2  # a run that ends its worker this often has failed
+BUSY_WAIT = 1.0  # seconds before a run that another process holds is looked at again
+
+Execute = Callable[..., None]
+
+
+class LocalEngine:
+    """One worker process a device.
+
+    A worker that dies costs its run one retry; a run that ends two workers has failed, and the rest go on.
+    Workers end when their driver does.
+
+    Args:
+        devices: a device for each worker, such as ``["cpu", "cpu"]``.
+        fresh: do runs again that have a record.
+        execute: what does a run, if not :func:`benchmarks.run.execute`.
+    """
+
+    def __init__(
+        self, store: Store, devices: Sequence[str], *, fresh: bool = False, execute: Execute | None = None
+    ) -> None:
+        self.store, self.devices, self.fresh, self.execute = store, devices, fresh, execute
+
+    def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:
+        """Do all runs and tell what happens. Closing the generator ends the workers; what is finished stays."""
+        self.waiting, self.deaths = deque(specs), Counter[str]()
+        self.workers = [self._hire(device) for device in self.devices[: len(specs)]]
+        try:
+            while self.waiting or any(worker.spec for worker in self.workers):
+                for worker in self.workers:
+                    if worker.spec is None and self.waiting:
+                        yield Event("started", worker.begin(self.waiting.popleft()))
+                busy = {worker.connection: worker for worker in self.workers if worker.spec}
+                for connection in wait(list(busy)):
+                    event = self._hear(busy[connection])  # type: ignore[index]
+                    if event:
+                        yield event
+        finally:
+            for worker in self.workers:
+                worker.end()
+
+    def _hire(self, device: str) -> "_Worker":
+        return _Worker(device, self.store, self.fresh, self.execute)
+
+    def _hear(self, worker: "_Worker") -> Event | None:
+        """Act on a worker's message, or on its death."""
+        spec = worker.spec
+        assert spec is not None
+        try:
+            kind, value = worker.connection.recv()
+        except (EOFError, OSError):
+            return self._replace(worker, spec)
+        if kind == "signals":
+            return Event("signals", spec, signals=value)
+        worker.spec = None
+        if kind == "busy":
+            self.waiting.append(spec)
+            time.sleep(BUSY_WAIT)
+            return None
+        return Event(kind, spec, error=value)
+
+    def _replace(self, worker: "_Worker", spec: RunSpec) -> Event | None:
+        worker.end()
+        self.workers[self.workers.index(worker)] = self._hire(worker.device)
+        self.deaths[spec.run_id] += 1
+        if self.deaths[spec.run_id] < TRIES:
+            self.waiting.appendleft(spec)
+            return None
+        error = (
+            f"it ended its worker process {TRIES} times (exit code {worker.process.exitcode}); out of memory?"
+        )
+        self.store.write_failure(spec, error, error)
+        return Event("failed", spec, error=error)
+
+
+class _Worker:
+    """A process that does one run at a time, and the driver's end of its line."""
+
+    def __init__(self, device: str, store: Store, fresh: bool, execute: Execute | None) -> None:
+        self.device = device
+        self.spec: RunSpec | None = None
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_work, args=(theirs, store, device, fresh, execute), daemon=True
+        )
+        # Ctrl-C is for the driver, which ends its workers: a child inherits that it is ignored.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
+        self.process.start()
+        if _in_main_thread():
+            signal.signal(signal.SIGINT, before)
+        theirs.close()
+
+    def begin(self, spec: RunSpec) -> RunSpec:
+        self.spec = spec
+        self.connection.send(spec)
+        return spec
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.join()
+        self.connection.close()
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _work(connection: Connection, store: Store, device: str, fresh: bool, execute: Execute | None) -> None:
+    """A worker's life: receive a spec, do it, say how it went."""
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    while True:
+        try:
+            spec = connection.recv()
+        except EOFError:
+            return
+        connection.send(_do(spec, connection, store, device, fresh, execute))
+
+
+def _end_with_driver() -> None:
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    driver.join()
+    os._exit(1)
+
+
+def _do(
+    spec: RunSpec, connection: Connection, store: Store, device: str, fresh: bool, execute: Execute | None
+) -> tuple[str, str]:
+    import torch
+
+    from benchmarks.run import execute as execute_run
+
+    try:
+        with store.locked(spec) as folder:
+            if store.finished(spec) and not fresh:
+                return "reused", ""
+            (execute or execute_run)(
+                spec, folder, torch.device(device), lambda signals: connection.send(("signals", signals))
+            )
+            store.publish(spec)
+    except Busy:
+        return "busy", ""
+    except Exception as error:
+        text = str(error) if isinstance(error, UserError | FloatingPointError) else _one_line(error)
+        store.write_failure(spec, text, traceback.format_exc())
+        return "failed", text
+    return "finished", ""
+
+
+def _one_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"

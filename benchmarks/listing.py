@@ -1,0 +1,59 @@
+"""What `list` prints: a line an entry."""
+
+from collections.abc import Iterator
+
+from benchmarks import grid
+from benchmarks.registry import DATASETS, METHODS
+
+
+def rows(what: str) -> Iterator[str]:
+    """Lines for methods, datasets, tasks, backbones or suites."""
+    return {
+        "methods": _methods,
+        "datasets": _datasets,
+        "tasks": _tasks,
+        "backbones": _backbones,
+        "suites": _suites,
+    }[what]()
+
+
+def _methods() -> Iterator[str]:
+    for name in METHODS.names():
+        info = METHODS.info(name)
+        yield f"{name:12} {info.family:12} {info.paper} ({info.venue} {info.year})"
+        for key, field in METHODS.get(name).settings.model_fields.items():
+            extra = field.json_schema_extra
+            bounds = f", searched {extra['low']:g} to {extra['high']:g}" if extra["low"] is not None else ""
+            yield f"{'':12}   {key} = {field.default}: {field.description}{bounds} [{extra['source']}]"
+    for group, members in grid.GROUPS.items():
+        yield f"{group:12} group        {', '.join(members)}"
+
+
+def _datasets() -> Iterator[str]:
+    for name in DATASETS.names():
+        info = DATASETS.info(name)
+        yield f"{name:12} version {info.version}: {info.summary}. Licence: {info.licence}"
+
+
+def _tasks() -> Iterator[str]:
+    for name in DATASETS.names():
+        family = DATASETS.get(name)()
+        for task in family.tasks():
+            options = family.options(task).model_fields
+            query = "&".join(f"{key}={field.default}" for key, field in options.items())
+            yield f"{name}/{task}" + (f"  (?{query})" if query else "")
+
+
+def _backbones() -> Iterator[str]:
+    from methods.networks.backbones import BACKBONES, backbone_options
+
+    for name, build in BACKBONES.items():
+        fields = backbone_options(build).model_fields
+        query = "&".join(f"{key}={field.default}" for key, field in fields.items())
+        yield f"{name:12} {(build.__doc__ or '').splitlines()[0]}" + (f"  (?{query})" if query else "")
+
+
+def _suites() -> Iterator[str]:
+    for name in grid.suite_names():
+        suite = grid.load_suite(name)
+        yield f"{name:12} {suite.kind}: {suite.description}; {len(suite.task)} tasks, {suite.seeds} seeds"

@@ -1,0 +1,48 @@
+"""The live display of a grid: runs done, the latest signals (none needs a target label), time left."""
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from benchmarks.engines.events import Event
+from benchmarks.training import Signals
+
+SHOWN = ("task", "source_accuracy", "domain_accuracy", "effective_sample_size")
+
+
+def follow(events: Iterable[Event], total: int) -> list[Event]:
+    """Show a grid's events as they come, a bar on a terminal and lines elsewhere; returns the failures."""
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TextColumn("runs, left:"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.description}"),
+    )
+    failures = []
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("starting workers", total=total)
+        done = 0
+        for event in events:
+            if event.kind == "signals" and event.signals:
+                bar.update(task, description=f"{event.spec}: {_signals(event.signals)}")
+                continue
+            if event.kind == "started":
+                bar.update(task, description=str(event.spec))
+                continue
+            done += 1
+            bar.advance(task)
+            if event.kind == "failed":
+                failures.append(event)
+                console.print(f"failed: {event.spec}: {event.error}", style="red")
+            elif not console.is_terminal:
+                console.print(f"[{done}/{total}] {event.kind}: {event.spec}", markup=False)
+    return failures
+
+
+def _signals(signals: Signals) -> str:
+    parts = [f"{name.replace('_', ' ')} {signals[name]:.2f}" for name in SHOWN if name in signals]
+    return ", ".join([f"step {signals['step']:.0f}", *parts])

@@ -1,0 +1,155 @@
+"""A report as text, Markdown, LaTeX, CSV or JSON."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from benchmarks.report.table import Block, Cell, Gain, Report
+
+Bold = Callable[[str], str]
+
+
+def render(report: Report, form: str) -> str:
+    """The report in one of :data:`FORMATS`, ending in a newline."""
+    return FORMATS[form](report).rstrip("\n") + "\n"
+
+
+def _text(report: Report) -> str:
+    return _plain(report, "simple", "", lambda text: f"*{text}*")
+
+
+def _markdown(report: Report) -> str:
+    return _plain(report, "github", "### ", lambda text: f"**{text}**")
+
+
+def _plain(report: Report, style: str, heading: str, bold: Bold) -> str:
+    parts = [f"Suite {report.suite}, {report.protocol}."]
+    for block in report.blocks:
+        # Text columns: tabulate must not read "95.0" as a number and reformat it.
+        body = tabulate(_rows(block, bold), ["method", *block.columns], style, disable_numparse=True)
+        parts.append(f"{heading}{block.title}\n\n{body}")
+    if report.gains:
+        body = tabulate(
+            [_gain_row(gain) for gain in report.gains], GAIN_COLUMNS, style, disable_numparse=True
+        )
+        parts.append(f"{heading}Gain over source_only, mean over tasks, paired by seed (points)\n\n{body}")
+    notes = [f"- {note}" for note in report.notes]
+    return "\n\n".join([*parts, "\n".join(notes)])
+
+
+GAIN_COLUMNS = ["method", "gain", "p", "p (Holm)"]
+
+
+def _gain_row(gain: Gain) -> list[str]:
+    def p(value: float | None) -> str:
+        return "-" if value is None else f"{value:.2g}"
+
+    return [gain.method, _number(Cell(gain.summary), 100.0, "+.1f"), p(gain.p), p(gain.p_holm)]
+
+
+def _rows(block: Block, bold: Bold) -> list[list[str]]:
+    """Rows of text: methods, then references."""
+    order = sorted(block.rows, key=lambda name: name in block.references)
+    return [
+        [f"{name} (reference)" if name in block.references else name]
+        + [_cell(block.rows[name].get(column, Cell(None)), block.scale, bold) for column in block.columns]
+        for name in order
+    ]
+
+
+def _cell(cell: Cell, scale: float, bold: Bold) -> str:
+    if cell.summary is None:
+        return cell.missing or "-"
+    digits = ".1f" if scale == 100 else ".2f"
+    text = _number(cell, scale, digits)
+    text = bold(text) if cell.best else text
+    return text + " ▼" * cell.hurts + f" ({cell.missing})" * bool(cell.missing)
+
+
+def _number(cell: Cell, scale: float, digits: str) -> str:
+    summary = cell.summary
+    assert summary is not None
+    mean, low, high = (format(scale * value, digits) for value in (summary.mean, summary.low, summary.high))
+    if summary.interval == "t95":
+        return f"{mean} ± {scale * (summary.high - summary.mean):{digits.removeprefix('+')}}"
+    return f"{mean} [{low}, {high}]" if summary.interval == "range" else mean
+
+
+def _latex(report: Report) -> str:
+    """Tables with booktabs rules, each ready for \\input."""
+    return "\n".join(_latex_block(report, block) for block in report.blocks)
+
+
+def _latex_block(report: Report, block: Block) -> str:
+    rows = [
+        [_escape(row[0]), *(_latex_cell(text) for text in row[1:])]
+        for row in _rows(block, lambda text: f"\\textbf{{{text}}}")
+    ]
+    lines = [" & ".join(row) + r" \\" for row in [["method", *map(_escape, block.columns)], *rows]]
+    notes = " ".join(_escape(note) for note in report.notes)
+    return "\n".join(
+        [
+            f"% Suite {report.suite}, {report.protocol}. Needs \\usepackage{{booktabs}}.",
+            f"\\begin{{tabular}}{{l{'c' * len(block.columns)}}}",
+            r"\toprule",
+            lines[0],
+            r"\midrule",
+            *lines[1:],
+            r"\bottomrule",
+            r"\end{tabular}",
+            f"% {_escape(block.title)}. {notes}",
+            "",
+        ]
+    )
+
+
+def _escape(text: str) -> str:
+    for character in "_%&#":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("±", r"$\pm$").replace("▼", r"$\blacktriangledown$")
+
+
+def _latex_cell(text: str) -> str:
+    return text.replace("±", r"$\pm$").replace("▼", r"$\downarrow$").replace("%", r"\%")
+
+
+def long_form(report: Report) -> Iterator[dict[str, Any]]:
+    """One object per (method, task, metric), with the ids of the runs behind it."""
+    for block in report.blocks:
+        for method, row in block.rows.items():
+            for task, cell in row.items():
+                summary = cell.summary
+                yield {
+                    "method": method,
+                    "task": task,
+                    "metric": block.metric,
+                    "mean": summary.mean if summary else None,
+                    "low": summary.low if summary else None,
+                    "high": summary.high if summary else None,
+                    "n": summary.n if summary else 0,
+                    "interval": summary.interval if summary else "none",
+                    "reference": method in block.references,
+                    "missing": cell.missing,
+                    "runs": list(cell.runs),
+                }
+
+
+def _json(report: Report) -> str:
+    return json.dumps(list(long_form(report)), indent=1)
+
+
+def _csv(report: Report) -> str:
+    frame = pd.DataFrame(long_form(report))
+    return frame.assign(runs=frame["runs"].map(" ".join)).to_csv(index=False, lineterminator="\n")
+
+
+FORMATS: dict[str, Callable[[Report], str]] = {
+    "text": _text,
+    "markdown": _markdown,
+    "latex": _latex,
+    "csv": _csv,
+    "json": _json,
+}

@@ -1,0 +1,181 @@
+"""Where records live: one folder a run, whole under its final name, and the one reader of records.
+
+A run works in ``.partial/<run_id>`` under a lock that ends with its process, and is renamed when complete. So a
+folder under its final name is whole, an interrupted run goes on from its last state, and two commands on one
+store share the work.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.grid import RunSpec
+from benchmarks.settings import UserError
+
+FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "curves.json", "seconds.json")
+
+
+class Busy(Exception):
+    """Another process is at this run."""
+
+
+class Store:
+    """A folder of records.
+
+    Raises:
+        UserError: the folder cannot be written, or is no folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        try:
+            (root / ".partial").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"store {str(root)!r} cannot be used: {error.strerror}; choose another with --store"
+            )
+
+    def folder(self, spec: RunSpec) -> Path:
+        """Where the record of a run is, or will be."""
+        name = re.sub(r"[^\w.+=,-]+", "_", spec.task)
+        return self.root / name / spec.method / f"seed{spec.seed}-{spec.run_id}"
+
+    def failure(self, spec: RunSpec) -> Path:
+        """The file that keeps the traceback of a failed run."""
+        folder = self.folder(spec)
+        return folder.with_name(f"{folder.name}.failed.json")
+
+    def finished(self, spec: RunSpec) -> bool:
+        return self.folder(spec).is_dir()
+
+    def failed(self, spec: RunSpec) -> str | None:
+        """The error of a failed run, or None."""
+        path = self.failure(spec)
+        return json.loads(path.read_text())["error"] if path.exists() else None
+
+    @contextmanager
+    def locked(self, spec: RunSpec) -> Iterator[Path]:
+        """The folder to work in, for one process at a time.
+
+        Raises:
+            Busy: another process holds it.
+        """
+        partial = self._partial(spec)
+        lock = os.open(partial.with_suffix(".lock"), os.O_CREAT | os.O_RDWR)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy from None
+            partial.mkdir(exist_ok=True)
+            yield partial
+        finally:
+            os.close(lock)
+
+    def publish(self, spec: RunSpec) -> None:
+        """Make the complete folder of a locked run its record, in the place of an older one."""
+        partial, final = self._partial(spec), self.folder(spec)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists():
+            shutil.rmtree(final)
+        partial.rename(final)
+        self.failure(spec).unlink(missing_ok=True)
+        partial.with_suffix(".lock").unlink()
+
+    def _partial(self, spec: RunSpec) -> Path:
+        return self.root / ".partial" / spec.run_id
+
+    def write_failure(self, spec: RunSpec, error: str, traceback: str) -> None:
+        shutil.rmtree(self._partial(spec), ignore_errors=True)
+        path = self.failure(spec)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            json.dumps({**spec.to_dict(), "error": error, "traceback": traceback}, indent=1) + "\n"
+        )
+
+    def seeds(self) -> list[int]:
+        """All seeds that any record has."""
+        return sorted({int(path.name[4:].partition("-")[0]) for path in self.root.glob("*/*/seed*-*/")})
+
+    def record_folders(self) -> list[Path]:
+        return sorted(path.parent for path in self.root.glob("*/*/seed*/spec.json"))
+
+
+def load_records(source: Path | Iterable[Path]) -> pd.DataFrame:
+    """Records as a frame, a row a run.
+
+    Columns: run_id, task, method, seed, spec (a dict), code, the scores of the last step by name,
+    ``checkpoints`` (a list of dicts), seconds and cost. Scores from target labels are among them: reports may
+    show those, and nothing else may use them.
+
+    Args:
+        source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
+
+    Raises:
+        UserError: a file that is missing or not a record.
+    """
+    if isinstance(source, Path) and source.suffix == ".csv":
+        return _load_csv(source)
+    folders = Store(source).record_folders() if isinstance(source, Path) else source
+    return pd.DataFrame([_load_folder(folder) for folder in folders])
+
+
+def save_records(records: pd.DataFrame, path: Path) -> None:
+    """The compact form to commit: one line a run, nested values as JSON."""
+    nested = {
+        name: records[name].map(lambda value: json.dumps(value, sort_keys=True))
+        for name in ("spec", "checkpoints")
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records.assign(**nested).to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _load_folder(folder: Path) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    for name in FILES:
+        try:
+            parts[name.removesuffix(".json")] = json.loads((folder / name).read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"the record {folder} has no readable {name} ({error}); delete that folder and run again"
+            ) from None
+    spec, scores = parts["spec"], parts["scores"]
+    checkpoints = [
+        {**mine, **theirs}
+        for mine, theirs in zip(scores["checkpoints"], parts["oracle"]["checkpoints"], strict=True)
+    ]
+    last = {key: value for key, value in checkpoints[-1].items() if key != "step"}
+    seconds = {f"{key}_seconds": value for key, value in parts["seconds"].items()}
+    return {
+        "run_id": spec.pop("run_id"),
+        "task": spec["task"],
+        "method": spec["method"],
+        "seed": spec["seed"],
+        **last,
+        **scores["last"],
+        **scores["task"],
+        **scores["cost"],
+        **seconds,
+        "code": parts["provenance"]["code"],
+        "warnings": "; ".join(parts["provenance"]["warnings"]),
+        "spec": spec,
+        "checkpoints": checkpoints,
+    }
+
+
+def _load_csv(path: Path) -> pd.DataFrame:
+    try:
+        records = pd.read_csv(path, dtype={"run_id": str, "code": str}, keep_default_na=True)
+        for name in ("spec", "checkpoints"):
+            records[name] = records[name].map(json.loads)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{str(path)!r} is not a file of records: {error}") from None
+    return records.assign(warnings=records["warnings"].fillna(""))
