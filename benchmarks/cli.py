@@ -36,9 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "interrupted: everything finished is kept; the same command goes on from there", file=sys.stderr
-        )
+        print("interrupted: everything finished is kept; the same command goes on from there", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output has gone, as in `... | head`.
@@ -61,12 +59,8 @@ def parser() -> argparse.ArgumentParser:
 
     table = commands.add_parser("table", help="print the table of stored records; never trains")
     _grid_flags(table, methods=None)
-    table.add_argument(
-        "--records", type=Path, metavar="PATH", help="a store or a .csv of records, not --store"
-    )
-    table.add_argument(
-        "--save-records", type=Path, metavar="CSV", help="also write the records, a line a run"
-    )
+    table.add_argument("--records", type=Path, metavar="PATH", help="a store or a .csv of records, not --store")
+    table.add_argument("--save-records", type=Path, metavar="CSV", help="also write the records, a line a run")
     _store_flag(table)
     _table_flags(table)
     table.set_defaults(command=_table)
@@ -262,9 +256,7 @@ def _tell_reused(store: "Store", done: list[grid.RunSpec], skipped: list[grid.Ru
         records = load_records([store.folder(spec) for spec in done])
         now = [code_digest(spec.method, spec.task.partition("/")[0]) for spec in done]
         changed = sum(code != current for code, current in zip(records["code"], now, strict=True))
-        print(
-            f"{len(done)} runs have a record and are reused" + ("." if not changed else ";"), file=sys.stderr
-        )
+        print(f"{len(done)} runs have a record and are reused" + ("." if not changed else ";"), file=sys.stderr)
         if changed:
             print(f"{changed} of them were made by different code: --fresh does them again.", file=sys.stderr)
     if skipped:
@@ -324,14 +316,10 @@ def _dry_run(planned: "Grid", store: "Store", devices: list[str]) -> int:
     todo = [spec for spec in planned.specs if not store.finished(spec)]
     for spec in planned.specs:
         params = ", ".join(f"{key}={value}" for key, value in spec.params.items())
-        print(
-            f"{spec.run_id}  {'done' if spec not in todo else 'to do'}  {spec}"
-            + f"  ({params})" * bool(params)
-        )
+        state = "done " if store.finished(spec) else "to do"
+        print(f"{spec.run_id}  {state}  {spec}" + f"  ({params})" * bool(params))
     for cell in planned.not_applicable:
         print(f"n/a           {cell.task} {cell.variant}: {cell.reason}")
     seconds = estimate_seconds(todo, devices)
-    print(
-        f"{len(todo)} of {len(planned.specs)} runs to do, about {seconds / 60:.1f} minutes on {len(devices)} workers"
-    )
+    print(f"{len(todo)} of {len(planned.specs)} runs to do, about {seconds / 60:.1f} minutes, {len(devices)} at a time")
     return 0

@@ -72,7 +72,7 @@ class SuiteTask(Settings):
     """A task of a suite, with its own changes to the suite's protocol."""
 
     name: str
-    protocol: dict[str, Any] = {}
+    protocol: dict[str, Any] = Field({}, description="for this task only")
 
 
 class Suite(Settings):
@@ -81,7 +81,7 @@ class Suite(Settings):
     kind: Literal["fair"] = Field(description="fair: one protocol for all methods, so they may be ranked")
     description: str = ""
     seeds: int = Field(3, ge=1)
-    protocol: dict[str, Any] = {}
+    protocol: dict[str, Any] = Field({}, description="for all tasks")
     methods: dict[str, dict[str, Any]] = Field({}, description="hyper-parameters other than the defaults")
     task: tuple[SuiteTask, ...]
 
@@ -194,9 +194,7 @@ def plan(
                 if reason:
                     missing.append(NotApplicable(task, variant, reason))
                     continue
-                specs.append(
-                    RunSpec(task, data, method, params.model_dump(mode="json"), protocol, seed, variant)
-                )
+                specs.append(RunSpec(task, data, method, params.model_dump(mode="json"), protocol, seed, variant))
     return Grid(suite, specs, list(dict.fromkeys(missing)))
 
 

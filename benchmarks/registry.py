@@ -87,10 +87,7 @@ class Registry(Generic[T, Info]):
 
         def enter(cls: T) -> T:
             known = self._classes.get(name)
-            if (
-                known is not None
-                and known.__qualname__ + known.__module__ != cls.__qualname__ + cls.__module__
-            ):
+            if known is not None and known.__qualname__ + known.__module__ != cls.__qualname__ + cls.__module__:
                 raise UserError(f"{self.kind} {name!r} is registered twice: {known} and {cls}")
             self._classes[name], self._info[name] = cls, info
             return cls

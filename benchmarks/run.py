@@ -175,9 +175,7 @@ def _input_distance(task: str, transductive: bool) -> dict[str, Any]:
     return scores.distance_scores("proxy_a_distance_inputs", proxy_a_distance(source, target))
 
 
-def _provenance(
-    spec: RunSpec, device: torch.device, started: float, method_warnings: list[str]
-) -> dict[str, Any]:
+def _provenance(spec: RunSpec, device: torch.device, started: float, method_warnings: list[str]) -> dict[str, Any]:
     return {
         "code": code_digest(spec.method, spec.task.partition("/")[0]),
         "packages": package_versions(),

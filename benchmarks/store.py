@@ -39,9 +39,7 @@ class Store:
         try:
             (root / ".partial").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(
-                f"store {str(root)!r} cannot be used: {error.strerror}; choose another with --store"
-            )
+            raise UserError(f"store {str(root)!r} cannot be used: {error.strerror}; choose another with --store") from None
 
     def folder(self, spec: RunSpec) -> Path:
         """Where the record of a run is, or will be."""
@@ -97,9 +95,7 @@ class Store:
         shutil.rmtree(self._partial(spec), ignore_errors=True)
         path = self.failure(spec)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            json.dumps({**spec.to_dict(), "error": error, "traceback": traceback}, indent=1) + "\n"
-        )
+        path.write_text(json.dumps({**spec.to_dict(), "error": error, "traceback": traceback}, indent=1) + "\n")
 
     def seeds(self) -> list[int]:
         """All seeds that any record has."""

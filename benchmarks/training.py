@@ -106,6 +106,7 @@ class Trainer:
         if stage.each_epoch and self._new_epoch(stage, step):
             stage.each_epoch(self._view(stage))
         self.method.train()
+        self.method.signals.clear()
         self._seed_step(step)
         signals: Signals = {"step": step + 1}
         fraction = torch.tensor(progress, dtype=torch.float64, device=self.device)
@@ -222,9 +223,7 @@ class Trainer:
         ]
         if protocol.optimizer == "adam":
             return torch.optim.Adam(groups, weight_decay=protocol.weight_decay, fused=True)
-        return torch.optim.SGD(
-            groups, momentum=0.9, nesterov=True, weight_decay=protocol.weight_decay, fused=True
-        )
+        return torch.optim.SGD(groups, momentum=0.9, nesterov=True, weight_decay=protocol.weight_decay, fused=True)
 
 
 def gradient_ratio(loss: Loss, encoder: nn.Module) -> float:
@@ -247,7 +246,7 @@ def prepare(device: torch.device, protocol: Protocol) -> None:
     torch.set_num_threads(protocol.threads)
     torch.set_flush_denormal(True)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def to_device(method: Method, device: torch.device, protocol: Protocol) -> Method:

@@ -97,9 +97,7 @@ class Task:
         UserError: the domains do not fit together, or their values cannot be trained on.
     """
 
-    def __init__(
-        self, name: str, classes: Sequence[str], sources: Sequence[Samples], target: Samples
-    ) -> None:
+    def __init__(self, name: str, classes: Sequence[str], sources: Sequence[Samples], target: Samples) -> None:
         self.name, self.classes = name, tuple(classes)
         for samples in (*sources, target):
             _check(name, samples, len(classes))
@@ -268,17 +266,13 @@ def _labelled(domains: Sequence[Samples], parts: Sequence[np.ndarray]) -> Labell
 def _check(name: str, samples: Samples, classes: int) -> None:
     x, y = samples.x, samples.y
     if len(x) != len(y) or len(x) < 2:
-        raise UserError(
-            f"{name}: a domain has {len(x)} inputs and {len(y)} labels; it needs at least 2 of each"
-        )
+        raise UserError(f"{name}: a domain has {len(x)} inputs and {len(y)} labels; it needs at least 2 of each")
     if x.dtype not in (np.float32, np.uint8):
         raise UserError(f"{name}: inputs are {x.dtype}; they must be float32, or uint8 images")
     if x.dtype == np.float32 and not np.isfinite(x).all():
         raise UserError(f"{name}: inputs contain NaN or infinity")
     if y.dtype != np.int64 or y.min() < 0 or y.max() >= classes:
-        raise UserError(
-            f"{name}: labels must be int64 in 0..{classes - 1}, got {y.dtype} {y.min()}..{y.max()}"
-        )
+        raise UserError(f"{name}: labels must be int64 in 0..{classes - 1}, got {y.dtype} {y.min()}..{y.max()}")
 
 
 def _same_channels(name: str, domains: list[Samples]) -> tuple[list[Samples], Samples]:

@@ -71,9 +71,7 @@ def _optdigits() -> Samples:
 
     digits = load_digits()
     grey = (digits.images * (255 / 16)).round().astype(np.uint8)
-    enlarged = [
-        np.asarray(Image.fromarray(image).resize((20, 20), Image.Resampling.BICUBIC)) for image in grey
-    ]
+    enlarged = [np.asarray(Image.fromarray(image).resize((20, 20), Image.Resampling.BICUBIC)) for image in grey]
     images = np.pad(np.stack(enlarged), ((0, 0), (4, 4), (4, 4)))
     test = np.arange(len(images)) >= len(images) - OPTDIGITS_TEST
     return Samples(images[:, None], digits.target.astype(np.int64), test=test)

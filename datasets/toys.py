@@ -78,9 +78,7 @@ def scale(rng: np.random.Generator, n: int, target: bool, options: Settings) -> 
     return x, y
 
 
-def covariate(
-    rng: np.random.Generator, n: int, target: bool, options: Settings
-) -> tuple[np.ndarray, np.ndarray]:
+def covariate(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
     """y says, but for 5% of noise, on which side of one parabola x lies; the target sits on its right arm."""
     x = rng.normal(size=(n, 2)) * (0.6 if target else 1.0) + (np.array([1.2, 0.6]) if target else 0.0)
     y = x[:, 1] > x[:, 0] ** 2 - 0.8
@@ -99,9 +97,7 @@ def waves(rng: np.random.Generator, n: int, target: bool, options: Waves) -> tup
     return x * (1 + options.m) + options.m if target else x, y
 
 
-def flipped(
-    rng: np.random.Generator, n: int, target: bool, options: Settings
-) -> tuple[np.ndarray, np.ndarray]:
+def flipped(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
     y = (rng.random(n) < (0.85 if target else 0.15)).astype(np.int64)
     return rng.normal(size=(n, 2)) * 0.7 + (2.0 * y[:, None] - 1.0), y
 

@@ -56,6 +56,8 @@ class MultilinearMap(nn.Module):
 
     def __init__(self, n_features: int, n_classes: int, build: Build) -> None:
         super().__init__()
+        self.of_features: Tensor
+        self.of_classes: Tensor
         self.randomised = n_features * n_classes > LARGEST_MAP
         self.out_features = RANDOM_MAP if self.randomised else n_features * n_classes
         if self.randomised:

@@ -13,9 +13,7 @@ from methods.losses.coral import coral
 class Params(base.Params):
     # The paper's rule, which needs no target label: both losses alike at the end. On toys/waves they are.
     trade_off: float = param(1.0, "weight", low=0.01, high=100, log=True, source="section 4.1, on toys/waves")
-    layer: Literal["logits", "features"] = param(
-        "logits", "whose covariance is matched", source="section 3.2"
-    )
+    layer: Literal["logits", "features"] = param("logits", "whose covariance is matched", source="section 3.2")
 
 
 @METHODS.register("coral", MethodInfo("moments", 2016, "ECCV workshops", "Sun and Saenko, Deep CORAL"))

@@ -25,7 +25,7 @@ class Params(base.Params):
     MethodInfo("moments", 2015, "ICML", "Long et al., Learning Transferable Features with Deep Adaptation"),
 )
 class DAN(base.Method):
-    """Multi-kernel MMD between the domains, summed over layers. The kernels weigh the same; the paper learns them."""
+    """Multi-kernel MMD, summed over layers. All kernels weigh the same; the paper learns their weights."""
 
     settings = Params
     params: Params

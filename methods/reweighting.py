@@ -69,8 +69,8 @@ class Reweighting(base.Method):
         effective = float(self.weight.sum() ** 2 / self.weight.square().sum() / len(self.weight))
         if effective < COLLAPSE:
             warnings.warn(
-                f"reweighting: the effective sample size is {effective:.1%} of the source; the domain classifier "
-                "leaves too little overlap for the weights to mean much",
+                f"reweighting: the effective sample size is {effective:.1%} of the source; the domain "
+                "classifier leaves too little overlap for the weights to mean much",
                 base.MethodWarning,
                 stacklevel=2,
             )

@@ -83,9 +83,7 @@ class LocalEngine:
         if self.deaths[spec.run_id] < TRIES:
             self.waiting.appendleft(spec)
             return None
-        error = (
-            f"it ended its worker process {TRIES} times (exit code {worker.process.exitcode}); out of memory?"
-        )
+        error = f"it ended its worker process {TRIES} times (exit code {worker.process.exitcode}); out of memory?"
         self.store.write_failure(spec, error, error)
         return Event("failed", spec, error=error)
 
@@ -98,9 +96,7 @@ class _Worker:
         self.spec: RunSpec | None = None
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(
-            target=_work, args=(theirs, store, device, fresh, execute), daemon=True
-        )
+        self.process = context.Process(target=_work, args=(theirs, store, device, fresh, execute), daemon=True)
         # Ctrl-C is for the driver, which ends its workers: a child inherits that it is ignored.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
         self.process.start()

@@ -55,14 +55,10 @@ class Outputs:
             with np.load(path, allow_pickle=False) as archive:
                 return cls({name: archive[name] for name in archive.files})
         except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-            raise UserError(
-                f"{path} cannot be read ({error}); delete the record's folder and run again"
-            ) from None
+            raise UserError(f"{path} cannot be read ({error}); delete the record's folder and run again") from None
 
 
-def evaluation_inputs(
-    train: TrainView, view: EvaluationView
-) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+def evaluation_inputs(train: TrainView, view: EvaluationView) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     """Inputs and, for the source, labels of each split. Training splits are capped by a fixed draw."""
     source, target = (_capped(len(x)) for x in (train.source.y, train.target_x))
     return {

@@ -101,6 +101,5 @@ def _bounds(differences: dict[tuple[str, str], np.ndarray]) -> dict[tuple[str, s
     squares = sum(float(((values - values.mean()) ** 2).sum()) for values in differences.values())
     t = stats.t.ppf(1 - FAMILY_LEVEL / len(differences), freedom)
     return {
-        cell: max(SMALLEST, t * math.sqrt(squares / freedom / len(values)))
-        for cell, values in differences.items()
+        cell: max(SMALLEST, t * math.sqrt(squares / freedom / len(values))) for cell, values in differences.items()
     }

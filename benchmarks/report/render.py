@@ -32,9 +32,7 @@ def _plain(report: Report, style: str, heading: str, bold: Bold) -> str:
         body = tabulate(_rows(block, bold), ["method", *block.columns], style, disable_numparse=True)
         parts.append(f"{heading}{block.title}\n\n{body}")
     if report.gains:
-        body = tabulate(
-            [_gain_row(gain) for gain in report.gains], GAIN_COLUMNS, style, disable_numparse=True
-        )
+        body = tabulate([_gain_row(gain) for gain in report.gains], GAIN_COLUMNS, style, disable_numparse=True)
         parts.append(f"{heading}Gain over source_only, mean over tasks, paired by seed (points)\n\n{body}")
     notes = [f"- {note}" for note in report.notes]
     return "\n\n".join([*parts, "\n".join(notes)])

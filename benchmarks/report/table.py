@@ -1,11 +1,15 @@
 """What a table says: which cells there are, their numbers, and what is missing and why."""
 
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
-from benchmarks.grid import BASELINE, Grid
+from benchmarks.evaluation.proxy_a_distance import SATURATED
+from benchmarks.grid import BASELINE, Grid, RunSpec
 from benchmarks.registry import METHODS
 from benchmarks.report.statistics import ENOUGH, Summary, holm, hurts, paired, paired_p, summarise
 
@@ -59,37 +63,41 @@ class Report:
 
 
 class _Cells:
-    """Values by (variant, task, seed) of one grid."""
+    """What there is of a grid: its runs by cell, and their records."""
 
     def __init__(self, grid: Grid, records: pd.DataFrame, failures: Mapping[str, str]) -> None:
         self.grid, self.failures = grid, failures
-        self.records = records.set_index("run_id") if len(records) else records
-        self.specs = {(spec.variant, spec.task, spec.seed): spec for spec in grid.specs}
-        reasons = {(cell.variant, cell.task): cell.reason for cell in grid.not_applicable}
-        self.not_applicable = reasons
-        keys = [*((v, t) for v, t, _ in self.specs), *reasons]
+        self.records: dict[str, dict[str, Any]] = {row["run_id"]: row for row in records.to_dict("records")}
+        self.specs: dict[tuple[str, str], dict[int, RunSpec]] = {}
+        for spec in grid.specs:
+            self.specs.setdefault((spec.variant, spec.task), {})[spec.seed] = spec
+        self.reasons = {(cell.variant, cell.task): cell.reason for cell in grid.not_applicable}
+        keys = [*self.specs, *self.reasons]
         self.variants = list(dict.fromkeys(variant for variant, _ in keys))
         self.tasks = list(dict.fromkeys(task for _, task in keys))
+        self.seeds = sorted({spec.seed for spec in grid.specs})
 
     def values(self, metric: str, variant: str, task: str) -> dict[int, float]:
         """Seed to value, of the runs that have one."""
         found = {}
-        for (v, t, seed), spec in self.specs.items():
-            if v == variant and t == task and spec.run_id in self.records.index and metric in self.records:
-                value = self.records.at[spec.run_id, metric]
-                if not pd.isna(value):
-                    found[seed] = float(value)
+        for seed, spec in self.specs.get((variant, task), {}).items():
+            value = self.records.get(spec.run_id, {}).get(metric)
+            if value is not None and not math.isnan(value):
+                found[seed] = float(value)
         return found
+
+    def runs(self, variant: str, task: str, seeds: Iterable[int]) -> tuple[str, ...]:
+        return tuple(self.specs[variant, task][seed].run_id for seed in seeds)
 
     def missing(self, variant: str, task: str) -> str:
         """Why a cell has fewer runs than planned; empty if it has all."""
-        if (variant, task) in self.not_applicable:
+        if (variant, task) in self.reasons:
             return "n/a"
-        specs = [spec for (v, t, _), spec in self.specs.items() if v == variant and t == task]
-        failed = sum(spec.run_id in self.failures for spec in specs)
-        absent = sum(spec.run_id not in self.records.index for spec in specs) - failed
+        ids = [spec.run_id for spec in self.specs[variant, task].values()]
+        failed = sum(run in self.failures for run in ids)
+        absent = sum(run not in self.records for run in ids) - failed
         parts = [f"{failed} failed"] * bool(failed) + [f"{absent} missing"] * bool(absent)
-        return f"{', '.join(parts)} of {len(specs)}" if parts else ""
+        return f"{', '.join(parts)} of {len(ids)}" if parts else ""
 
     def is_reference(self, variant: str) -> bool:
         return METHODS.info(variant.partition("?")[0]).reference
@@ -132,7 +140,7 @@ def _block(cells: _Cells, metric: str, title: str, scale: float, *, compare: boo
 
 def _cell(cells: _Cells, metric: str, variant: str, task: str, compare: bool) -> Cell:
     values = cells.values(metric, variant, task)
-    runs = tuple(cells.specs[variant, task, seed].run_id for seed in values)
+    runs = cells.runs(variant, task, values)
     worse = compare and hurts(paired(values, cells.values(metric, BASELINE, task)))
     return Cell(summarise(list(values.values())), runs, cells.missing(variant, task), hurts=worse)
 
@@ -152,7 +160,7 @@ def _task_means(cells: _Cells, metric: str, variant: str) -> tuple[dict[int, flo
     tasks = _common_tasks(cells, metric)
     by_task = [cells.values(metric, variant, task) for task in tasks]
     seeds = sorted(set.intersection(*(set(values) for values in by_task))) if by_task else []
-    runs = tuple(cells.specs[variant, task, seed].run_id for seed in seeds for task in tasks)
+    runs = tuple(run for task in tasks for run in cells.runs(variant, task, seeds))
     return {seed: sum(values[seed] for values in by_task) / len(by_task) for seed in seeds}, runs
 
 
@@ -175,11 +183,7 @@ def _distances(cells: _Cells) -> Block:
     raw: dict[str, Cell] = {}
     for task in cells.tasks:
         values = cells.values("proxy_a_distance_inputs", BASELINE, task)
-        first = list(values.items())[:1]
-        raw[task] = Cell(
-            summarise([value for _, value in first]),
-            tuple(cells.specs[BASELINE, task, seed].run_id for seed, _ in first),
-        )
+        raw[task] = Cell(summarise(list(values.values())[:1]), cells.runs(BASELINE, task, list(values)[:1]))
     known = [cell.summary.mean for cell in raw.values() if cell.summary]
     if MEAN in block.columns and len(known) == len(cells.tasks):
         raw[MEAN] = Cell(summarise([sum(known) / len(known)]))
@@ -200,43 +204,35 @@ def _gains(cells: _Cells) -> list[Gain]:
             found.append((variant, summary, paired_p(gains)))
     tested = [p for _, _, p in found if p is not None]
     adjusted = iter(holm(tested))
-    return [
-        Gain(variant, summary, p, next(adjusted) if p is not None else None) for variant, summary, p in found
-    ]
+    return [Gain(variant, summary, p, next(adjusted) if p is not None else None) for variant, summary, p in found]
 
 
 def _notes(cells: _Cells) -> list[str]:
-    notes = []
-    seeds = {seed for _, _, seed in cells.specs}
-    if len(seeds) < ENOUGH:
-        notes.append(
-            f"Provisional: {len(seeds)} seed{'s' * (len(seeds) != 1)}, too few for intervals, tests or marks; "
-            "brackets hold the range."
-        )
-    else:
-        notes.append(
-            f"n = {len(seeds)} seeds; ± is half of a 95% t-interval over seeds, given the data split. "
-            "▼: worse than source_only (unadjusted 95% interval of the paired gain below zero)."
-        )
+    notes = [_about_seeds(len(cells.seeds))]
     common = _common_tasks(cells, ACCURACY)
     if len(common) < len(cells.tasks):
         notes.append(f"mean: over the {len(common)} tasks that all shown methods have.")
-    for (variant, task), reason in cells.not_applicable.items():
-        notes.append(f"n/a: {variant} on {task}: {reason}.")
-    errors = {spec.run_id: str(spec) for spec in cells.grid.specs}
-    notes += [f"failed: {errors[run]}: {error}" for run, error in cells.failures.items() if run in errors]
-    if len(cells.records) and "warnings" in cells.records:
-        shown = cells.records[cells.records.index.isin(errors)]
-        warned = shown[shown["warnings"].astype(bool)].groupby(["method", "task"]).size()
-        notes += [
-            f"warned: {method} on {task}, {n} runs (see provenance.json)."
-            for (method, task), n in warned.items()
-        ]
-    saturated = (
-        cells.records[cells.records["proxy_a_distance"] >= 1.99]
-        if "proxy_a_distance" in cells.records
-        else []
-    )
-    if len(saturated):
-        notes.append("A proxy A-distance of 1.99 or more is saturated: larger shifts look the same.")
+    notes += [f"n/a: {variant} on {task}: {reason}." for (variant, task), reason in cells.reasons.items()]
+    failed = [spec for spec in cells.grid.specs if spec.run_id in cells.failures]
+    notes += [f"failed: {spec}: {cells.failures[spec.run_id]}" for spec in failed]
+    rows = [cells.records[spec.run_id] for spec in cells.grid.specs if spec.run_id in cells.records]
+    warned = Counter((row["method"], row["task"]) for row in rows if row["warnings"])
+    notes += [
+        f"warned: {method} on {task}, {count} runs; their provenance.json says of what."
+        for (method, task), count in warned.items()
+    ]
+    if any(row.get("proxy_a_distance", 0.0) >= SATURATED for row in rows):
+        notes.append(f"A proxy A-distance above {SATURATED} is saturated: larger shifts look the same.")
     return notes
+
+
+def _about_seeds(n: int) -> str:
+    if n < ENOUGH:
+        return (
+            f"Provisional: {n} seed{'s' * (n != 1)}, too few for intervals, tests or marks; "
+            "brackets hold the range."
+        )
+    return (
+        f"n = {n} seeds; ± is half of a 95% t-interval over seeds, given the data split. "
+        "▼: worse than source_only (unadjusted 95% interval of the paired gain below zero)."
+    )

@@ -6,6 +6,7 @@ A backbone is written ``name`` or ``name?key=value``, as in ``mlp?width=32`` or 
 import inspect
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def cnn(shape: Shape, width: int = 256, dropout: float = 0.5) -> nn.Module:
     """Three blocks (64, 128, 256) of convolution, batch norm, ReLU and max pooling; FC with batch norm."""
     channels = [shape[0], 64, 128, 256]
     blocks: list[nn.Module] = []
-    for inputs, outputs in zip(channels, channels[1:], strict=False):
+    for inputs, outputs in pairwise(channels):
         blocks += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)]
         blocks += [nn.ReLU(), nn.MaxPool2d(2)]
     return Encoder(
@@ -116,7 +117,7 @@ def cnn1d(shape: Shape, width: int = 128, dropout: float = 0.5) -> nn.Module:
     """Sequences (channels, length): AdaTime's network (Ragab et al. 2023), three blocks and average pooling."""
     channels = [shape[0], 64, 128, width]
     blocks: list[nn.Module] = []
-    for number, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
+    for number, (inputs, outputs) in enumerate(pairwise(channels)):
         blocks += [nn.Conv1d(inputs, outputs, 5 if number == 0 else 8, padding=4, bias=False)]
         blocks += [nn.BatchNorm1d(outputs), nn.ReLU(), nn.MaxPool1d(2, padding=1)]
         blocks += [nn.Dropout(dropout)] if number == 0 else []

@@ -1,6 +1,7 @@
 """Heads and discriminators: protocol settings, the same for every method of a table."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 def perceptron(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
     """Linear layers of the given sizes with ReLU, and dropout if any, between them."""
     layers: list[nn.Module] = []
-    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for number, (inputs, outputs) in enumerate(pairwise(sizes)):
         if number:
             layers += [nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
         layers.append(nn.Linear(inputs, outputs))

@@ -1,0 +1,66 @@
+"""Small tasks, protocols and runs that the tests share."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.grid import GROUPS, RunSpec, plan
+from benchmarks.registry import DATASETS, METHODS
+from benchmarks.run import new_trainer
+from benchmarks.training import Trainer, prepare
+from datasets.base import Task, load
+
+TINY = {"backbone": "mlp?width=16", "discriminator_layers": "16", "steps": 20, "checkpoints": 2}
+CANDIDATES = [name for name in METHODS.names() if name not in GROUPS["references"]]
+ADAPTING = [name for name in CANDIDATES if name != "source_only"]
+CPU = torch.device("cpu")
+
+MakeSpec = Callable[..., RunSpec]
+MakeTrainer = Callable[..., Trainer]
+
+
+def spec_of(
+    method: str, task: str = "toys/moons", seed: int = 0, params: Mapping[str, Any] | None = None, **protocol: Any
+) -> RunSpec:
+    """One run under a tiny protocol."""
+    overrides = {"protocol": {**TINY, **protocol}} | ({method: params} if params else {})
+    names = list(dict.fromkeys(["source_only", method]))
+    grid = plan("quick", names, [task], [seed], overrides)
+    return next(spec for spec in grid.specs if spec.method == method)
+
+
+def trainer_of(spec: RunSpec, task: Task | None = None) -> Trainer:
+    """A trainer that has not taken a step."""
+    prepare(CPU, spec.protocol)
+    return new_trainer(spec, task or load(spec.task), CPU)
+
+
+def trained(spec: RunSpec, task: Task | None = None) -> Trainer:
+    """A trainer at its last step."""
+    trainer = trainer_of(spec, task)
+    for _ in trainer.run():
+        pass
+    return trainer
+
+
+def weights(trainer: Trainer, *prefixes: str) -> dict[str, torch.Tensor]:
+    """Copies of the parameters and buffers under some prefixes; all without any."""
+    state = trainer.method.state_dict()
+    return {k: v.clone() for k, v in state.items() if not prefixes or k.startswith(prefixes)}
+
+
+def same(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
+    """Equal to the bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def all_tasks() -> list[str]:
+    return [f"{name}/{task}" for name in DATASETS.names() for task in DATASETS.get(name)().tasks()]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_tasks() -> None:
+    """A test that patches a reader must not leave its task behind."""
+    load.cache_clear()

@@ -1,0 +1,311 @@
+"""What every registered method must do; and each check, faced with the fault it guards against."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmarks.registry import METHODS
+from datasets.base import Samples, Task
+from datasets.toys import Toys
+from methods import cdan as cdan_file
+from methods import dann as dann_file
+from methods.base import Batch, Loss
+from methods.networks import grl
+from methods.networks.layers import Discriminator
+from tests.conftest import ADAPTING, CANDIDATES, same, spec_of, trained, trainer_of, weights
+
+SHIFTED = "toys/blobs"
+ADVERSARIAL = [name for name in CANDIDATES if METHODS.info(name).family == "adversarial"]
+
+
+# 1. Target labels never reach training.
+
+
+def relabel(samples: Samples, how: str) -> Samples:
+    rng = np.random.default_rng(0)
+    y = {
+        "random": rng.integers(2, size=len(samples.y)),
+        "zeros": np.zeros_like(samples.y),
+        "other marginal": (rng.random(len(samples.y)) < 0.9).astype(np.int64),
+    }[how]
+    return dataclasses.replace(samples, y=y)
+
+
+def with_target_labels(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Replace the target's labels where the reader returns them, before any split."""
+    read = Toys.read
+
+    def patched(self: Toys, task: str, options: Any) -> tuple[list[Samples], Samples]:
+        sources, target = read(self, task, options)
+        # Without its own test samples, so that the split is drawn here too.
+        return sources, dataclasses.replace(relabel(target, how) if how else target, test=None)
+
+    monkeypatch.setattr(Toys, "read", patched)
+
+
+def weights_with_target_labels(monkeypatch: pytest.MonkeyPatch, method: str, how: str) -> dict[str, Tensor]:
+    from datasets.base import load
+
+    with monkeypatch.context() as patch:
+        with_target_labels(patch, how)
+        load.cache_clear()
+        return weights(trained(spec_of(method)))
+
+
+@pytest.mark.parametrize("how", ["random", "zeros", "other marginal"])
+@pytest.mark.parametrize("method", CANDIDATES)
+def test_target_labels_change_nothing(monkeypatch: pytest.MonkeyPatch, method: str, how: str) -> None:
+    honest = weights_with_target_labels(monkeypatch, method, "")
+    assert same(honest, weights_with_target_labels(monkeypatch, method, how))
+
+
+def test_a_stratified_target_split_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stratified(samples: Samples) -> np.ndarray:
+        """30% of each class: what many suites do."""
+        rank = np.zeros(len(samples.y), dtype=int)
+        for label in np.unique(samples.y):
+            rank[samples.y == label] = np.arange((samples.y == label).sum())
+        return rank % 10 < 3
+
+    monkeypatch.setattr("datasets.base._test_mask", stratified)
+    honest = weights_with_target_labels(monkeypatch, "dann", "")
+    assert not same(honest, weights_with_target_labels(monkeypatch, "dann", "random"))
+
+
+# 2. Off means off.
+
+
+def off(method: str) -> dict[str, Any] | None:
+    """Hyper-parameters that switch the alignment off, if a method has such."""
+    return {"trade_off": 0.0} if "trade_off" in METHODS.get(method).settings.model_fields else None
+
+
+def distance_to_source_only(method: str) -> float:
+    """Largest difference of encoder and head to source_only after 20 steps, in float64."""
+    spec = spec_of(method, SHIFTED, params=off(method), precision="float64")
+    mine = weights(trained(spec), "encoder.", "head.")
+    base = weights(trained(spec_of("source_only", SHIFTED, precision="float64")), "encoder.", "head.")
+    return max(float((mine[key] - base[key]).abs().max()) for key in base)
+
+
+@pytest.mark.parametrize("method", [name for name in ADAPTING if off(name)])
+def test_off_means_off(method: str) -> None:
+    assert distance_to_source_only(method) < 1e-8
+
+
+def test_a_reversal_that_ignores_its_strength_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dann_file, "reverse", lambda x, strength: grl.reverse(x, torch.ones(())))
+    assert distance_to_source_only("dann") > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("method", "params"), [("adda", None), ("reweighting", {"inputs": "features"})], ids=["adda", "reweighting"]
+)
+def test_a_staged_method_starts_as_source_only(method: str, params: dict[str, Any] | None) -> None:
+    staged = trainer_of(spec_of(method, SHIFTED, params=params, precision="float64", steps=40, schedule="constant"))
+    assert next(iter(staged.run())) == staged.ends[0] == 20
+    base = trained(spec_of("source_only", SHIFTED, precision="float64", schedule="constant"))
+    mine, theirs = (weights(trainer, "encoder.", "head.") for trainer in (staged, base))
+    assert max(float((mine[key] - theirs[key]).abs().max()) for key in theirs) < 1e-8
+
+
+def test_source_only_never_forwards_a_target_input() -> None:
+    spec = spec_of("source_only", SHIFTED)
+    trainer = trainer_of(spec)
+    trainer.target = dataclasses.replace(trainer.target, x=torch.full_like(trainer.target.x, torch.nan))
+    for _ in trainer.run():
+        pass
+    assert same(weights(trainer), weights(trained(spec)))
+
+
+# 3. Gradients.
+
+
+def first_loss(method: str) -> tuple[nn.Module, Loss]:
+    """The first loss of the last stage, at full strength, before any step."""
+    trainer = trainer_of(spec_of(method, SHIFTED))
+    stage = trainer.stages[-1]
+    trainer._enter(stage)
+    if stage.begin:
+        stage.begin(trainer._view(stage))
+    batch = trainer._batch(stage, 0, "")
+    losses = [update.loss(batch, torch.tensor(1.0)) for update in stage.updates]
+    return trainer.method, Loss(losses[0].task, {k: v for loss in losses for k, v in loss.terms.items()})
+
+
+@pytest.mark.parametrize("method", CANDIDATES)
+def test_gradients_reach_every_network_that_is_trained(method: str) -> None:
+    spec = spec_of(method, SHIFTED)
+    before, after = weights(trainer_of(spec)), weights(trained(spec))
+    for name in dict(trainer_of(spec).method.named_children()):
+        moved = [key for key in before if key.startswith(f"{name}.") and not torch.equal(before[key], after[key])]
+        if any(True for _ in getattr(trainer_of(spec).method, name).parameters()):
+            assert moved, f"{method} never trains its {name}"
+
+
+def alignment_ratio(method: str) -> float:
+    """Alignment over task gradient at the encoder, as the harness logs it at the last step."""
+    trainer = trained(spec_of(method, SHIFTED))
+    return trainer.progress.curves[-1].get("gradient_ratio", float("nan"))
+
+
+@pytest.mark.parametrize("method", ADAPTING)
+def test_no_alignment_is_inert(method: str) -> None:
+    ratio = alignment_ratio(method)
+    if np.isnan(ratio):
+        pytest.skip("task and alignment are no terms of one loss")
+    assert ratio > 1e-3
+
+
+def test_an_inert_loss_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("methods.coral.coral", lambda source, target: 0.0 * source.sum())
+    assert not alignment_ratio("coral") > 1e-3
+
+
+def test_the_reversal_has_the_right_sign_and_scale() -> None:
+    x = torch.ones(3, requires_grad=True)
+    grl.reverse(x, torch.tensor(0.25)).sum().backward()
+    assert torch.equal(x.grad, torch.full((3,), -0.25))
+
+
+@pytest.mark.parametrize("method", ["dann", "cdan", "cdan_e"])
+def test_the_discriminator_learns_at_full_weight_whatever_lambda(method: str) -> None:
+    gradients = []
+    for trade_off in (0.1, 10.0):
+        trainer = trainer_of(spec_of(method, SHIFTED, params={"trade_off": trade_off}))
+        loss = trainer.method.loss(trainer._batch(trainer.stages[0], 0, ""), torch.tensor(0.5))
+        gradients.append(torch.autograd.grad(loss.terms["domain"], list(trainer.method.discriminator.parameters())))
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+# 4. Discriminators.
+
+
+def discriminator_spread(method: str) -> float:
+    """How much a trained discriminator's logits differ between samples."""
+    trainer = trained(spec_of(method, SHIFTED))
+    discriminator = trainer.method.discriminator
+    with torch.no_grad():
+        features = torch.randn(64, discriminator.net[0].in_features)
+        return float(discriminator(features).std())
+
+
+@pytest.mark.parametrize("method", ADVERSARIAL)
+def test_discriminators_are_not_constant_and_their_accuracy_is_logged(method: str) -> None:
+    assert discriminator_spread(method) > 1e-3
+    assert 0 <= trained(spec_of(method, SHIFTED)).progress.curves[-1]["domain_accuracy"] <= 1
+
+
+def test_a_softmax_over_one_unit_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Discriminator, "forward", lambda self, x: self.net(x).softmax(1).squeeze(1))
+    assert not discriminator_spread("dann") > 1e-3
+
+
+# 5. Conditioning.
+
+
+def head_gradient_of_domain_loss() -> Tensor | None:
+    method, loss = first_loss("cdan")
+    (weight,) = torch.autograd.grad(loss.terms["domain"], [method.head[0].weight], allow_unused=True)
+    return weight
+
+
+def test_cdan_conditions_on_detached_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert head_gradient_of_domain_loss() is None
+    seen = []
+    forward = cdan_file.MultilinearMap.forward
+    monkeypatch.setattr(
+        cdan_file.MultilinearMap, "forward", lambda self, f, p: (seen.append(p), forward(self, f, p))[1]
+    )
+    first_loss("cdan")
+    assert all(torch.allclose(p.sum(1), torch.ones(len(p))) and (p >= 0).all() for p in seen)
+
+
+def test_conditioning_that_is_not_detached_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tensor, "detach", lambda self: self)
+    assert head_gradient_of_domain_loss() is not None
+
+
+def test_the_randomised_map_keeps_inner_products() -> None:
+    """Its expectation is the multilinear map's: <T(f, p), T(f', p')> = <f, f'> <p, p'>."""
+    build = trainer_of(spec_of("cdan", "toys/moons", backbone="mlp?width=4096"))
+    multilinear = build.method.map
+    assert multilinear.randomised
+    f, p = torch.randn(2, 4096), torch.rand(2, 2)
+    with torch.no_grad():
+        mapped = multilinear(f, p)
+    wanted = (f[0] @ f[0]) * (p[0] @ p[0])
+    assert float(mapped[0] @ mapped[0] / wanted) == pytest.approx(1, abs=0.25)
+
+
+def test_entropy_weights_favour_the_certain() -> None:
+    method, _ = first_loss("cdan_e")
+    weight = method.sample_weight(torch.tensor([[8.0, -8.0], [0.0, 0.0]]))
+    assert weight.tolist() == pytest.approx([2 / 1.75, 1.5 / 1.75], rel=1e-3)
+
+
+# Batch norm: what the two ways of forwarding do to it, and that frozen means frozen.
+
+
+@pytest.mark.parametrize("forward", ["joint", "separate"])
+def test_batch_norm_sees_the_domains_as_the_protocol_says(forward: str) -> None:
+    """Joint: one update with the mixed mean. Separate: two, the target's last."""
+    trainer = trainer_of(spec_of("dann", "toys/waves", backbone="cnn?width=8", forward=forward))
+    batch = trainer._batch(trainer.stages[0], 0, "")
+    assert batch.source is not None
+    assert batch.target is not None
+    convolution, norm = trainer.method.encoder[0], trainer.method.encoder[1]
+    with torch.no_grad():
+        means = [convolution(x).mean((0, 2, 3)) for x in (batch.source.x, batch.target.x)]
+        trainer.method.embed(Batch(batch.source, batch.target))
+    expected = 0.1 * (means[0] + means[1]) / 2 if forward == "joint" else 0.09 * means[0] + 0.1 * means[1]
+    assert torch.allclose(norm.running_mean, expected, atol=1e-5)
+
+
+def test_adda_freezes_the_source_encoder_with_its_batch_norm() -> None:
+    spec = spec_of("adda", "toys/waves", backbone="cnn?width=8", steps=4, source_batch=8, target_batch=8)
+    trainer = trainer_of(spec)
+    steps = trainer.run()
+    next(steps)
+    before = weights(trainer, "encoder.", "head.")
+    for _ in steps:
+        pass
+    assert same(before, weights(trainer, "encoder.", "head."))
+    assert not same(before, {k.removeprefix("target_"): v for k, v in weights(trainer, "target_encoder.").items()})
+
+
+# Reweighting.
+
+
+def test_importance_weights_follow_the_density_ratio() -> None:
+    from methods.reweighting import domain_odds
+
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(0, 1, (2000, 1)), rng.normal(1, 1, (1000, 1))
+    odds = domain_odds(source, target, "logistic", seed=0) * 2  # n_s / n_t
+    truth = np.exp(source[:, 0] - 0.5)
+    assert np.corrcoef(np.log(odds), np.log(truth))[0, 1] > 0.99
+    assert np.median(odds / truth) == pytest.approx(1, abs=0.15)
+
+
+def test_weights_have_mean_one_and_a_collapse_is_told() -> None:
+    with pytest.warns(UserWarning, match="effective sample size"):
+        trainer = trained(spec_of("reweighting", SHIFTED))
+    assert float(trainer.method.weight.mean()) == pytest.approx(1, abs=1e-5)
+    assert trainer.progress.curves[-1]["effective_sample_size"] < 0.1
+
+
+def test_a_task_knows_its_target_labels_in_one_place() -> None:
+    """Views of a task have no way to the target's labels."""
+    samples = Samples(np.zeros((10, 2), np.float32), np.zeros(10, np.int64))
+    task = Task("t", ("a",), [samples], samples)
+    assert not any("y" in field.name for field in dataclasses.fields(task.train_view()))
+    assert {f.name for f in dataclasses.fields(task.evaluation_view(transductive=False))} == {
+        "source_val",
+        "source_test",
+        "target_test_x",
+    }

@@ -1,0 +1,132 @@
+"""Pairing, resuming and identity: what one seed promises."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.randomness import BatchStream, key
+from benchmarks.run import execute
+from benchmarks.training import Trainer
+from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, trained, trainer_of, weights
+
+
+@pytest.mark.parametrize("method", ADAPTING)
+def test_methods_of_a_seed_start_alike_and_draw_alike(method: str) -> None:
+    mine, base = trainer_of(spec_of(method)), trainer_of(spec_of("source_only"))
+    assert same(weights(mine, "encoder.", "head."), weights(base, "encoder.", "head."))
+    batches = [trainer._batch(trainer.stages[0], step, "").source for trainer in (mine, base) for step in (0, 30)]
+    assert torch.equal(batches[0].index, batches[2].index)
+    assert torch.equal(batches[1].index, batches[3].index)
+
+
+@pytest.mark.parametrize("method", CANDIDATES)
+def test_a_seed_repeats_to_the_bit_and_another_differs(method: str) -> None:
+    first, again, other = (weights(trained(spec_of(method, seed=seed))) for seed in (0, 0, 1))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+@pytest.mark.parametrize("method", CANDIDATES)
+def test_a_run_resumes_to_the_same_bits_from_every_checkpoint(tmp_path: Path, method: str) -> None:
+    spec = spec_of(method, backbone="mlp?width=16&dropout=0.5", checkpoints=4)
+    whole = trained(spec)
+    for stop in range(3):
+        interrupted = trainer_of(spec)
+        for number, _ in enumerate(interrupted.run()):
+            if number == stop:
+                break
+        torch.save(interrupted.state_dict(), tmp_path / "state.pt")
+        resumed = trainer_of(spec)
+        resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+        for _ in resumed.run():
+            pass
+        assert same(weights(whole), weights(resumed))
+        assert resumed.progress == whole.progress
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_an_interrupted_record_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
+    spec = spec_of("dann", checkpoints=4)
+    folders = [tmp_path / "whole", tmp_path / "interrupted"]
+    for folder in folders:
+        folder.mkdir()
+    execute(spec, folders[0], CPU)
+    calls: list[float] = []
+
+    def stop_at_the_third(signals: dict[str, float]) -> None:
+        calls.append(signals["step"])
+        if len(calls) == 3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        execute(spec, folders[1], CPU, stop_at_the_third, save_every=0)
+    execute(spec, folders[1], CPU, calls.append, save_every=0)
+    assert calls[3]["step"] > calls[0]  # it went on, it did not begin again
+    names = [path.relative_to(folders[0]) for path in folders[0].rglob("*") if path.is_file()]
+    assert sorted(names) == sorted(path.relative_to(folders[1]) for path in folders[1].rglob("*") if path.is_file())
+    for name in names:
+        if name.name not in ("provenance.json", "seconds.json", "oracle.npz"):
+            assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+
+
+@given(st.integers(1, 50), st.integers(2, 20), st.integers(0, 40))
+def test_a_batch_stream_is_a_pure_function_and_uses_each_sample_once_an_epoch(
+    size: int, batch: int, step: int
+) -> None:
+    stream = BatchStream(0, "batches/source", size, batch)
+    drawn = np.concatenate([stream[i] for i in range(step + 1)])
+    assert np.array_equal(BatchStream(0, "batches/source", size, batch)[step], drawn[step * batch :])
+    for epoch in range(len(drawn) // size):
+        assert sorted(drawn[epoch * size : (epoch + 1) * size]) == list(range(size))
+
+
+def overlap(source: BatchStream, target: BatchStream) -> float:
+    """Mean number of indices that a step's two batches share."""
+    return float(np.mean([len(np.intersect1d(source[step], target[step])) for step in range(300)]))
+
+
+def test_source_and_target_batches_overlap_at_chance() -> None:
+    """MNIST-M's image i is MNIST's image i: pairs in step would be a hidden hint."""
+    streams = [BatchStream(0, f"batches/{side}", 1000, 50) for side in ("source", "target")]
+    assert overlap(*streams) == pytest.approx(50 * 50 / 1000, abs=0.5)
+
+
+def test_one_stream_for_both_domains_would_be_noticed() -> None:
+    stream = BatchStream(0, "batches", 1000, 50)
+    assert overlap(stream, BatchStream(0, "batches", 1000, 50)) == 50
+
+
+@given(st.integers(0, 2**31), st.text(max_size=10), st.text(max_size=10))
+def test_streams_of_different_names_differ(seed: int, a: str, b: str) -> None:
+    assert (key(seed, a) == key(seed, b)) == (a == b)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_naming_the_step() -> None:
+    trainer = trainer_of(spec_of("dann", lr_backbone=1e30, optimizer="sgd"))
+    with pytest.raises(FloatingPointError, match=r"the loss is .* at step \d+ of 20"):
+        list(trainer.run())
+
+
+def learning_rates(trainer: Trainer) -> list[float]:
+    return [group["lr"] for group in trainer.optimizer.param_groups] if trainer.optimizer else []
+
+
+def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:
+    spec = spec_of("adda", lr_backbone=1.0, lr_new=2.0, lr_adversary=3.0, lr_finetune=0.5, schedule="constant")
+    trainer = trainer_of(spec)
+    rates = []
+    for stage in trainer.stages:
+        trainer._enter(stage)
+        rates.append(learning_rates(trainer))
+    assert rates == [[1.0, 2.0, 3.0], [0.5, 1.0, 1.5]]
+    decayed = trainer_of(spec_of("source_only", lr_backbone=1.0, lr_new=1.0, schedule="inverse"))
+    for _ in decayed.run():
+        pass
+    assert learning_rates(decayed)[0] == pytest.approx((1 + 10 * 19 / 20) ** -0.75)
