@@ -12,7 +12,8 @@ from benchmarks.settings import UserError
 from datasets.base import EvaluationView, TrainView
 from methods.base import Side
 
-KEPT = 1000  # samples of a split whose features are kept; and, of training splits, whose logits are
+KEPT = 1000  # samples of a split whose features are kept
+TRAIN_KEPT = 500  # samples of a training split that are evaluated at all
 SPLITS: dict[str, Side] = {
     "source_train": "source",
     "source_val": "source",
@@ -26,7 +27,7 @@ SPLITS: dict[str, Side] = {
 class Outputs:
     """Arrays by ``split.kind``.
 
-    Kinds: ``logits`` (n, classes) of all val and test samples and of up to 1,000 training samples;
+    Kinds: ``logits`` (n, classes) of all val and test samples and of up to 500 training samples;
     ``features`` (m, d) float16 of the first m = min(n, 1000) of these; and ``y`` (n,), of the source only.
     """
 
@@ -71,4 +72,4 @@ def evaluation_inputs(train: TrainView, view: EvaluationView) -> dict[str, tuple
 
 
 def _capped(size: int) -> np.ndarray:
-    return generator(0, "evaluation/kept").permutation(size)[:KEPT]
+    return generator(0, "evaluation/kept").permutation(size)[:TRAIN_KEPT]

@@ -1,0 +1,79 @@
+"""Every backbone, on inputs it is for; and what happens with inputs and files that it is not for."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.settings import UserError
+from methods.networks.backbones import BACKBONES, build_backbone
+
+SHAPES = {"lenet": (1, 28, 28), "cnn1d": (9, 128)}
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_features_have_the_promised_size_and_carry_gradients(name: str) -> None:
+    shape = SHAPES.get(name, (3, 32, 32))
+    encoder = build_backbone(name, shape)
+    x = torch.randn(4, *shape, requires_grad=True)
+    features = encoder(x)
+    assert features.shape == (4, encoder.out_features)
+    features.sum().backward()
+    assert all(parameter.grad is not None for parameter in encoder.parameters())
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (1, 28, 28), (3, 50, 40)])
+def test_cnn_takes_any_size(shape: tuple[int, ...]) -> None:
+    assert build_backbone("cnn", shape)(torch.zeros(2, *shape)).shape == (2, 256)
+
+
+def test_frozen_blocks_keep_weights_and_statistics() -> None:
+    encoder = build_backbone("resnet18?frozen=2", (3, 32, 32))
+    before = {key: value.clone() for key, value in encoder.blocks[:2].state_dict().items()}
+    encoder.train()
+    encoder(torch.randn(4, 3, 32, 32)).sum().backward()
+    assert all(torch.equal(before[key], value) for key, value in encoder.blocks[:2].state_dict().items())
+    assert not any(parameter.requires_grad for parameter in encoder.blocks[:2].parameters())
+    assert all(parameter.grad is not None for parameter in encoder.blocks[2:].parameters())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lenett", "did you mean 'lenet'"),
+        ("mlp?widht=3", "did you mean 'width'"),
+        ("mlp?width=a", "width"),
+        ("lenet", "cannot take inputs of shape"),
+        ("resnet18?frozen=9", "frozen=9 must be"),
+        ("resnet18?weights=/nowhere.pt", "cannot be read"),
+    ],
+)
+def test_a_wrong_backbone_ends_with_one_clear_message(text: str, message: str) -> None:
+    shape = (3, 8, 8) if text == "lenet" else (3, 32, 32)
+    with pytest.raises(UserError, match=message):
+        build_backbone(text, shape)
+
+
+class Malicious:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def test_a_weights_file_cannot_execute_code(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(pickle.dumps(Malicious(tmp_path / "executed")))
+    with pytest.raises(UserError, match="cannot be read"):
+        build_backbone(f"resnet18?weights={tmp_path / 'weights.pt'}", (3, 32, 32))
+    assert not (tmp_path / "executed").exists()
+
+
+def test_saved_weights_are_loaded(tmp_path: Path) -> None:
+    import torchvision
+
+    net = torchvision.models.resnet18()
+    torch.save(net.state_dict(), tmp_path / "weights.pt")
+    encoder = build_backbone(f"resnet18?weights={tmp_path / 'weights.pt'}", (3, 32, 32))
+    assert torch.equal(encoder.blocks[0][0].weight, net.conv1.weight)

@@ -1,0 +1,179 @@
+"""What every registered task must keep to."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.registry import DATASETS
+from benchmarks.settings import UserError
+from datasets import digits
+from datasets.base import DomainFamily, Family, Samples, Task, _draw, load, resolve
+from tests.conftest import all_tasks
+
+TASKS = all_tasks()
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_loads_with_its_classes_and_splits(name: str) -> None:
+    task = load(name)
+    train, view = task.train_view(), task.evaluation_view(transductive=False)
+    oracle = task.oracle(transductive=False)
+    assert len(oracle.target_test_y) == len(view.target_test_x) >= 100
+    for labelled in (train.source, view.source_val, view.source_test):
+        assert len(labelled.x) == len(labelled.y) == len(labelled.domain)
+        assert set(labelled.y) == set(range(len(task.classes)))
+        assert labelled.x.shape[1:] == task.input_shape == train.target_x.shape[1:]
+
+
+def rows(x: np.ndarray) -> set[bytes]:
+    return {row.tobytes() for row in x}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_no_sample_is_on_two_sides(name: str) -> None:
+    """No input twice among training and test sets, within a domain or across the two."""
+    task = load(name)
+    train, view = task.train_view(), task.evaluation_view(transductive=False)
+    parts = [train.source.x, view.source_val.x, view.source_test.x, train.target_x, view.target_test_x]
+    sets = [rows(part) for part in parts]
+    for i, a in enumerate(sets):
+        for b in sets[i + 1 :]:
+            assert not a & b
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_the_same_every_time(name: str) -> None:
+    first = load(name).train_view()
+    load.cache_clear()
+    second = load(name).train_view()
+    assert np.array_equal(first.source.x, second.source.x)
+    assert np.array_equal(first.target_x, second.target_x)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_target_splits_are_blind_to_labels(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """With the target's labels in another order at the reader, the views hold the same inputs."""
+    before = load(name)
+    family = DATASETS.get(resolve(name).family)
+    read = family.read
+
+    def shuffled(self: Family, task: str, options: Any) -> tuple[list[Samples], Samples]:
+        sources, target = read(self, task, options)
+        return sources, dataclasses.replace(target, y=np.random.default_rng(0).permutation(target.y))
+
+    monkeypatch.setattr(family, "read", shuffled)
+    load.cache_clear()
+    after = load(name)
+    assert np.array_equal(before.train_view().target_x, after.train_view().target_x)
+    views = [task.evaluation_view(transductive=False).target_test_x for task in (before, after)]
+    assert np.array_equal(*views)
+    labels = [task.oracle(transductive=False).target_test_y for task in (before, after)]
+    assert not np.array_equal(*labels)
+
+
+def test_transductive_scoring_uses_the_target_samples_of_training() -> None:
+    task = load("toys/moons")
+    assert np.array_equal(task.evaluation_view(transductive=True).target_test_x, task.train_view().target_x)
+    assert len(task.oracle(transductive=True).target_test_y) == len(task.train_view().target_x)
+
+
+def test_several_sources_are_numbered() -> None:
+    source = load("digits/mnist5k+optdigits-mnist5k_m").train_view().source
+    assert set(source.domain) == {0, 1}
+    assert source.x.shape[1] == 3
+
+
+def test_grey_is_repeated_where_the_other_domain_has_colour() -> None:
+    x = load("digits/mnist5k-mnist5k_m").train_view().source.x
+    assert np.array_equal(x[:, 0], x[:, 1])
+    assert load("digits/mnist5k-optdigits").input_shape == (1, 28, 28)
+
+
+def test_mnist5k_m_inverts_crops_and_keeps_test_crops_apart() -> None:
+    from sklearn.datasets import load_sample_images
+
+    made, (images, labels) = digits._mnist5k_m(), digits._mnist()
+    assert np.array_equal(made.y, labels[: digits.SET_ASIDE])
+    photographs = load_sample_images().images
+    border = round(0.7 * 640)
+    for side, columns in ((False, slice(0, border)), (True, slice(border, 640))):
+        i = int(np.flatnonzero(made.test == side)[0])
+        crop = made.x[i].transpose(1, 2, 0)
+        crop = np.where(images[i][:, :, None] > 0, 255 - crop, crop)
+        regions = [photograph[:, columns] for photograph in photographs]
+        windows = [np.lib.stride_tricks.sliding_window_view(r, (28, 28, 3))[:, :, 0] for r in regions]
+        assert any((w == crop).all((2, 3, 4)).any() for w in windows)
+
+
+def test_mnist_digits_of_two_domains_are_disjoint() -> None:
+    assert not rows(digits._mnist5k().x) & rows(digits._mnist()[0][: digits.SET_ASIDE, None])
+
+
+@given(st.lists(st.integers(0, 8), min_size=4, max_size=60), st.floats(0.1, 0.6))
+def test_groups_stay_on_one_side(groups: list[int], share: float) -> None:
+    ids = np.array(groups)
+    mask = _draw(len(ids), ids, share, "split/test")
+    for group in set(groups):
+        assert len(set(mask[ids == group])) == 1
+
+
+@given(st.integers(10, 500), st.floats(0.1, 0.6))
+def test_a_drawn_share_is_met(size: int, share: float) -> None:
+    assert abs(_draw(size, None, share, "split/test").sum() - share * size) <= 1
+
+
+GOOD = Samples(np.zeros((20, 2), np.float32), np.arange(20) % 2)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (dataclasses.replace(GOOD, x=np.full((20, 2), np.nan, np.float32)), "NaN"),
+        (dataclasses.replace(GOOD, x=np.zeros((20, 2))), "float64"),
+        (dataclasses.replace(GOOD, x=np.zeros((20, 3), np.float32)), "different shapes"),
+        (dataclasses.replace(GOOD, y=np.arange(20)), "labels must be"),
+        (dataclasses.replace(GOOD, y=np.arange(20) % 2 - 1), "labels must be"),
+        (dataclasses.replace(GOOD, y=np.zeros(19, np.int64)), "19 labels"),
+        (Samples(np.zeros((0, 2), np.float32), np.zeros(0, np.int64)), "at least"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_samples_end_with_one_clear_message(bad: Samples, message: str) -> None:
+    for sources, target in (([bad], GOOD), ([GOOD], bad)):
+        with pytest.raises(UserError, match=message):
+            Task("mine/a-b", ("0", "1"), sources, target)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("toys", "expected family/task"),
+        ("toys/blob", "did you mean 'blobs'"),
+        ("toy/blobs", "did you mean 'toys'"),
+        ("toys/moons?rotation=a", "rotation"),
+        ("toys/moons?rotatoin=3", "did you mean 'rotation'"),
+        ("toys/moons?rotation=3&rotation=4", "twice"),
+        ("toys/blobs?m=1", "unknown setting"),
+        ("digits/mnist5k", "expected source-target"),
+        ("digits/mnist5k-mnist", "no domain"),
+        ("digits/mnist5k-mnist5k", "named twice"),
+    ],
+)
+def test_a_wrong_task_name_says_what_is_wrong(name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve(name)
+
+
+def test_names_are_canonical() -> None:
+    assert resolve("toys/moons?rotation=35").name == "toys/moons"
+    assert resolve("toys/moons?rotation=50").name == resolve("toys/moons?rotation=50.0").name == "toys/moons?rotation=50"
+
+
+def test_domain_families_offer_every_ordered_pair() -> None:
+    families = [family for name in DATASETS.names() if isinstance(family := DATASETS.get(name)(), DomainFamily)]
+    for family in families:
+        assert len(family.tasks()) == len(family.domains) * (len(family.domains) - 1)
