@@ -321,5 +321,7 @@ def _dry_run(planned: "Grid", store: "Store", devices: list[str]) -> int:
     for cell in planned.not_applicable:
         print(f"n/a           {cell.task} {cell.variant}: {cell.reason}")
     seconds = estimate_seconds(todo, devices)
-    print(f"{len(todo)} of {len(planned.specs)} runs to do, about {seconds / 60:.1f} minutes, {len(devices)} at a time")
+    print(
+        f"{len(todo)} of {len(planned.specs)} runs to do, about {seconds / 60:.1f} minutes, {len(devices)} at a time"
+    )
     return 0

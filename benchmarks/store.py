@@ -39,7 +39,9 @@ class Store:
         try:
             (root / ".partial").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"store {str(root)!r} cannot be used: {error.strerror}; choose another with --store") from None
+            raise UserError(
+                f"store {str(root)!r} cannot be used: {error.strerror}; choose another with --store"
+            ) from None
 
     def folder(self, spec: RunSpec) -> Path:
         """Where the record of a run is, or will be."""
@@ -169,7 +171,7 @@ def _load_folder(folder: Path) -> dict[str, Any]:
 
 def _load_csv(path: Path) -> pd.DataFrame:
     try:
-        records = pd.read_csv(path, dtype={"run_id": str, "code": str}, keep_default_na=True)
+        records = pd.read_csv(path, dtype={"run_id": str, "code": str, "warnings": str})
         for name in ("spec", "checkpoints"):
             records[name] = records[name].map(json.loads)
     except (OSError, ValueError, KeyError) as error:

@@ -8,11 +8,13 @@ from torch import Tensor
 from benchmarks.registry import METHODS, MethodInfo
 from benchmarks.settings import param
 from methods import base
+from methods.losses.adversarial import ramp
 from methods.losses.mmd import mk_mmd
 
 
 class Params(base.Params):
-    trade_off: float = param(1.0, "weight of the MMD", low=0.1, high=10, log=True, source="section 4.1")
+    trade_off: float = param(1.0, "weight of the MMD at the end", low=0.1, high=10, log=True, source="section 4.1")
+    gamma: float = param(10.0, "steepness of its ramp", low=1, high=20, log=True, source="DANN's; see the class")
     layers: tuple[Literal["features", "logits"], ...] = param(
         ("features", "logits"),
         "whose distributions are matched",
@@ -25,11 +27,18 @@ class Params(base.Params):
     MethodInfo("moments", 2015, "ICML", "Long et al., Learning Transferable Features with Deep Adaptation"),
 )
 class DAN(base.Method):
-    """Multi-kernel MMD, summed over layers. All kernels weigh the same; the paper learns their weights."""
+    """Multi-kernel MMD, summed over layers.
+
+    Two things differ from the paper. All kernels weigh the same; it learns their weights. And the weight rises as
+    DANN's does: the paper starts from a trained encoder, but from scratch a full weight now and then merges the
+    classes before they have formed (seen without target labels: source accuracy falls to chance).
+    """
 
     settings = Params
     params: Params
 
     def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
         distances = [mk_mmd(getattr(source, layer), getattr(target, layer)) for layer in self.params.layers]
-        return {"mmd": self.params.trade_off * torch.stack(distances).sum()}
+        strength = self.params.trade_off * ramp(progress, self.params.gamma)
+        self.log(strength=strength)
+        return {"mmd": (strength * torch.stack(distances).sum()).to(distances[0].dtype)}

@@ -170,7 +170,11 @@ def test_a_wrong_task_name_says_what_is_wrong(name: str, message: str) -> None:
 
 def test_names_are_canonical() -> None:
     assert resolve("toys/moons?rotation=35").name == "toys/moons"
-    assert resolve("toys/moons?rotation=50").name == resolve("toys/moons?rotation=50.0").name == "toys/moons?rotation=50"
+    assert (
+        resolve("toys/moons?rotation=50").name
+        == resolve("toys/moons?rotation=50.0").name
+        == "toys/moons?rotation=50"
+    )
 
 
 def test_domain_families_offer_every_ordered_pair() -> None:

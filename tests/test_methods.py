@@ -106,7 +106,9 @@ def test_a_reversal_that_ignores_its_strength_would_be_noticed(monkeypatch: pyte
     ("method", "params"), [("adda", None), ("reweighting", {"inputs": "features"})], ids=["adda", "reweighting"]
 )
 def test_a_staged_method_starts_as_source_only(method: str, params: dict[str, Any] | None) -> None:
-    staged = trainer_of(spec_of(method, SHIFTED, params=params, precision="float64", steps=40, schedule="constant"))
+    staged = trainer_of(
+        spec_of(method, SHIFTED, params=params, precision="float64", steps=40, schedule="constant")
+    )
     assert next(iter(staged.run())) == staged.ends[0] == 20
     base = trained(spec_of("source_only", SHIFTED, precision="float64", schedule="constant"))
     mine, theirs = (weights(trainer, "encoder.", "head.") for trainer in (staged, base))
@@ -178,7 +180,9 @@ def test_the_discriminator_learns_at_full_weight_whatever_lambda(method: str) ->
     for trade_off in (0.1, 10.0):
         trainer = trainer_of(spec_of(method, SHIFTED, params={"trade_off": trade_off}))
         loss = trainer.method.loss(trainer._batch(trainer.stages[0], 0, ""), torch.tensor(0.5))
-        gradients.append(torch.autograd.grad(loss.terms["domain"], list(trainer.method.discriminator.parameters())))
+        gradients.append(
+            torch.autograd.grad(loss.terms["domain"], list(trainer.method.discriminator.parameters()))
+        )
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
 
 

@@ -63,7 +63,9 @@ class WDGRL(Method):
         mixed = torch.lerp(source, target, torch.rand(len(source), 1)).requires_grad_()
         (gradient,) = torch.autograd.grad(self.critic(mixed).sum(), mixed, create_graph=True)
         penalty = 10 * (gradient.norm(dim=1) - 1).square().mean()
-        return Loss(None, {"distance": self.critic(target).mean() - self.critic(source).mean(), "penalty": penalty})
+        return Loss(
+            None, {"distance": self.critic(target).mean() - self.critic(source).mean(), "penalty": penalty}
+        )
 
     def alignment(self, source, target, progress):  # type: ignore[no-untyped-def]
         return {"distance": self.critic(source.features).mean() - self.critic(target.features).mean()}

@@ -70,7 +70,9 @@ def test_an_interrupted_record_ends_as_the_undisturbed_one(tmp_path: Path) -> No
     execute(spec, folders[1], CPU, calls.append, save_every=0)
     assert calls[3]["step"] > calls[0]  # it went on, it did not begin again
     names = [path.relative_to(folders[0]) for path in folders[0].rglob("*") if path.is_file()]
-    assert sorted(names) == sorted(path.relative_to(folders[1]) for path in folders[1].rglob("*") if path.is_file())
+    assert sorted(names) == sorted(
+        path.relative_to(folders[1]) for path in folders[1].rglob("*") if path.is_file()
+    )
     for name in names:
         if name.name not in ("provenance.json", "seconds.json", "oracle.npz"):
             assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name

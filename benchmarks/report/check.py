@@ -46,8 +46,8 @@ class Finding:
 def compare(baseline: pd.DataFrame, now: pd.DataFrame) -> list[Finding]:
     """Findings for each cell of the baseline, failures first.
 
-    A cell is *worse* if its mean paired difference is below -max(1 point, bound); the bound is one-sided, from
-    the differences' spread pooled over cells, Bonferroni-corrected to 1% over all of them. It is *dead* if its
+    A cell is *worse* if its mean paired difference is below -max(1 point, bound); the bound is a one-sided t
+    bound, Bonferroni-corrected to 1% over all cells. It is *dead* if its
     gain over ``source_only`` exceeded its bound in the baseline and no longer does. Runs pair by seed.
     """
     before, after = _values(baseline), _values(now)
@@ -94,12 +94,19 @@ def _gains(
 
 
 def _bounds(differences: dict[tuple[str, str], np.ndarray]) -> dict[tuple[str, str], float]:
-    """How far below zero a cell's mean may lie by chance: at least one point."""
+    """How far below zero a cell's mean may lie by chance: at least one point.
+
+    The spread of a cell is its own or, if larger, the cells' pooled by their median: a plain pool would let one
+    broken method's spread excuse the next.
+    """
     freedom = sum(len(values) - 1 for values in differences.values())
     if not freedom:
         return dict.fromkeys(differences, SMALLEST)
-    squares = sum(float(((values - values.mean()) ** 2).sum()) for values in differences.values())
+    own = {cell: float(values.std(ddof=1)) for cell, values in differences.items() if len(values) > 1}
+    seeds = max(len(values) for values in differences.values())
+    pooled = float(np.median(list(own.values()))) / math.sqrt(stats.chi2.median(seeds - 1) / (seeds - 1))
     t = stats.t.ppf(1 - FAMILY_LEVEL / len(differences), freedom)
     return {
-        cell: max(SMALLEST, t * math.sqrt(squares / freedom / len(values))) for cell, values in differences.items()
+        cell: max(SMALLEST, t * max(own.get(cell, 0.0), pooled) / math.sqrt(len(values)))
+        for cell, values in differences.items()
     }

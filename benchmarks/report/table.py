@@ -93,7 +93,7 @@ class _Cells:
         """Why a cell has fewer runs than planned; empty if it has all."""
         if (variant, task) in self.reasons:
             return "n/a"
-        ids = [spec.run_id for spec in self.specs[variant, task].values()]
+        ids = [spec.run_id for spec in self.specs.get((variant, task), {}).values()]
         failed = sum(run in self.failures for run in ids)
         absent = sum(run not in self.records for run in ids) - failed
         parts = [f"{failed} failed"] * bool(failed) + [f"{absent} missing"] * bool(absent)

@@ -1,0 +1,135 @@
+"""Rules that hold the parts apart, and what the README promises a newcomer."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.grid import GROUPS
+from benchmarks.registry import DATASETS, METHODS, DatasetInfo, MethodInfo, Registry
+from benchmarks.settings import UserError
+
+ROOT = Path(__file__).parents[1]
+LEAVES = {"benchmarks.registry", "benchmarks.settings", "benchmarks.randomness", "benchmarks.protocol"}
+ALLOWED = {"methods": LEAVES, "datasets": LEAVES}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("package", ["methods", "datasets"])
+def test_methods_and_datasets_know_little_of_the_harness_and_nothing_of_each_other(package: str) -> None:
+    other = {"methods": "datasets", "datasets": "methods"}[package]
+    for path in (ROOT / package).rglob("*.py"):
+        for name in imports(path):
+            top = name.partition(".")[0]
+            assert top != other, f"{path} imports {name}"
+            assert top != "benchmarks" or name in LEAVES, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("module", sorted(LEAVES))
+def test_what_all_parts_share_is_light(module: str) -> None:
+    code = f"import sys, {module}; sys.exit(any(heavy in sys.modules for heavy in ('torch', 'pandas', 'sklearn')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_only_the_oracle_opens_target_labels() -> None:
+    for path in (ROOT / "benchmarks").rglob("*.py"):
+        if path.name != "oracle.py":
+            calls = {
+                node.func.attr
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            }
+            assert not calls & {"oracle", "supervised_on_target"}, path
+
+
+@pytest.mark.parametrize("package", ["benchmarks", "methods", "datasets"])
+def test_no_file_is_loaded_by_pickle(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        text = path.read_text()
+        assert not imports(path) & {"pickle", "joblib", "shelve", "dill"}, path
+        assert text.count("torch.load(") == text.count("weights_only=True"), path
+        assert "allow_pickle=True" not in text, path
+
+
+def test_methods_stay_as_short_as_promised() -> None:
+    assert len((ROOT / "methods/dann.py").read_text().splitlines()) <= 60
+    assert len((ROOT / "methods/coral.py").read_text().splitlines()) <= 35
+
+
+def test_groups_and_references_agree_with_what_methods_say() -> None:
+    said = {name for name in METHODS.names() if METHODS.info(name).reference}
+    assert said == set(GROUPS["references"])
+    assert set(GROUPS["core"]) <= set(METHODS.names())
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_every_hyper_parameter_is_documented_with_its_source(method: str) -> None:
+    for name, field in METHODS.get(method).settings.model_fields.items():
+        assert field.description, f"{method}.{name}"
+        assert field.json_schema_extra["source"], f"{method}.{name}"
+        assert "learning" not in name
+
+
+@pytest.mark.parametrize(("registry", "info"), [(METHODS, MethodInfo), (DATASETS, DatasetInfo)])
+def test_a_name_taken_twice_is_an_error(registry: Registry, info: type) -> None:
+    name = registry.names()[0]
+    with pytest.raises(UserError, match="registered twice"):
+        registry.register(name, registry.info(name))(type("Other", (), {}))
+
+
+def test_installed_packages_can_add_methods(tmp_path: Path) -> None:
+    """Through an entry point; and one that takes a built-in's name is refused."""
+    folder = tmp_path / "plugin-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1\n")
+    (tmp_path / "plugin.py").write_text(
+        (ROOT / "methods/source_only.py").read_text().replace("source_only", "mine")
+    )
+    command = [sys.executable, "-m", "benchmarks", "list", "methods"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
+    (folder / "entry_points.txt").write_text("[benchmarks.methods]\nmine = plugin\n")
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert "\nmine " in result.stdout, result.stderr
+    (folder / "entry_points.txt").write_text("[benchmarks.methods]\ndann = plugin\n")
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert result.returncode == 2
+    assert "'dann' is defined by methods.dann and again" in result.stderr
+
+
+def test_the_readmes_new_method_and_dataset_work(tmp_path: Path) -> None:
+    """Its two files, dropped into a copy, run without touching another file."""
+    import shutil
+
+    for package in ("benchmarks", "methods", "datasets", "results"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    readme = (ROOT / "README.md").read_text()
+    files = dict(re.findall(r"```python\n# ((?:methods|datasets)/\w+\.py)\n(.*?)```", readme, re.DOTALL))
+    assert len(files) == 2
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    (command,) = re.findall(r"python -m (benchmarks run .*--tasks stripes.*)", readme)
+    arguments = [*command.split(), "--seeds", "1", "--store", "store", "--set", "protocol.steps=20"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "centroids" in result.stdout

@@ -1,0 +1,140 @@
+"""Accuracy regression: what turns red, and that planted faults do."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.report.check import compare
+
+ROOT = Path(__file__).parents[1]
+SUITE = """
+kind = "fair"
+seeds = 3
+protocol = { backbone = "mlp", discriminator_layers = [64], steps = 200, checkpoints = 1 }
+task = [{ name = "toys/blobs" }, { name = "toys/scale" }]
+"""
+
+
+def frame(cells: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
+    rows = [
+        {"method": method, "task": task, "seed": seed, "target_test_accuracy": value}
+        for (method, task), values in cells.items()
+        for seed, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows)
+
+
+BASE = {("source_only", "t"): [0.60, 0.61, 0.62], ("dann", "t"): [0.80, 0.82, 0.81], ("dan", "t"): [0.7, 0.7, 0.7]}
+
+
+def verdicts(now: dict[tuple[str, str], list[float]]) -> dict[str, str]:
+    return {finding.method: finding.verdict for finding in compare(frame(BASE), frame(now))}
+
+
+def test_the_same_numbers_pass() -> None:
+    assert set(verdicts(BASE).values()) == {"same"}
+
+
+def test_a_loss_beyond_a_point_is_worse_and_within_it_is_not() -> None:
+    assert verdicts({**BASE, ("dann", "t"): [0.78, 0.80, 0.79]})["dann"] == "worse"
+    assert verdicts({**BASE, ("dann", "t"): [0.795, 0.815, 0.805]})["dann"] == "same"
+
+
+def test_better_is_reported_and_passes() -> None:
+    findings = compare(frame(BASE), frame({**BASE, ("dan", "t"): [0.9, 0.9, 0.9]}))
+    assert {f.method: f.verdict for f in findings}["dan"] == "better"
+    assert not any(finding.failed for finding in findings)
+
+
+def test_a_missing_cell_or_seed_fails() -> None:
+    assert verdicts({**BASE, ("dann", "t"): [0.8, 0.82]})["dann"] == "missing"
+    assert verdicts({k: v for k, v in BASE.items() if k[0] != "dann"})["dann"] == "missing"
+
+
+def test_a_method_that_no_longer_differs_from_source_only_is_dead() -> None:
+    """Even where noise of other cells would forgive the loss, or source_only rose to meet it."""
+    now = {**BASE, ("source_only", "t"): BASE["dann", "t"]}
+    assert verdicts(now)["dann"] == "dead"
+
+
+def test_noise_alone_raises_no_alarm() -> None:
+    rng = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(300):
+        cells = {(f"m{i}", "t"): list(0.7 + 0.02 * rng.normal(size=3)) for i in range(10)}
+        now = {cell: list(np.array(values) + 0.02 * rng.normal(size=3)) for cell, values in cells.items()}
+        alarms += any(finding.failed for finding in compare(frame(cells), frame(now)))
+    assert alarms / 300 < 0.03
+
+
+def benchmarks(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    return subprocess.run(command, cwd=checkout, capture_output=True, text=True, env=environment, check=False)
+
+
+def patch(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the packages, with a small suite and its baseline."""
+    root = tmp_path_factory.mktemp("checkout")
+    for package in ("benchmarks", "methods", "datasets", "results"):
+        shutil.copytree(ROOT / package, root / package)
+    (root / "small.toml").write_text(SUITE)
+    arguments = ["--update", "--methods", "dann,coral", "--store", "store"]
+    result = benchmarks(root, "check", "--baseline", "small.csv", "--suite", "small.toml", *arguments)
+    assert result.returncode == 0, result.stderr
+    return root
+
+
+CHECK = ["check", "--baseline", "small.csv", "--suite", "small.toml"]
+
+
+def test_unchanged_code_passes_to_the_bit(checkout: Path) -> None:
+    result = benchmarks(checkout, *CHECK, "--from", "store")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "all 6 cells pass" in result.stdout
+    trained = benchmarks(checkout, *CHECK, "--methods", "coral", "--tasks", "toys/blobs")
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stdout.count("same (+0.0%") == 2
+
+
+def test_planted_faults_turn_red_naming_the_method(checkout: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(checkout, broken)
+    layers, coral = broken / "methods/networks/layers.py", broken / "methods/coral.py"
+    patch(layers, "self.net(features).squeeze(1)", "self.net(features).softmax(1).squeeze(1)")
+    patch(coral, "self.params.trade_off *", "0.0 *")
+    refused = benchmarks(broken, *CHECK, "--from", "store")
+    assert refused.returncode == 2
+    assert "made by different code" in refused.stderr
+    result = benchmarks(broken, *CHECK)
+    assert result.returncode == 1, result.stderr
+    assert "dann on toys/blobs: WORSE" in result.stdout
+    assert "coral on toys/scale: WORSE" in result.stdout
+    assert "source_only on toys/blobs: same" in result.stdout
+
+
+def test_a_baseline_is_not_replaced_by_fewer_seeds(checkout: Path) -> None:
+    result = benchmarks(checkout, *CHECK, "--update", "--seeds", "2")
+    assert result.returncode == 2
+    assert "may not have fewer" in result.stderr
+
+
+def test_a_changed_suite_asks_for_a_new_baseline(checkout: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "small.toml"
+    changed.write_text(SUITE.replace("steps = 200", "steps = 201"))
+    result = benchmarks(checkout, "check", "--baseline", "small.csv", "--suite", str(changed))
+    assert result.returncode == 2
+    assert "--update" in result.stderr

@@ -1,0 +1,269 @@
+"""The command line as a user meets it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks import grid
+from benchmarks.cli import main, parser
+from benchmarks.registry import DATASETS, METHODS
+from benchmarks.settings import UserError, format_query, parse_query
+
+QUICKLY = ["--set", "protocol.steps=20", "--set", "protocol.checkpoints=2"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with two methods on two toys, 5 seeds."""
+    path = tmp_path_factory.mktemp("cli") / "store"
+    arguments = ["--methods", "dann", "--tasks", "toys/moons,toys/blobs", "--seeds", "5", "--store", str(path)]
+    result = run("run", *arguments, *QUICKLY)
+    assert result.returncode == 0, result.stderr
+    assert "Target test accuracy" in result.stdout
+    assert "written to" in result.stderr
+    return path
+
+
+WRONG = [
+    (["run", "--method"], "--help"),
+    (["run", "--methods", "dan2"], "did you mean 'dan'"),
+    (["run", "--suite", "quik"], "did you mean 'quick'"),
+    (["run", "--suite", "nowhere.toml"], "unknown suite"),
+    (["run", "--tasks", "toys/blob"], "did you mean 'blobs'"),
+    (["run", "--seeds", "0"], "whole number above 0"),
+    (["run", "--set", "dann"], "expected method.name=value"),
+    (["run", "--set", "dam.gamma=1"], "unknown method 'dam'"),
+    (["run", "--set", "dann.gamma=1", "--set", "dann.gamma=2"], "twice"),
+    (["rum"], "invalid choice"),
+    ([], "required"),
+    (["table", "--format", "pdf"], "invalid choice"),
+    (["check"], "--baseline"),
+]
+WRONG_SETTINGS = [
+    (["run", "--methods", "dann", "--set", "dann.gama=1"], "did you mean 'gamma'"),
+    (["run", "--methods", "dann", "--set", "dann.gamma=x"], "valid number"),
+    (["run", "--methods", "dann", "--set", "cdan.gamma=1"], "not in the grid"),
+    (["run", "--methods", "coral", "--set", "coral.layer=x"], "'logits' or 'features'"),
+    (["run", "--set", "protocol.step=3"], "did you mean 'steps'"),
+    (["run", "--set", "protocol.steps=0"], "greater than or equal to 1"),
+    (["run", "--device", "gpu"], "unknown device"),
+    (["run", "--device", "cuda:99"], "CUDA devices"),
+    (["check", "--baseline", "nope", "--suite", "quick"], "unknown baseline"),
+    (["table", "--records", "/nowhere.csv"], "not a file of records"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), [*WRONG, *WRONG_SETTINGS], ids=lambda v: " ".join(v)[-40:])
+def test_wrong_use_is_one_clear_line_and_exit_code_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert not captured.out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], *(wrong for wrong, _ in WRONG)])
+def test_help_and_argument_errors_do_not_wait_for_torch(arguments: list[str]) -> None:
+    code = (
+        "import sys; from benchmarks.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("what", ["methods", "datasets", "tasks", "backbones", "suites"])
+def test_list_names_everything(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", what]) == 0
+    printed = capsys.readouterr().out
+    wanted = {
+        "methods": METHODS.names(),
+        "datasets": DATASETS.names(),
+        "tasks": [f"digits/{task}" for task in DATASETS.get("digits")().tasks()],
+        "backbones": ["linear", "mlp", "lenet", "cnn", "cnn1d", "resnet18", "resnet50"],
+        "suites": grid.suite_names(),
+    }[what]
+    assert all(name in printed for name in wanted)
+
+
+def test_a_second_run_reuses_and_fresh_does_not(store: Path) -> None:
+    arguments = [
+        "run",
+        "--methods",
+        "dann",
+        "--tasks",
+        "toys/moons",
+        "--seeds",
+        "1",
+        "--store",
+        str(store),
+        *QUICKLY,
+    ]
+    before = {path: path.stat().st_mtime_ns for path in store.glob("toys_moons/*/seed0*/spec.json")}
+    again = run(*arguments)
+    assert "2 runs have a record and are reused." in again.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert run(*arguments, "--fresh").returncode == 0
+    assert all(path.stat().st_mtime_ns > time for path, time in before.items())
+
+
+def test_code_that_differs_is_told(store: Path) -> None:
+    (path,) = store.glob("toys_moons/dann/seed1*/provenance.json")
+    whole = path.read_text()
+    path.write_text(json.dumps({**json.loads(whole), "code": "000000000000"}))
+    arguments = [
+        "run",
+        "--methods",
+        "dann",
+        "--tasks",
+        "toys/moons",
+        "--seeds",
+        "2",
+        "--store",
+        str(store),
+        *QUICKLY,
+    ]
+    assert "1 of them were made by different code: --fresh does them again." in run(*arguments).stderr
+    path.write_text(whole)
+
+
+def table(store: Path, *arguments: str) -> str:
+    result = run("table", "--store", str(store), "--tasks", "toys/moons,toys/blobs", *QUICKLY, *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "csv", "json"])
+def test_every_format_holds_every_method_and_task(store: Path, form: str) -> None:
+    printed = table(store, "--format", form).replace("\\_", "_")
+    for word in ("source_only", "dann", "toys/moons", "toys/blobs", "raw inputs"):
+        assert word in printed
+
+
+def test_json_leads_from_each_number_to_its_runs(store: Path) -> None:
+    rows = json.loads(table(store, "--format", "json"))
+    (row,) = [
+        r for r in rows if (r["method"], r["task"], r["metric"]) == ("dann", "toys/moons", "target_test_accuracy")
+    ]
+    assert (row["n"], row["interval"]) == (5, "t95")
+    found = []
+    for run_id in row["runs"]:
+        (path,) = store.glob(f"*/*/*{run_id}/oracle.json")
+        found.append(json.loads(path.read_text())["checkpoints"][-1]["target_test_accuracy"])
+    assert row["mean"] == pytest.approx(sum(found) / 5)
+    assert row["low"] < row["mean"] < row["high"]
+
+
+def test_a_table_from_committed_records_is_the_same(store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "records.csv"
+    whole = table(store, "--save-records", str(path))
+    result = run("table", "--records", str(path), "--tasks", "toys/moons,toys/blobs", *QUICKLY)
+    assert result.stdout == whole
+
+
+def test_more_blocks_on_request_and_a_wrong_one_is_an_error(store: Path) -> None:
+    assert "Source test accuracy (%)" in table(store, "--show", "source_test_accuracy,training_seconds")
+    result = run(
+        "table", "--store", str(store), "--tasks", "toys/moons", *QUICKLY, "--show", "sorce_test_accuracy"
+    )
+    assert (result.returncode, "did you mean 'source_test_accuracy'" in result.stderr) == (2, True)
+
+
+def test_a_failed_run_is_a_hole_with_a_reason_and_exit_code_1(tmp_path: Path) -> None:
+    arguments = ["run", "--methods", "dann", "--tasks", "toys/moons", "--seeds", "1", "--store", str(tmp_path)]
+    arguments += [*QUICKLY, "--set", "protocol.lr_adversary=1e30", "--set", "protocol.optimizer=sgd"]
+    result = run(*arguments)
+    assert result.returncode == 1
+    assert "1 failed of 1" in result.stdout
+    assert "the loss is" in result.stdout
+    assert "at step" in result.stdout
+    again = run(*arguments)
+    assert "1 runs failed before: --retry does them again." in again.stderr
+    assert again.returncode == 1
+
+
+def test_dry_run_prints_the_grid_and_trains_nothing(tmp_path: Path) -> None:
+    arguments = ["run", "--tasks", "toys/moons", "--methods", "cdan", "--set", "cdan.trade_off=0.5", "--dry-run"]
+    result = run(*arguments, "--store", str(tmp_path / "s"))
+    assert result.returncode == 0, result.stderr
+    assert "cdan?trade_off=0.5 seed 2" in result.stdout
+    assert "6 of 6 runs to do, about" in result.stdout
+    assert not list((tmp_path / "s").glob("*/*/seed*"))
+
+
+def test_the_default_store_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.cli import _store_path
+
+    options = parser().parse_args(["table"])
+    assert _store_path(options) == Path("runs")
+    monkeypatch.setenv("BENCHMARKS_STORE", str(tmp_path))
+    assert _store_path(options) == tmp_path
+
+
+words = st.text(st.characters(codec="ascii", exclude_characters="\x00"), max_size=12)
+
+
+@given(
+    st.lists(st.sampled_from(["run", "table", "check", "list", "--seeds", "--set", "--tasks", "--suite"]) | words)
+)
+@settings(max_examples=150, deadline=None)
+def test_any_command_line_parses_or_is_one_clear_error(arguments: list[str]) -> None:
+    try:
+        parser().parse_args(arguments)
+    except UserError as error:
+        assert str(error)
+    except SystemExit as stop:
+        assert stop.code == 0  # --help
+
+
+@given(st.text(max_size=200))
+@settings(deadline=None)
+def test_any_suite_file_is_a_suite_or_one_clear_error(text: str) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mine.toml"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match=r"mine\.toml"):
+            grid.load_suite(str(path))  # the required keys are never all there by chance
+
+
+names = st.text("abcxyz", min_size=1, max_size=5)
+
+
+@given(names, st.dictionaries(names, names))
+def test_a_query_comes_back_as_written(name: str, options: dict[str, str]) -> None:
+    assert parse_query(format_query(name, options)) == (name, options)
+
+
+@given(st.text(max_size=30))
+def test_any_task_name_resolves_or_is_one_clear_error(name: str) -> None:
+    from datasets.base import resolve
+
+    try:
+        assert resolve(name).name
+    except UserError as error:
+        assert "\n" not in str(error).replace(name, "")
+
+
+def test_every_shipped_suite_plans() -> None:
+    for name in grid.suite_names():
+        planned = grid.plan(name, grid.method_names("core,references"))
+        assert len(planned.specs) == len({spec.run_id for spec in planned.specs})
+        assert planned.specs

@@ -1,0 +1,201 @@
+"""The local engine: workers die, runs fail, commands meet, and nothing is lost or done twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.engines.events import Event
+from benchmarks.engines.local import LocalEngine
+from benchmarks.grid import RunSpec
+from benchmarks.settings import UserError
+from benchmarks.store import Store, load_records, save_records
+from tests.conftest import spec_of
+
+SPECS = [spec_of(method, seed=seed) for seed in (0, 1) for method in ("source_only", "dann")]
+
+
+def pretend(spec: RunSpec, folder: Path, device: torch.device, report: object) -> None:
+    """A stand-in for a training: leaves a mark for each time it is done."""
+    with (folder.parent.parent / "done.txt").open("a") as log:
+        log.write(spec.run_id + "\n")
+    (folder / "spec.json").write_text(json.dumps(spec.to_dict()))
+
+
+def die_at_seed_1(spec: RunSpec, folder: Path, device: torch.device, report: object) -> None:
+    if spec.seed == 1 and spec.method == "dann":
+        os.kill(os.getpid(), signal.SIGKILL)
+    pretend(spec, folder, device, report)
+
+
+def die_once(spec: RunSpec, folder: Path, device: torch.device, report: object) -> None:
+    mark = folder.parent.parent / f"{spec.run_id}.died"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    pretend(spec, folder, device, report)
+
+
+def fail(spec: RunSpec, folder: Path, device: torch.device, report: object) -> None:
+    if spec.method == "dann":
+        raise ValueError("no good")
+    pretend(spec, folder, device, report)
+
+
+def kinds(events: Sequence[Event]) -> list[str]:
+    return sorted(event.kind for event in events if event.kind not in ("started", "signals"))
+
+
+def test_numbers_are_the_same_whatever_the_number_of_workers_and_order(tmp_path: Path) -> None:
+    frames = []
+    for jobs, specs in ((1, SPECS), (2, SPECS[::-1])):
+        store = Store(tmp_path / str(jobs))
+        assert kinds(list(LocalEngine(store, ["cpu"] * jobs).run(specs))) == ["finished"] * 4
+        for spec in SPECS:
+            assert store.finished(spec)
+        frames.append(load_records([store.folder(spec) for spec in SPECS]))
+    plain = [frame.drop(columns=["training_seconds", "evaluation_seconds"]) for frame in frames]
+    assert plain[0].equals(plain[1])
+    outputs = [sorted(path.read_bytes() for path in (tmp_path / jobs).rglob("*.npz")) for jobs in "12"]
+    assert [len(part) for part in outputs] == [12, 12]
+    named = [{p.relative_to(tmp_path / j): p.read_bytes() for p in (tmp_path / j).rglob("0*.npz")} for j in "12"]
+    assert named[0] == named[1]
+
+
+def test_a_failed_run_keeps_its_traceback_and_the_others_go_on(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    events = list(LocalEngine(store, ["cpu"], execute=fail).run(SPECS))
+    assert kinds(events) == ["failed", "failed", "finished", "finished"]
+    spec = next(event.spec for event in events if event.kind == "failed")
+    assert store.failed(spec) == "ValueError: no good"
+    assert 'raise ValueError("no good")' in json.loads(store.failure(spec).read_text())["traceback"]
+    assert kinds(list(LocalEngine(store, ["cpu"], execute=pretend).run([spec]))) == ["finished"]
+    assert store.failed(spec) is None
+
+
+def test_a_dead_worker_costs_one_retry_of_one_run(tmp_path: Path) -> None:
+    events = list(LocalEngine(Store(tmp_path), ["cpu", "cpu"], execute=die_once).run(SPECS))
+    assert kinds(events) == ["finished"] * 4
+
+
+def test_a_run_that_ends_its_worker_twice_has_failed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    events = list(LocalEngine(store, ["cpu", "cpu"], execute=die_at_seed_1).run(SPECS))
+    assert kinds(events) == ["failed", "finished", "finished", "finished"]
+    (failed,) = [event for event in events if event.kind == "failed"]
+    assert failed.spec == SPECS[3]
+    assert "2 times" in failed.error
+
+
+def test_two_commands_on_one_store_share_the_work(tmp_path: Path) -> None:
+    code = (
+        "from tests.test_engine import *\n"
+        f"print(kinds(list(LocalEngine(Store(Path({str(tmp_path)!r})), ['cpu'], execute=pretend).run(SPECS * 5))))"
+    )
+    script = tmp_path / "drive.py"
+    script.write_text(f"if __name__ == '__main__':\n    {code.replace(chr(10), chr(10) + '    ')}\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    both = [subprocess.Popen([sys.executable, str(script)], env=environment) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert sorted((tmp_path / "done.txt").read_text().split()) == sorted(spec.run_id for spec in SPECS)
+
+
+def test_a_killed_driver_leaves_no_worker_and_no_half_record_and_the_grid_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "run", "--methods", "dann", "--tasks", "toys/moons"]
+    command += ["--store", str(tmp_path / "store"), "--seeds", "4", "--jobs", "2", "--set", "protocol.steps=150"]
+    driver = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    store = Store(tmp_path / "store")
+    deadline = time.monotonic() + 120
+    while not store.record_folders() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    children = subprocess.run(["pgrep", "-P", str(driver.pid)], capture_output=True, text=True, check=False)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    before = len(store.record_folders())
+    assert 1 <= before < 8
+    load_records(store.root)  # raises if one is half
+    time.sleep(1)
+    assert not any(_running(int(pid)) for pid in children.stdout.split())
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{before} runs have a record and are reused" in done.stderr
+    assert len(store.record_folders()) == 8
+
+
+def _running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "run", "--methods", "dann", "--tasks", "toys/moons"]
+    command += ["--store", str(tmp_path), "--seeds", "20", "--set", "protocol.steps=100"]
+    driver = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    store = Store(tmp_path)
+    deadline = time.monotonic() + 120
+    while not store.record_folders() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=10)
+    assert driver.returncode == 130
+    assert "everything finished is kept" in errors
+    assert "Traceback" not in errors
+    assert len(load_records(tmp_path)) >= 1
+
+
+@pytest.fixture(scope="module")
+def real_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("store"))
+    list(LocalEngine(store, ["cpu", "cpu"]).run(SPECS))
+    return store
+
+
+def test_records_come_back_from_their_compact_form(real_store: Store, tmp_path: Path) -> None:
+    records = load_records(real_store.root)
+    save_records(records, tmp_path / "records.csv")
+    again = load_records(tmp_path / "records.csv")
+    assert list(again["run_id"]) == list(records["run_id"])
+    assert again["spec"].tolist() == records["spec"].tolist()
+    assert again["target_test_accuracy"].tolist() == pytest.approx(
+        records["target_test_accuracy"].tolist(), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("content", [None, "", "{"])
+@pytest.mark.parametrize("name", ["spec.json", "scores.json"])
+def test_a_broken_record_is_named_with_what_to_do(tmp_path: Path, content: str | None, name: str) -> None:
+    store = Store(tmp_path)
+    list(LocalEngine(store, ["cpu"]).run(SPECS[:1]))
+    path = store.folder(SPECS[0]) / name
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(UserError, match=rf"no readable {name}.*delete that folder"):
+        load_records([store.folder(SPECS[0])])
+
+
+def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="choose another with --store"):
+        Store(tmp_path / "file")
+
+
+def test_identity_is_what_was_asked_for() -> None:
+    spec = SPECS[1]
+    assert RunSpec.from_dict(spec.to_dict(), spec.variant).run_id == spec.run_id
+    others = [
+        spec_of("dann", seed=1),
+        spec_of("dann", "toys/moons?rotation=50"),
+        spec_of("dann", params={"gamma": 5}),
+        spec_of("dann", steps=21),
+        spec_of("cdan"),
+    ]
+    assert len({spec.run_id, *(other.run_id for other in others)}) == 6
+    assert spec_of("dann", params={"gamma": 10}).run_id == spec.run_id
