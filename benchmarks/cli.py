@@ -322,6 +322,6 @@ def _dry_run(planned: "Grid", store: "Store", devices: list[str]) -> int:
         print(f"n/a           {cell.task} {cell.variant}: {cell.reason}")
     seconds = estimate_seconds(todo, devices)
     print(
-        f"{len(todo)} of {len(planned.specs)} runs to do, about {seconds / 60:.1f} minutes, {len(devices)} at a time"
+        f"{len(todo)} of {len(planned.specs)} runs to do, about {seconds / 60:.1f} min, {len(devices)} at a time"
     )
     return 0

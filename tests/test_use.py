@@ -1,6 +1,5 @@
 """Each method on the toy that it is built for, over 5 seeds; and one toy where aligning must hurt."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +20,12 @@ RUNS = {
 
 
 @pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pd.DataFrame]:
+def records(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     store = Store(Path(tmp_path_factory.mktemp("use")))
     specs = [spec for task, methods in RUNS.items() for spec in plan("toys", methods, [task], range(5)).specs]
     for event in LocalEngine(store, ["cpu", "cpu"]).run(specs):
         assert event.kind != "failed", event.error
-    yield load_records(store.root)
+    return load_records(store.root)
 
 
 def accuracy(records: pd.DataFrame, method: str, task: str) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""Times, as ratios within one session: `pytest tests/speed --benchmark-enable`. No test asserts an absolute time."""
+"""Times, to be read as ratios within one session. No test asserts an absolute one.
+
+``python -m pytest tests/speed --benchmark-enable`` prints them.
+"""
 
 import time
 from pathlib import Path
