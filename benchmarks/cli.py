@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     _grid_flags(table, methods=None)
     table.add_argument("--records", type=Path, metavar="PATH", help="a store or a .csv of records, not --store")
     table.add_argument("--save-records", type=Path, metavar="CSV", help="also write the records, a line a run")
+    table.add_argument("--figure", type=Path, metavar="PATH", help="also draw it (.png, .svg or .pdf)")
     _store_flag(table)
     _table_flags(table)
     table.set_defaults(command=_table)
@@ -168,6 +169,8 @@ def _table(options: argparse.Namespace) -> int:
         planned = _only_found(planned, records, failures)
     if options.save_records:
         save_records(records, options.save_records)
+    if options.figure:
+        _draw(planned, records, failures, options.figure)
     _print_table(planned, records, failures, options)
     return 0
 
@@ -294,6 +297,15 @@ def _print_table(
         if len(records) and metric not in records.select_dtypes("number"):
             raise UserError(f"--show: no metric {nearest(metric, records.select_dtypes('number').columns)}")
     print(render(build_report(planned, records, failures, extra), options.format), end="")
+
+
+def _draw(planned: "Grid", records: "pd.DataFrame", failures: dict[str, str], path: Path) -> None:
+    from benchmarks.report.figure import save_figure
+    from benchmarks.report.table import build_report
+
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise UserError(f"--figure {str(path)!r}: the name must end in .png, .svg or .pdf")
+    save_figure(build_report(planned, records, failures), path)
 
 
 def _write_tables(planned: "Grid", store: "Store") -> None:

@@ -1,0 +1,55 @@
+"""A picture of a report: a panel a task, a row a method."""
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.grid import BASELINE
+from benchmarks.report.table import ACCURACY, MEAN, Block, Report
+
+BLUE, GREY, RED = "#1f5fa8", "#8a8a8a", "#b3402a"
+
+
+def save_figure(report: Report, path: Path) -> None:
+    """Target accuracy with its intervals; the dashed line is the baseline, and red is worse than it."""
+    block = next(block for block in report.blocks if block.metric == ACCURACY)
+    tasks = [column for column in block.columns if column != MEAN]
+    methods = sorted(block.rows, key=lambda name: name in block.references)
+    figure = Figure(figsize=(1.2 + 1.9 * len(tasks), 0.9 + 0.26 * len(methods)), layout="constrained")
+    panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
+    for task, axes in zip(tasks, panels, strict=True):
+        _panel(axes, block, methods, task)
+    panels[0].set_yticks(range(len(methods)), [_label(block, name) for name in methods])
+    panels[0].invert_yaxis()
+    n = max(cell.summary.n for row in block.rows.values() for cell in row.values() if cell.summary)
+    interval = "95% t-interval" if n >= 5 else "range"
+    figure.supxlabel(f"target test accuracy (%), mean and {interval} over {n} seeds", fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def _panel(axes: Axes, block: Block, methods: list[str], task: str) -> None:
+    baseline = block.rows[BASELINE][task].summary
+    if baseline:
+        axes.axvline(100 * baseline.mean, color=GREY, linestyle="--", linewidth=0.8)
+    for row, name in enumerate(methods):
+        cell = block.rows[name].get(task)
+        if cell is None or cell.summary is None:
+            continue
+        s = cell.summary
+        color = GREY if name in block.references or name == BASELINE else RED if cell.hurts else BLUE
+        axes.plot([100 * s.low, 100 * s.high], [row, row], color=color, linewidth=1.6)
+        axes.plot(
+            100 * s.mean, row, "o", color=color, markersize=4.5, mfc="white" if name in block.references else color
+        )
+    axes.set_title(task, fontsize=8)
+    axes.tick_params(labelsize=7, length=2)
+    axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+
+
+def _label(block: Block, name: str) -> str:
+    return f"{name} (ref.)" if name in block.references else name
