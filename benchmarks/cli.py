@@ -227,7 +227,7 @@ def _devices(text: str, jobs: int | None) -> list[str]:
         text = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, numbers = text.partition(":")
     if kind == "cpu" and not numbers:
-        return ["cpu"] * (jobs or len(os.sched_getaffinity(0)))
+        return ["cpu"] * (jobs or _cores())
     if kind != "cuda" or not all(number.isdigit() for number in numbers.split(",") if numbers):
         raise UserError(f"unknown device {nearest(text, ['auto', 'cpu', 'cuda', 'cuda:0,1'])}")
     count = torch.cuda.device_count()
@@ -235,6 +235,11 @@ def _devices(text: str, jobs: int | None) -> list[str]:
     if not chosen or max(chosen) >= count:
         raise UserError(f"device {text!r}: this machine has {count} CUDA devices; use --device cpu or auto")
     return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen))]
+
+
+def _cores() -> int:
+    """Cores that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _execute(planned: "Grid", store: "Store", devices: list[str], *, fresh: bool, retry: bool) -> bool:
@@ -314,7 +319,7 @@ def _write_tables(planned: "Grid", store: "Store") -> None:
     from benchmarks.report.table import build_report
 
     folder = store.root / "tables"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     report = build_report(planned, _stored(planned, store), _failures(planned, store))
     name = Path(planned.suite).stem
     for suffix, form in (("md", "markdown"), ("json", "json")):

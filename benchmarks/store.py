@@ -28,20 +28,22 @@ class Busy(Exception):
 
 
 class Store:
-    """A folder of records.
-
-    Raises:
-        UserError: the folder cannot be written, or is no folder.
-    """
+    """A folder of records. Reading one that does not exist finds none."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def create(self) -> None:
+        """Make the folder, or find out now that it cannot be written.
+
+        Raises:
+            UserError: it cannot.
+        """
         try:
-            (root / ".partial").mkdir(parents=True, exist_ok=True)
+            (self.root / ".partial").mkdir(parents=True, exist_ok=True)
+            (self.root / ".partial" / "writable").touch()
         except OSError as error:
-            raise UserError(
-                f"store {str(root)!r} cannot be used: {error.strerror}; choose another with --store"
-            ) from None
+            raise UserError(f"store {str(self.root)!r}: {error.strerror}; choose another with --store") from None
 
     def folder(self, spec: RunSpec) -> Path:
         """Where the record of a run is, or will be."""

@@ -115,23 +115,28 @@ def test_a_killed_driver_leaves_no_worker_and_no_half_record_and_the_grid_goes_o
     deadline = time.monotonic() + 120
     while not store.record_folders() and time.monotonic() < deadline:
         time.sleep(0.05)
-    children = subprocess.run(["pgrep", "-P", str(driver.pid)], capture_output=True, text=True, check=False)
+    children = _children(driver.pid)
+    assert len(children) >= 2
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     before = len(store.record_folders())
     assert 1 <= before < 8
     load_records(store.root)  # raises if one is half
     time.sleep(1)
-    assert not any(_running(int(pid)) for pid in children.stdout.split())
+    assert not any(_running(pid) for pid in children)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{before} runs have a record and are reused" in done.stderr
     assert len(store.record_folders()) == 8
 
 
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def _running(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
@@ -184,7 +189,7 @@ def test_a_broken_record_is_named_with_what_to_do(tmp_path: Path, content: str |
 def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="choose another with --store"):
-        Store(tmp_path / "file")
+        Store(tmp_path / "file").create()
 
 
 def test_identity_is_what_was_asked_for() -> None:

@@ -40,6 +40,7 @@ class LocalEngine:
 
     def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:
         """Do all runs and tell what happens. Closing the generator ends the workers; what is finished stays."""
+        self.store.create()
         self.waiting, self.deaths = deque(specs), Counter[str]()
         self.workers = [self._hire(device) for device in self.devices[: len(specs)]]
         try:
