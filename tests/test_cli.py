@@ -62,6 +62,7 @@ WRONG_SETTINGS = [
     (["run", "--device", "cuda:99"], "CUDA devices"),
     (["check", "--baseline", "nope", "--suite", "quick"], "unknown baseline"),
     (["table", "--records", "/nowhere.csv"], "not a file of records"),
+    (["table", "--store", "/nowhere"], "no record fits"),
 ]
 
 
@@ -184,6 +185,13 @@ def test_more_blocks_on_request_and_a_wrong_one_is_an_error(store: Path) -> None
         "table", "--store", str(store), "--tasks", "toys/moons", *QUICKLY, "--show", "sorce_test_accuracy"
     )
     assert (result.returncode, "did you mean 'source_test_accuracy'" in result.stderr) == (2, True)
+
+
+def test_a_picture_on_request(store: Path, tmp_path: Path) -> None:
+    table(store, "--figure", str(tmp_path / "quick.png"))
+    assert (tmp_path / "quick.png").read_bytes().startswith(b"\x89PNG")
+    result = run("table", "--store", str(store), "--tasks", "toys/moons", *QUICKLY, "--figure", "quick.txt")
+    assert (result.returncode, "must end in .png" in result.stderr) == (2, True)
 
 
 def test_a_failed_run_is_a_hole_with_a_reason_and_exit_code_1(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Pairing, resuming and identity: what one seed promises."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,15 @@ def test_methods_of_a_seed_start_alike_and_draw_alike(method: str) -> None:
     batches = [trainer._batch(trainer.stages[0], step, "").source for trainer in (mine, base) for step in (0, 30)]
     assert torch.equal(batches[0].index, batches[2].index)
     assert torch.equal(batches[1].index, batches[3].index)
+
+
+def test_an_initialisation_that_depends_on_what_was_built_before_would_be_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("methods.networks.build.Build.seeded", lambda self, name: contextlib.nullcontext())
+    torch.manual_seed(0)
+    mine, base = trainer_of(spec_of("adda")), trainer_of(spec_of("source_only"))
+    assert not same(weights(mine, "encoder."), weights(base, "encoder."))
 
 
 @pytest.mark.parametrize("method", CANDIDATES)
@@ -46,6 +56,18 @@ def test_a_run_resumes_to_the_same_bits_from_every_checkpoint(tmp_path: Path, me
             pass
         assert same(weights(whole), weights(resumed))
         assert resumed.progress == whole.progress
+
+
+def test_a_resume_that_forgets_the_optimiser_would_be_noticed() -> None:
+    spec = spec_of("dann", checkpoints=4)
+    interrupted, resumed = trainer_of(spec), trainer_of(spec)
+    next(iter(interrupted.run()))
+    state = interrupted.state_dict()
+    state["optimizer"]["state"] = {}
+    resumed.load_state_dict(state)
+    for _ in resumed.run():
+        pass
+    assert not same(weights(trained(spec)), weights(resumed))
 
 
 class Stopped(Exception):
