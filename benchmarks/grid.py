@@ -14,7 +14,7 @@ from pydantic import Field
 
 from benchmarks.protocol import Protocol
 from benchmarks.registry import DATASETS, METHODS
-from benchmarks.settings import Settings, UserError, format_query, nearest
+from benchmarks.settings import Settings, UserError, format_query, nearest, split
 
 FORMAT = 1  # of specs and records
 BASELINE = "source_only"
@@ -47,6 +47,10 @@ class RunSpec:
         """12 hex digits that hash what was asked for, and nothing about how it is done."""
         text = json.dumps({"format": FORMAT, **self.to_dict()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def family(self) -> str:
+        return self.task.partition("/")[0]
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -127,7 +131,7 @@ def load_suite(name: str) -> Suite:
 def method_names(text: str) -> list[str]:
     """Expand ``dann,core`` to checked names, the baseline first, each once."""
     names = [BASELINE]
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in split(text):
         if part == "all":
             names += [name for name in METHODS.names() if name not in GROUPS["references"]]
         elif part in GROUPS:

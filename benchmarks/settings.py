@@ -83,6 +83,11 @@ def _split(cls: type[BaseModel], key: str, value: Any) -> Any:
     return value
 
 
+def split(text: str | None) -> list[str]:
+    """The parts of ``a, b``; none of None."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
 def parse_query(text: str) -> tuple[str, dict[str, str]]:
     """Split ``name?key=value&key=value``, the one grammar for a name with parameters.
 

@@ -217,12 +217,12 @@ def test_dry_run_prints_the_grid_and_trains_nothing(tmp_path: Path) -> None:
 
 
 def test_the_default_store_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.cli import _store_path
+    from benchmarks.commands.common import store_of
 
     options = parser().parse_args(["table"])
-    assert _store_path(options) == Path("runs")
+    assert store_of(options).root == Path("runs")
     monkeypatch.setenv("BENCHMARKS_STORE", str(tmp_path))
-    assert _store_path(options) == tmp_path
+    assert store_of(options).root == tmp_path
 
 
 words = st.text(st.characters(codec="ascii", exclude_characters="\x00"), max_size=12)

@@ -1,20 +1,23 @@
 """What `list` prints: a line an entry."""
 
+import argparse
 from collections.abc import Iterator
 
 from benchmarks import grid
 from benchmarks.registry import DATASETS, METHODS
 
 
-def rows(what: str) -> Iterator[str]:
-    """Lines for methods, datasets, tasks, backbones or suites."""
-    return {
+def main(options: argparse.Namespace) -> int:
+    rows = {
         "methods": _methods,
         "datasets": _datasets,
         "tasks": _tasks,
         "backbones": _backbones,
         "suites": _suites,
-    }[what]()
+    }
+    for row in rows[options.what]():
+        print(row)
+    return 0
 
 
 def _methods() -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The `check` command: train what a baseline holds, or read it, and compare."""
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -9,37 +10,35 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import grid
+from benchmarks.commands.common import devices_of, store_of
 from benchmarks.engines.local import LocalEngine
 from benchmarks.grid import RunSpec
 from benchmarks.progress import follow
 from benchmarks.provenance import code_digest
 from benchmarks.report.check import compare
-from benchmarks.settings import UserError, nearest
+from benchmarks.settings import UserError, nearest, split
 from benchmarks.store import Store, load_records, save_records
 
 
-def check(
-    name: str,
-    suite: str,
-    methods: Sequence[str] | None,
-    tasks: Sequence[str],
-    source: Path | None,
-    devices: list[str],
-) -> int:
-    """Compare with a baseline; prints a line a cell. Returns 1 if any cell is worse, missing or dead.
+def main(options: argparse.Namespace) -> int:
+    methods = options.methods and grid.method_names(options.methods)
+    suite = options.suite or Path(options.baseline).stem
+    if options.update:
+        return _update(options, suite, methods)
+    return _check(options, suite, methods)
 
-    Args:
-        source: a store to read instead of training; records made by different code are refused.
-    """
-    baseline = _select(_load_baseline(name), methods, tasks)
+
+def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | None) -> int:
+    """Compare with a baseline; prints a line a cell. Returns 1 if any cell is worse, missing or dead."""
+    baseline = _select(_load_baseline(options.baseline), methods, split(options.tasks))
     specs = _specs(baseline, suite)
-    if source is None:
+    if options.source is None:
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder))
-            follow(LocalEngine(store, devices).run(specs), len(specs))
+            follow(LocalEngine(store, devices_of(options)).run(specs), len(specs))
             now = _records(store, specs)
     else:
-        now = _records(Store(source), specs)
+        now = _records(Store(options.source), specs)
         _refuse_other_code(now)
     findings = compare(baseline, now)
     for finding in findings:
@@ -49,19 +48,19 @@ def check(
     return 1 if failed else 0
 
 
-def update(
-    name: str, suite: str, methods: Sequence[str] | None, seeds: int | None, root: Path, devices: list[str]
-) -> int:
+def _update(options: argparse.Namespace, suite: str, methods: Sequence[str] | None) -> int:
     """Write a baseline from a suite's runs: those in the store that this code made, the others done now."""
-    path = _path(name)
-    count = seeds or grid.load_suite(suite).seeds
+    path = _path(options.baseline)
+    count = options.seeds or grid.load_suite(suite).seeds
     before = load_records(path)["seed"].nunique() if path.exists() else 0
     if count < before:
-        raise UserError(f"baseline {name!r} has {before} seeds; an update may not have fewer ({count})")
+        raise UserError(
+            f"baseline {options.baseline!r} has {before} seeds; an update may not have fewer ({count})"
+        )
     planned = grid.plan(suite, methods or grid.method_names("core"), seeds=range(count))
-    store = Store(root)
+    store = store_of(options)
     todo = [spec for spec in planned.specs if not _is_current(store, spec)]
-    if follow(LocalEngine(store, devices, fresh=True).run(todo), len(todo)):
+    if todo and follow(LocalEngine(store, devices_of(options), fresh=True).run(todo), len(todo)):
         raise UserError("some runs failed, so the baseline is not written")
     save_records(_records(store, planned.specs), path)
     print(f"written to {path}: {len(planned.specs)} runs", file=sys.stderr)
@@ -110,20 +109,20 @@ def _records(store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
 def _is_current(store: Store, spec: RunSpec) -> bool:
     if not store.finished(spec):
         return False
-    return load_records([store.folder(spec)])["code"].iloc[0] == _code(spec.method, spec.task)
+    return load_records([store.folder(spec)])["code"].iloc[0] == code_digest(spec.method, spec.family)
 
 
 def _refuse_other_code(records: pd.DataFrame) -> None:
-    other = [row.run_id for row in records.itertuples() if row.code != _code(row.method, row.task)]
+    other = [
+        row.run_id
+        for row in records.itertuples()
+        if row.code != code_digest(row.method, row.task.partition("/")[0])
+    ]
     if other:
         raise UserError(
             f"{len(other)} of {len(records)} records were made by different code and prove nothing about this; "
             "`run --fresh` them, or check without --from"
         )
-
-
-def _code(method: str, task: str) -> str:
-    return code_digest(method, task.partition("/")[0])
 
 
 def _folder() -> Path:

@@ -1,0 +1,79 @@
+"""What several commands do alike."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from benchmarks import grid
+from benchmarks.grid import Grid
+from benchmarks.report.render import render
+from benchmarks.report.table import Report, build_report
+from benchmarks.settings import UserError, nearest, split
+from benchmarks.store import Store, load_records
+
+STORE_VARIABLE = "BENCHMARKS_STORE"
+
+
+def planned_grid(options: argparse.Namespace, methods: str, seeds: Sequence[int] | None) -> Grid:
+    """The grid of a command's flags."""
+    names, tasks = grid.method_names(methods), split(options.tasks)
+    return grid.plan(options.suite, names, tasks, seeds, grid.parse_overrides(options.set))
+
+
+def store_of(options: argparse.Namespace) -> Store:
+    return Store(options.store or Path(os.environ.get(STORE_VARIABLE) or "runs"))
+
+
+def stored(planned: Grid, store: Store) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The records of a grid that a store has, and the errors of its failed runs by id."""
+    done = [spec for spec in planned.specs if store.finished(spec)]
+    errors = {spec.run_id: store.failed(spec) for spec in planned.specs if not store.finished(spec)}
+    return load_records([store.folder(spec) for spec in done]), {run: text for run, text in errors.items() if text}
+
+
+def report_of(planned: Grid, records: pd.DataFrame, failures: dict[str, str], show: str) -> Report:
+    """The report, with the further metrics of ``--show``.
+
+    Raises:
+        UserError: a metric that no record has.
+    """
+    metrics = split(show)
+    known = list(records.select_dtypes("number").columns)
+    for metric in metrics:
+        if len(records) and metric not in known:
+            raise UserError(f"--show: no metric {nearest(metric, known)}")
+    return build_report(planned, records, failures, tuple(metrics))
+
+
+def print_report(report: Report, form: str) -> None:
+    print(render(report, form), end="")
+
+
+def devices_of(options: argparse.Namespace) -> list[str]:
+    """A device for each worker.
+
+    Raises:
+        UserError: a device that there is not.
+    """
+    text, jobs = options.device, options.jobs
+    if text == "auto":
+        text = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, numbers = text.partition(":")
+    if kind == "cpu" and not numbers:
+        return ["cpu"] * (jobs or _cores())
+    if kind != "cuda" or not all(number.isdigit() for number in numbers.split(",") if numbers):
+        raise UserError(f"unknown device {nearest(text, ['auto', 'cpu', 'cuda', 'cuda:0,1'])}")
+    count = torch.cuda.device_count()
+    chosen = [int(number) for number in numbers.split(",")] if numbers else list(range(count))
+    if not chosen or max(chosen) >= count:
+        raise UserError(f"device {text!r}: this machine has {count} CUDA devices; use --device cpu or auto")
+    return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen))]
+
+
+def _cores() -> int:
+    """Cores that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,73 @@
+"""The `run` command: do a grid's runs that have no record, and print its table."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.commands.common import devices_of, planned_grid, print_report, report_of, store_of, stored
+from benchmarks.engines.local import LocalEngine
+from benchmarks.estimate import estimate_seconds
+from benchmarks.grid import Grid, RunSpec
+from benchmarks.progress import follow
+from benchmarks.provenance import code_digest
+from benchmarks.report.render import render
+from benchmarks.report.table import Report
+from benchmarks.store import Store, load_records
+
+
+def main(options: argparse.Namespace) -> int:
+    """Returns 1 if a run of the grid has failed, now or before."""
+    seeds = range(options.seeds) if options.seeds else None
+    planned, store, devices = planned_grid(options, options.methods, seeds), store_of(options), devices_of(options)
+    if options.dry_run:
+        _dry_run(planned, store, devices)
+        return 0
+    ok = _execute(planned, store, devices, fresh=options.fresh, retry=options.retry)
+    report = report_of(planned, *stored(planned, store), options.show)
+    print_report(report, options.format)
+    _write(report, Path(planned.suite).stem, store)
+    return 0 if ok else 1
+
+
+def _execute(planned: Grid, store: Store, devices: list[str], *, fresh: bool, retry: bool) -> bool:
+    done = [] if fresh else [spec for spec in planned.specs if store.finished(spec)]
+    skipped = [] if fresh or retry else [spec for spec in planned.specs if store.failed(spec)]
+    handled = {spec.run_id for spec in [*done, *skipped]}
+    todo = [spec for spec in planned.specs if spec.run_id not in handled]
+    _tell_reused(store, done, skipped)
+    failures = follow(LocalEngine(store, devices, fresh=fresh).run(todo), len(todo)) if todo else []
+    return not failures and not skipped
+
+
+def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpec]) -> None:
+    if done:
+        records = load_records([store.folder(spec) for spec in done])
+        now = [code_digest(spec.method, spec.family) for spec in done]
+        changed = sum(code != current for code, current in zip(records["code"], now, strict=True))
+        print(f"{len(done)} runs have a record and are reused" + ("." if not changed else ";"), file=sys.stderr)
+        if changed:
+            print(f"{changed} of them were made by different code: --fresh does them again.", file=sys.stderr)
+    if skipped:
+        print(f"{len(skipped)} runs failed before: --retry does them again.", file=sys.stderr)
+
+
+def _write(report: Report, name: str, store: Store) -> None:
+    """The table of this command beside the records, to read (.md) and to compute with (.json)."""
+    folder = store.root / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, form in (("md", "markdown"), ("json", "json")):
+        (folder / f"{name}.{suffix}").write_text(render(report, form))
+    print(f"written to {folder / name}.md and .json; records in {store.root}", file=sys.stderr)
+
+
+def _dry_run(planned: Grid, store: Store, devices: list[str]) -> None:
+    todo = [spec for spec in planned.specs if not store.finished(spec)]
+    for spec in planned.specs:
+        params = ", ".join(f"{key}={value}" for key, value in spec.params.items())
+        state = "done " if store.finished(spec) else "to do"
+        print(f"{spec.run_id}  {state}  {spec}" + f"  ({params})" * bool(params))
+    for cell in planned.not_applicable:
+        print(f"n/a           {cell.task} {cell.variant}: {cell.reason}")
+    minutes = estimate_seconds(todo, devices) / 60
+    print(f"{len(todo)} of {len(planned.specs)} runs to do, about {minutes:.1f} min, {len(devices)} at a time")

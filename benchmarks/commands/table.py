@@ -1,0 +1,56 @@
+"""The `table` command: from records that there are; never trains."""
+
+import argparse
+
+import pandas as pd
+
+from benchmarks.commands.common import planned_grid, print_report, report_of, store_of, stored
+from benchmarks.grid import BASELINE, Grid
+from benchmarks.settings import UserError
+from benchmarks.store import load_records, save_records
+
+
+def main(options: argparse.Namespace) -> int:
+    if options.figure and options.figure.suffix not in (".png", ".svg", ".pdf"):
+        raise UserError(f"--figure {str(options.figure)!r}: the name must end in .png, .svg or .pdf")
+    planned, records, failures = _found(options)
+    if options.save_records:
+        save_records(records, options.save_records)
+    report = report_of(planned, records, failures, options.show)
+    if options.figure:
+        from benchmarks.report.figure import save_figure
+
+        save_figure(report, options.figure)
+    print_report(report, options.format)
+    return 0
+
+
+def _found(options: argparse.Namespace) -> tuple[Grid, pd.DataFrame, dict[str, str]]:
+    """The grid of the flags, where they are silent of what there are records of; and those records."""
+    records = pd.DataFrame()
+    failures: dict[str, str] = {}
+    if options.records:
+        records = load_records(options.records)
+        seeds = sorted({int(seed) for seed in records["seed"]})
+    else:
+        seeds = store_of(options).seeds()
+    chosen = range(options.seeds) if options.seeds else seeds or None
+    planned = planned_grid(options, options.methods or "all,references", chosen)
+    if options.records:
+        records = records[records["run_id"].isin([spec.run_id for spec in planned.specs])]
+    else:
+        records, failures = stored(planned, store_of(options))
+    if not len(records) and not failures:
+        raise UserError(
+            "no record fits; `run` the grid first, or name the --store, --suite and --set it was run with"
+        )
+    known = {*(records["run_id"] if len(records) else ()), *failures}
+    return planned if options.methods else _only(planned, known), records, failures
+
+
+def _only(planned: Grid, known: set[str]) -> Grid:
+    """The grid without methods of which there is nothing to show."""
+    methods = {spec.method for spec in planned.specs if spec.run_id in known} | {BASELINE}
+    specs = [spec for spec in planned.specs if spec.method in methods]
+    rest = [cell for cell in planned.not_applicable if cell.variant.partition("?")[0] in methods]
+    return Grid(planned.suite, specs, rest)
