@@ -23,7 +23,8 @@ def main(options: argparse.Namespace) -> int:
 def _methods() -> Iterator[str]:
     for name in METHODS.names():
         info = METHODS.info(name)
-        yield f"{name:12} {info.family:12} {info.paper} ({info.venue} {info.year})"
+        where = f" ({info.venue} {info.year})" if info.venue != "-" else ""
+        yield f"{name:12} {info.family:12} {info.paper}{where}"
         for key, field in METHODS.get(name).settings.model_fields.items():
             extra = field.json_schema_extra
             bounds = f", searched {extra['low']:g} to {extra['high']:g}" if extra["low"] is not None else ""

@@ -45,6 +45,7 @@ def _panel(axes: Axes, block: Block, methods: list[str], task: str) -> None:
         )
     axes.set_title(task, fontsize=8)
     axes.tick_params(labelsize=7, length=2)
+    axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):

@@ -187,8 +187,9 @@ def _distances(cells: _Cells) -> Block:
     known = [cell.summary.mean for cell in raw.values() if cell.summary]
     if MEAN in block.columns and len(known) == len(cells.tasks):
         raw[MEAN] = Cell(summarise([sum(known) / len(known)]))
-    rows = {"(raw inputs)": raw} | block.rows
-    return Block(block.metric, block.title, block.columns, rows, references=block.references)
+    # A reference is trained on the target alone: it has no distance between two domains.
+    rows = {name: row for name, row in block.rows.items() if name not in block.references}
+    return Block(block.metric, block.title, block.columns, {"(raw inputs)": raw} | rows)
 
 
 def _gains(cells: _Cells) -> list[Gain]:
