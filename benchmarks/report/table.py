@@ -141,6 +141,7 @@ def _block(cells: _Cells, metric: str, title: str, scale: float, *, compare: boo
 def _cell(cells: _Cells, metric: str, variant: str, task: str, compare: bool) -> Cell:
     values = cells.values(metric, variant, task)
     runs = cells.runs(variant, task, values)
+    compare = compare and not cells.is_reference(variant)
     worse = compare and hurts(paired(values, cells.values(metric, BASELINE, task)))
     return Cell(summarise(list(values.values())), runs, cells.missing(variant, task), hurts=worse)
 
