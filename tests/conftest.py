@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 
@@ -16,6 +17,10 @@ TINY = {"backbone": "mlp?width=16", "discriminator_layers": "16", "steps": 20, "
 CANDIDATES = [name for name in METHODS.names() if name not in GROUPS["references"]]
 ADAPTING = [name for name in CANDIDATES if name != "source_only"]
 CPU = torch.device("cpu")
+
+# A busy machine must not turn a property red: no test asserts an absolute time.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 MakeSpec = Callable[..., RunSpec]
 MakeTrainer = Callable[..., Trainer]

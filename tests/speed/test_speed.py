@@ -78,7 +78,7 @@ def test_harness_adds_little_to_a_bare_loop() -> None:
             trainer._step(stage, step, 0.5, False)
 
     pairs = [(seconds(bare), seconds(harness)) for _ in range(8)]
-    assert min(h for _, h in pairs) / min(b for b, _ in pairs) < 1.3
+    assert min(h for _, h in pairs) / min(b for b, _ in pairs) < 1.5
 
 
 def test_a_table_of_many_records_does_not_grow_quadratically(tmp_path: Path) -> None:
