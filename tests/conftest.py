@@ -66,6 +66,7 @@ def all_tasks() -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_tasks() -> None:
-    """A test that patches a reader must not leave its task behind."""
+def _clean_process() -> None:
+    """A test that patches a reader must not leave its task behind, nor a run its floating-point mode."""
     load.cache_clear()
+    torch.set_flush_denormal(False)  # hypothesis draws denormal floats and checks that they are there
