@@ -1,9 +1,11 @@
 """The command line as a user meets it."""
 
 import contextlib
+import io
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,19 @@ from benchmarks.settings import UserError, format_query, parse_query
 QUICKLY = ["--set", "protocol.steps=20", "--set", "protocol.checkpoints=2"]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True, check=False
-    )
+@dataclass
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: str) -> Result:
+    """A command in this process: a new one would spend its time on importing torch."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(arguments)
+    return Result(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +45,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "Target test accuracy" in result.stdout
     assert "written to" in result.stderr
     return path
+
+
+def on_moons(store: Path, seeds: int) -> list[str]:
+    """Part of what the store holds."""
+    flags = ["--methods", "dann", "--tasks", "toys/moons", "--seeds", str(seeds), "--store", str(store)]
+    return ["run", *flags, *QUICKLY]
 
 
 WRONG = [
@@ -105,18 +122,7 @@ def test_list_names_everything(what: str, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_second_run_reuses_and_fresh_does_not(store: Path) -> None:
-    arguments = [
-        "run",
-        "--methods",
-        "dann",
-        "--tasks",
-        "toys/moons",
-        "--seeds",
-        "1",
-        "--store",
-        str(store),
-        *QUICKLY,
-    ]
+    arguments = on_moons(store, seeds=1)
     before = {path: path.stat().st_mtime_ns for path in store.glob("toys_moons/*/seed0*/spec.json")}
     again = run(*arguments)
     assert "2 runs have a record and are reused." in again.stderr
@@ -129,18 +135,7 @@ def test_code_that_differs_is_told(store: Path) -> None:
     (path,) = store.glob("toys_moons/dann/seed1*/provenance.json")
     whole = path.read_text()
     path.write_text(json.dumps({**json.loads(whole), "code": "000000000000"}))
-    arguments = [
-        "run",
-        "--methods",
-        "dann",
-        "--tasks",
-        "toys/moons",
-        "--seeds",
-        "2",
-        "--store",
-        str(store),
-        *QUICKLY,
-    ]
+    arguments = on_moons(store, seeds=2)
     assert "1 of them were made by different code: --fresh does them again." in run(*arguments).stderr
     path.write_text(whole)
 
