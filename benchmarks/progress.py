@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.engines.events import Event
-from benchmarks.training import Signals
 
 SHOWN = ("task", "source_accuracy", "domain_accuracy", "effective_sample_size")
 
@@ -43,6 +42,6 @@ def follow(events: Iterable[Event], total: int) -> list[Event]:
     return failures
 
 
-def _signals(signals: Signals) -> str:
+def _signals(signals: dict[str, float]) -> str:
     parts = [f"{name.replace('_', ' ')} {signals[name]:.2f}" for name in SHOWN if name in signals]
     return ", ".join([f"step {signals['step']:.0f}", *parts])

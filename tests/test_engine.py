@@ -10,43 +10,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmarks.engines.events import Event
 from benchmarks.engines.local import LocalEngine
 from benchmarks.grid import RunSpec
+from benchmarks.run import execute
 from benchmarks.settings import UserError
 from benchmarks.store import Store, load_records, save_records
-from tests.conftest import spec_of
+from tests.conftest import CPU, spec_of
+from tests.fakes import die_at_seed_1, die_once, fail, pretend
 
 SPECS = [spec_of(method, seed=seed) for seed in (0, 1) for method in ("source_only", "dann")]
 
 
-def pretend(spec: RunSpec, folder: Path, device: torch.device, report: object) -> None:
-    """A stand-in for a training: leaves a mark for each time it is done."""
-    with (folder.parent.parent / "done.txt").open("a") as log:
-        log.write(spec.run_id + "\n")
-    (folder / "spec.json").write_text(json.dumps(spec.to_dict()))
-
-
-def die_at_seed_1(spec: RunSpec, folder: Path, device: torch.device, report: object) -> None:
-    if spec.seed == 1 and spec.method == "dann":
-        os.kill(os.getpid(), signal.SIGKILL)
-    pretend(spec, folder, device, report)
-
-
-def die_once(spec: RunSpec, folder: Path, device: torch.device, report: object) -> None:
-    mark = folder.parent.parent / f"{spec.run_id}.died"
-    if not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    pretend(spec, folder, device, report)
-
-
-def fail(spec: RunSpec, folder: Path, device: torch.device, report: object) -> None:
-    if spec.method == "dann":
-        raise ValueError("no good")
-    pretend(spec, folder, device, report)
+def record(store: Store, spec: RunSpec) -> None:
+    """Do a run in this process."""
+    store.create()
+    with store.locked(spec) as folder:
+        execute(spec, folder, CPU)
+        store.publish(spec)
 
 
 def kinds(events: Sequence[Event]) -> list[str]:
@@ -163,7 +145,8 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
 @pytest.fixture(scope="module")
 def real_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(tmp_path_factory.mktemp("store"))
-    list(LocalEngine(store, ["cpu", "cpu"]).run(SPECS))
+    for spec in SPECS:
+        record(store, spec)
     return store
 
 
@@ -182,7 +165,7 @@ def test_records_come_back_from_their_compact_form(real_store: Store, tmp_path: 
 @pytest.mark.parametrize("name", ["spec.json", "scores.json"])
 def test_a_broken_record_is_named_with_what_to_do(tmp_path: Path, content: str | None, name: str) -> None:
     store = Store(tmp_path)
-    list(LocalEngine(store, ["cpu"]).run(SPECS[:1]))
+    record(store, SPECS[0])
     path = store.folder(SPECS[0]) / name
     path.unlink() if content is None else path.write_text(content)
     with pytest.raises(UserError, match=rf"no readable {name}.*delete that folder"):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.grid import RunSpec
-from benchmarks.training import Signals
 
 
 @dataclass(frozen=True)
@@ -13,5 +12,5 @@ class Event:
 
     kind: Literal["started", "signals", "finished", "reused", "failed"]
     spec: RunSpec
-    signals: Signals | None = None
+    signals: dict[str, float] | None = None
     error: str = ""

@@ -9,6 +9,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 
 from benchmarks.engines.events import Event
 from benchmarks.grid import RunSpec
@@ -30,7 +31,7 @@ class LocalEngine:
     Args:
         devices: a device for each worker, such as ``["cpu", "cpu"]``.
         fresh: do runs again that have a record.
-        execute: what does a run, if not :func:`benchmarks.run.execute`.
+        execute: what does a run, given (spec, folder, device, report); a training, if nothing else is said.
     """
 
     def __init__(
@@ -141,17 +142,11 @@ def _end_with_driver() -> None:
 def _do(
     spec: RunSpec, connection: Connection, store: Store, device: str, fresh: bool, execute: Execute | None
 ) -> tuple[str, str]:
-    import torch
-
-    from benchmarks.run import execute as execute_run
-
     try:
         with store.locked(spec) as folder:
             if store.finished(spec) and not fresh:
                 return "reused", ""
-            (execute or execute_run)(
-                spec, folder, torch.device(device), lambda signals: connection.send(("signals", signals))
-            )
+            (execute or _train)(spec, folder, device, lambda signals: connection.send(("signals", signals)))
             store.publish(spec)
     except Busy:
         return "busy", ""
@@ -160,6 +155,14 @@ def _do(
         store.write_failure(spec, text, traceback.format_exc())
         return "failed", text
     return "finished", ""
+
+
+def _train(spec: RunSpec, folder: Path, device: str, report: Callable[[dict[str, float]], None]) -> None:
+    import torch  # here: a worker that does something else need not wait for it
+
+    from benchmarks.run import execute
+
+    execute(spec, folder, torch.device(device), report)
 
 
 def _one_line(error: Exception) -> str:

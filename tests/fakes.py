@@ -1,0 +1,35 @@
+"""Stand-ins for a training. Light to import: each worker that uses one starts with it."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+from benchmarks.grid import RunSpec
+
+
+def pretend(spec: RunSpec, folder: Path, device: str, report: object) -> None:
+    """A stand-in for a training: leaves a mark for each time it is done."""
+    with (folder.parent.parent / "done.txt").open("a") as log:
+        log.write(spec.run_id + "\n")
+    (folder / "spec.json").write_text(json.dumps(spec.to_dict()))
+
+
+def die_at_seed_1(spec: RunSpec, folder: Path, device: str, report: object) -> None:
+    if spec.seed == 1 and spec.method == "dann":
+        os.kill(os.getpid(), signal.SIGKILL)
+    pretend(spec, folder, device, report)
+
+
+def die_once(spec: RunSpec, folder: Path, device: str, report: object) -> None:
+    mark = folder.parent.parent / f"{spec.run_id}.died"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    pretend(spec, folder, device, report)
+
+
+def fail(spec: RunSpec, folder: Path, device: str, report: object) -> None:
+    if spec.method == "dann":
+        raise ValueError("no good")
+    pretend(spec, folder, device, report)
