@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import grid
-from benchmarks.settings import UserError, split
+from benchmarks.evaluation import SELECTABLE
+from benchmarks.settings import UserError, nearest, split
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 
@@ -96,6 +97,24 @@ def _grid_flags(command: argparse.ArgumentParser, methods: str | None) -> None:
         metavar="OWNER.NAME=VALUE",
         help="dann.gamma=5 or protocol.steps=100",
     )
+    command.add_argument(
+        "--search",
+        type=_count,
+        metavar="N",
+        help="configurations of each method: its own, and N - 1 drawn from the ranges that it declares",
+    )
+    command.add_argument(
+        "--grid",
+        action="append",
+        default=[],
+        metavar="OWNER.NAME=VALUES",
+        help="values to combine instead: dann.trade_off=0.1,0.3,1",
+    )
+    command.add_argument(
+        "--select",
+        metavar="VALIDATOR",
+        help=f"choose configuration and checkpoint without target labels by: {', '.join(SELECTABLE)}",
+    )
 
 
 def _run_flags(command: argparse.ArgumentParser) -> None:
@@ -130,6 +149,10 @@ def _check_early(options: argparse.Namespace) -> None:
         grid.load_suite(options.suite)
     grid.method_names(getattr(options, "methods", None) or "")
     grid.parse_overrides(getattr(options, "set", []))
+    grid.parse_search(getattr(options, "search", None), getattr(options, "grid", []))
+    select = getattr(options, "select", None)
+    if select and select not in SELECTABLE:
+        raise UserError(f"--select: unknown validator {nearest(select, SELECTABLE)}")
     tasks = split(getattr(options, "tasks", None))
     if tasks:
         from datasets.base import resolve

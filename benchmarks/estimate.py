@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,7 +30,7 @@ def _one_run(spec: RunSpec, device: torch.device) -> float:
     """Steps scale with their number, evaluation with that of checkpoints; the rest is paid once."""
     steps, checkpoints = spec.protocol.steps, len(spec.protocol.checkpoint_steps())
     short = spec.protocol.replace({"steps": min(STEPS, steps), "checkpoints": 1}, "protocol")
-    probe = RunSpec(spec.task, spec.data, spec.method, spec.params, short, spec.seed, spec.variant)
+    probe = replace(spec, protocol=short)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         execute(probe, Path(folder), device)

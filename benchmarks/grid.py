@@ -4,7 +4,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -14,13 +14,14 @@ from pydantic import Field
 
 from benchmarks.protocol import Protocol
 from benchmarks.registry import DATASETS, METHODS
+from benchmarks.search import Search, configurations
 from benchmarks.settings import Settings, UserError, format_query, nearest, split
 
 FORMAT = 1  # of specs and records
 BASELINE = "source_only"
 GROUPS = {
     "core": ("source_only", "reweighting", "dan", "coral", "dann", "adda", "cdan", "cdan_e"),
-    "references": ("target_only", "majority"),
+    "references": ("target_only", "joint", "majority"),
 }
 
 
@@ -31,7 +32,9 @@ class RunSpec:
     Attributes:
         task: the short name; ``data`` has the options in full and the data set's version.
         params: all resolved hyper-parameters of the method.
-        variant: the method's name, with those hyper-parameters that differ from their defaults.
+        variant: the method's name, with those hyper-parameters that were set other than their defaults: a row of
+            a table. A search tries several configurations of it; number 0 is the variant itself.
+        reverse_of: the run whose predictions on the target are this one's labels, with the domains swapped.
     """
 
     task: str
@@ -41,6 +44,8 @@ class RunSpec:
     protocol: Protocol
     seed: int
     variant: str = field(compare=False)
+    configuration: int = field(default=0, compare=False)
+    reverse_of: str | None = None
 
     @cached_property
     def run_id(self) -> str:
@@ -60,7 +65,7 @@ class RunSpec:
             "protocol": self.protocol.model_dump(mode="json"),
             "seed": self.seed,
             "task": self.task,
-        }
+        } | ({"reverse_of": self.reverse_of} if self.reverse_of else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], variant: str) -> "RunSpec":
@@ -68,8 +73,13 @@ class RunSpec:
         protocol = Protocol.parse(values["protocol"], "protocol")
         return cls(**{**values, "protocol": protocol}, variant=variant)
 
+    def reversed(self) -> "RunSpec":
+        """The run that judges this one by reverse validation."""
+        return replace(self, reverse_of=self.run_id)
+
     def __str__(self) -> str:
-        return f"{self.task} {self.variant} seed {self.seed}"
+        number = f" configuration {self.configuration}" if self.configuration else ""
+        return f"{self.task} {self.variant}{number} seed {self.seed}" + " reversed" * bool(self.reverse_of)
 
 
 class SuiteTask(Settings):
@@ -101,11 +111,16 @@ class NotApplicable:
 
 @dataclass(frozen=True)
 class Grid:
-    """The runs of one command, method by method within task and seed, and the cells that have none."""
+    """The runs of one command, method by method within task and seed, and the cells that have none.
+
+    Attributes:
+        reverse: runs that judge others by reverse validation; each needs its own done first.
+    """
 
     suite: str
     specs: list[RunSpec]
     not_applicable: list[NotApplicable]
+    reverse: list[RunSpec] = field(default_factory=list)
 
 
 def suite_names() -> list[str]:
@@ -143,20 +158,28 @@ def method_names(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def parse_overrides(assignments: Sequence[str]) -> dict[str, dict[str, str]]:
+def parse_overrides(assignments: Sequence[str], flag: str = "--set") -> dict[str, dict[str, str]]:
     """``dann.gamma=5`` and ``protocol.steps=100`` to values by owner."""
     overrides: dict[str, dict[str, str]] = {}
     for text in assignments:
         path, equals, value = text.partition("=")
         owner, dot, key = path.partition(".")
         if not (equals and dot and key and value):
-            raise UserError(f"--set {text!r}: expected method.name=value or protocol.name=value")
+            raise UserError(f"{flag} {text!r}: expected method.name=value or protocol.name=value")
         if owner != "protocol":
             METHODS.check(owner)
         if key in overrides.setdefault(owner, {}):
-            raise UserError(f"--set {path} is given twice")
+            raise UserError(f"{flag} {path} is given twice")
         overrides[owner][key] = value
     return overrides
+
+
+def parse_search(size: int | None, assignments: Sequence[str]) -> Search:
+    """``--search 4``, or ``--grid dann.gamma=1,5``; not both."""
+    if size and assignments:
+        raise UserError("--search and --grid: give one of them")
+    values = parse_overrides(assignments, "--grid")
+    return Search(size or 1, {owner: {k: split(v) for k, v in keys.items()} for owner, keys in values.items()})
 
 
 def plan(
@@ -165,6 +188,9 @@ def plan(
     tasks: Sequence[str] = (),
     seeds: Sequence[int] | None = None,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    search: Search = Search(),  # noqa: B008 (it is frozen)
+    *,
+    reverse: bool = False,
 ) -> Grid:
     """All runs of a command.
 
@@ -173,6 +199,8 @@ def plan(
         tasks: if any, these instead of the suite's own.
         seeds: if any, these instead of the suite's number of them.
         overrides: settings by method name or ``protocol``.
+        search: further configurations of each method; references keep to their own.
+        reverse: also plan the runs of reverse validation.
 
     Raises:
         UserError: anything in it that does not exist or does not fit.
@@ -180,11 +208,11 @@ def plan(
     overrides = overrides or {}
     settings = load_suite(suite)
     protocols = _protocols(suite, settings, tasks, overrides.get("protocol", {}))
-    for owner in [*overrides, *settings.methods]:
-        if owner != "protocol":
-            METHODS.check(owner)
-        if owner in overrides and owner not in ("protocol", *methods):
-            raise UserError(f"--set {owner}: this method is not in the grid; add it to --methods")
+    for owner in settings.methods:
+        METHODS.check(owner)
+    for owner in [*overrides, *search.grid]:
+        if owner not in ("protocol", *methods):
+            raise UserError(f"{owner}: this method is not in the grid; add it to --methods")
     seeds = range(settings.seeds) if seeds is None else seeds
     specs, missing = [], []
     for task, (data, protocol, classes) in protocols.items():
@@ -198,8 +226,12 @@ def plan(
                 if reason:
                     missing.append(NotApplicable(task, variant, reason))
                     continue
-                specs.append(RunSpec(task, data, method, params.model_dump(mode="json"), protocol, seed, variant))
-    return Grid(suite, specs, list(dict.fromkeys(missing)))
+                tries = Search() if METHODS.info(method).reference else search
+                for number, (own, shared) in enumerate(configurations(method, params, protocol, tries)):
+                    values = own.model_dump(mode="json")
+                    specs.append(RunSpec(task, data, method, values, shared, seed, variant, number))
+    judges = [spec.reversed() for spec in specs if reverse and not METHODS.info(spec.method).reference]
+    return Grid(suite, specs, list(dict.fromkeys(missing)), judges)
 
 
 def _protocols(

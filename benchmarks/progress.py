@@ -26,8 +26,9 @@ def follow(events: Iterable[Event], total: int) -> list[Event]:
         task = bar.add_task("starting workers", total=total)
         done = 0
         for event in events:
-            if event.kind == "signals" and event.signals:
-                bar.update(task, description=f"{event.spec}: {_signals(event.signals)}")
+            if event.kind == "signals":
+                if event.signals:
+                    bar.update(task, description=f"{event.spec}: {_signals(event.signals[-1])}")
                 continue
             if event.kind == "started":
                 bar.update(task, description=str(event.spec))

@@ -2,11 +2,16 @@
 
 import hashlib
 import inspect
+import platform
 import subprocess
+import time
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from benchmarks.registry import DATASETS, METHODS
 
@@ -14,6 +19,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
 HARNESS = (
     "benchmarks.run",
     "benchmarks.training",
+    "benchmarks.signals",
     "benchmarks.randomness",
     "benchmarks.evaluation.outputs",
     "benchmarks.evaluation.scores",
@@ -21,6 +27,20 @@ HARNESS = (
     "benchmarks.evaluation.oracle",
     "datasets.base",
 )
+
+
+def provenance(method: str, family: str, device: torch.device, started: float) -> dict[str, Any]:
+    """All of it: code, packages, machine and times."""
+    return {
+        "code": code_digest(method, family),
+        "packages": package_versions(),
+        "python": platform.python_version(),
+        "cpu": _cpu(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "host": platform.node(),
+        "started": started,
+        "finished": time.time(),
+    }
 
 
 @cache
@@ -42,6 +62,15 @@ def code_digest(method: str, family: str) -> str:
 @cache
 def package_versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES} | {"git": _git_revision()}
+
+
+@cache
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
 
 
 def _git_revision() -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from benchmarks.settings import UserError, nearest
 
@@ -22,13 +22,17 @@ Info = TypeVar("Info")
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What a table or a reader wants to know of a method."""
+    """What a table or a reader wants to know of a method.
+
+    Attributes:
+        reference: whose labels it is trained on, if not the source's alone: then it is a bound, never ranked.
+    """
 
     family: str
     year: int
     venue: str
     paper: str
-    reference: bool = False  # trained on target labels: shown as a bound, never ranked
+    reference: Literal["", "target", "both"] = ""
 
 
 @dataclass(frozen=True)

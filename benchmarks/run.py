@@ -2,11 +2,10 @@
 
 import json
 import math
-import platform
 import time
 import warnings
-from collections.abc import Callable
-from functools import cache, lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,22 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.evaluation import oracle, scores
-from benchmarks.evaluation.outputs import KEPT, SPLITS, Outputs, evaluation_inputs
+from benchmarks.evaluation.outputs import KEPT, MIXED, SPLITS, Outputs, evaluation_inputs
 from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
+from benchmarks.evaluation.stored import validator_scores
 from benchmarks.grid import RunSpec
-from benchmarks.provenance import code_digest, package_versions
+from benchmarks.memory import peak_mb, reset_peak
+from benchmarks.provenance import code_digest, provenance
 from benchmarks.registry import METHODS
-from benchmarks.training import Signals, Trainer, prepare, to_device
-from datasets.base import Task, load
+from benchmarks.signals import Signals, discriminator_doubt
+from benchmarks.training import Trainer, prepare, to_device
+from datasets.base import Task, TrainView, load
 from methods.base import MethodWarning
 from methods.networks.build import Build
 
 SAVE_EVERY = 60.0  # seconds between saved states of a long run
 
-Report = Callable[[Signals], None]
+Report = Callable[[Sequence[Signals]], None]
 
 
 def execute(
@@ -40,35 +42,45 @@ def execute(
     """Train, evaluate at checkpoints and write the record into ``folder``, going on from a state saved there.
 
     Args:
-        report: called with the latest signals at each checkpoint.
+        folder: for a reverse run it holds the ``predictions.npz`` of the run that it judges.
+        report: called at each checkpoint with the signals since the last.
         save_every: least seconds between two saved states.
     """
     prepare(device, spec.protocol)
+    reset_peak(device)
     started = time.time()
     with threadpool_limits(spec.protocol.threads), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.filterwarnings("always", category=MethodWarning)
         _Execution(spec, folder, device).run(report, save_every)
-    _write(folder / "provenance.json", _provenance(spec, device, started, [str(w.message) for w in caught]))
+    texts = list(dict.fromkeys(str(warning.message) for warning in caught))
+    _write(
+        folder / "provenance.json",
+        {**provenance(spec.method, spec.family, device, started), "warnings": texts},
+    )
 
 
 class _Execution:
     """The parts of one run, and the clocks that say where its time went."""
 
     def __init__(self, spec: RunSpec, folder: Path, device: torch.device) -> None:
-        self.spec, self.folder = spec, folder
-        self.code = code_digest(spec.method, spec.task.partition("/")[0])
-        self.transductive = spec.protocol.scoring == "transductive"
+        self.spec, self.folder, self.device = spec, folder, device
+        self.code = code_digest(spec.method, spec.family)
         task = load(spec.task)
+        if spec.reverse_of:
+            task = task.reversed(_predictions(folder))
+        self.transductive = spec.protocol.scoring == "transductive" and not spec.reverse_of
         reference = METHODS.info(spec.method).reference
-        seen = oracle.reference_task(task) if reference else task
+        seen = oracle.reference_view(task, reference) if reference else task.train_view()
         self.oracle = oracle.open_oracle(task, transductive=self.transductive)
-        self.trainer = new_trainer(spec, seen, device)
-        view = seen.evaluation_view(transductive=self.transductive)
-        self.inputs = evaluation_inputs(seen.train_view(), view)
+        self.trainer = new_trainer(spec, task, seen, device)
+        self.target_train_x = task.train_view().target_x
+        view = task.evaluation_view(transductive=self.transductive)
+        self.inputs = evaluation_inputs(task.train_view(), view)
         self.checkpoints: list[dict[str, Any]] = []
         self.oracle_checkpoints: list[dict[str, Any]] = []
         self.seconds = {"training": 0.0, "evaluation": 0.0}
+        self.reported = 0
 
     def run(self, report: Report, save_every: float) -> None:
         (self.folder / "outputs").mkdir(exist_ok=True)
@@ -79,38 +91,62 @@ class _Execution:
             self.seconds["training"] += time.perf_counter() - clock
             clock = time.perf_counter()
             outputs = self._checkpoint(step)
-            report(self.trainer.progress.curves[-1] if self.trainer.progress.curves else {"step": step})
+            curves = self.trainer.progress.curves
+            report(curves[self.reported :])
+            self.reported = len(curves)
             self.seconds["evaluation"] += time.perf_counter() - clock
             clock = time.perf_counter()
             if clock - saved > save_every:
                 self._save()
                 saved = clock
         assert outputs is not None
+        if doubt := discriminator_doubt(self.trainer.progress.curves):
+            warnings.warn(f"{self.spec.method}: {doubt}", MethodWarning, stacklevel=1)
         self._finish(outputs)
         self.seconds["evaluation"] += time.perf_counter() - clock
-        _write(self.folder / "seconds.json", self.seconds)
+        clocks = {f"{name}_seconds": value for name, value in self.seconds.items()}
+        _write(self.folder / "cost.json", {**clocks, "peak_memory_mb": peak_mb(self.device)})
 
     def _checkpoint(self, step: int) -> Outputs:
-        outputs = model_outputs(self.trainer, self.inputs)
+        outputs = model_outputs(self.trainer, self.inputs, last=step == self.spec.protocol.steps)
+        accuracy = oracle.evaluate_oracle(outputs, self.oracle)
+        if self.spec.reverse_of:
+            # Here "target" is the source's validation split, whose labels may be read by anyone.
+            self.checkpoints.append({"step": step, "reverse_validation": accuracy["target_test_accuracy"]})
+            self.oracle_checkpoints.append({"step": step})
+            return outputs
         outputs.save(self.folder / "outputs" / f"{step:06d}.npz")
         self.checkpoints.append({"step": step, **scores.evaluate(outputs)})
-        self.oracle_checkpoints.append({"step": step, **oracle.evaluate_oracle(outputs, self.oracle)})
+        self.oracle_checkpoints.append({"step": step, **accuracy})
         return outputs
 
     def _finish(self, outputs: Outputs) -> None:
-        task_scores = _input_distance(self.spec.task, self.transductive)
-        last = scores.evaluate_last(outputs)
-        parameters = sum(p.numel() for p in self.trainer.method.parameters())
-        cost = {"backward_passes": self.trainer.progress.backward_passes, "parameters": parameters}
+        progress = self.trainer.progress
+        cost = {
+            "forward_passes": progress.forward_passes,
+            "backward_passes": progress.backward_passes,
+            "parameters": sum(p.numel() for p in self.trainer.method.parameters()),
+        }
+        own, theirs, task = {}, {}, {}
+        if not self.spec.reverse_of:
+            own, theirs = scores.evaluate_last(outputs), oracle.evaluate_last(outputs, self.oracle)
+            task = _input_distance(self.spec.task, self.transductive)
+            self._save_predictions()
+            validator_scores(self.folder)
         _write(self.folder / "spec.json", {**self.spec.to_dict(), "run_id": self.spec.run_id})
-        _write(self.folder / "curves.json", self.trainer.progress.curves)
+        _write(self.folder / "curves.json", progress.curves)
         _write(
             self.folder / "scores.json",
-            {"checkpoints": self.checkpoints, "last": last, "task": task_scores, "cost": cost},
+            {"checkpoints": self.checkpoints, "last": own, "task": task, "cost": cost},
         )
-        _write(self.folder / "oracle.json", {"checkpoints": self.oracle_checkpoints})
+        _write(self.folder / "oracle.json", {"checkpoints": self.oracle_checkpoints, "last": theirs})
         oracle.save_oracle(self.oracle, self.folder / "oracle.npz")
         (self.folder / "state.pt").unlink(missing_ok=True)
+
+    def _save_predictions(self) -> None:
+        """What the trained model says of every target training sample: a reverse run's labels."""
+        _, logits = self.trainer.outputs(torch.from_numpy(self.target_train_x), "target")
+        np.savez_compressed(self.folder / "predictions.npz", target_train=logits.argmax(1).cpu().numpy())
 
     def _save(self) -> None:
         state = {
@@ -134,11 +170,12 @@ class _Execution:
         self.trainer.load_state_dict(state["trainer"])
         self.checkpoints, self.oracle_checkpoints = state["checkpoints"], state["oracle_checkpoints"]
         self.seconds = state["seconds"]
+        self.reported = len(self.trainer.progress.curves)
 
 
-def new_trainer(spec: RunSpec, task: Task, device: torch.device) -> Trainer:
-    """The method of a spec with its networks built, ready to train on what a task lets it see."""
-    protocol, view = spec.protocol, task.train_view()
+def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device) -> Trainer:
+    """The method of a spec with its networks built, ready to train on what it may see of a task."""
+    protocol = spec.protocol
     build = Build(
         seed=spec.seed,
         input_shape=task.input_shape,
@@ -154,16 +191,22 @@ def new_trainer(spec: RunSpec, task: Task, device: torch.device) -> Trainer:
     return Trainer(to_device(method, device, protocol), view, protocol, spec.seed, device)
 
 
-def model_outputs(trainer: Trainer, inputs: dict[str, tuple[np.ndarray, np.ndarray | None]]) -> Outputs:
-    """Forward every split through the method as it is now."""
+def model_outputs(
+    trainer: Trainer, inputs: dict[str, tuple[np.ndarray, np.ndarray | None]], *, last: bool
+) -> Outputs:
+    """Forward every split, and MixVal's probes, through the method as it is now."""
     arrays = {}
+    limit = float(np.finfo(np.float16).max)
     for split, (x, y) in inputs.items():
         features, logits = trainer.outputs(torch.from_numpy(x), SPLITS[split])
         arrays[f"{split}.logits"] = logits.float().cpu().numpy()
-        limit = float(np.finfo(np.float16).max)
-        arrays[f"{split}.features"] = features[:KEPT].clamp(-limit, limit).cpu().numpy().astype(np.float16)
+        if last or not split.endswith("test"):
+            arrays[f"{split}.features"] = features[:KEPT].clamp(-limit, limit).cpu().numpy().astype(np.float16)
         if y is not None:
             arrays[f"{split}.y"] = y
+    plain = trainer.inputs(torch.from_numpy(inputs["target_train"][0]))
+    _, logits = trainer.outputs(MIXED * plain + (1 - MIXED) * plain.flip(0), "target")
+    arrays["target_mixed.logits"] = logits.float().cpu().numpy()
     return Outputs(arrays)
 
 
@@ -175,27 +218,9 @@ def _input_distance(task: str, transductive: bool) -> dict[str, Any]:
     return scores.distance_scores("proxy_a_distance_inputs", proxy_a_distance(source, target))
 
 
-def _provenance(spec: RunSpec, device: torch.device, started: float, method_warnings: list[str]) -> dict[str, Any]:
-    return {
-        "code": code_digest(spec.method, spec.task.partition("/")[0]),
-        "packages": package_versions(),
-        "python": platform.python_version(),
-        "cpu": _cpu(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "host": platform.node(),
-        "started": started,
-        "finished": time.time(),
-        "warnings": list(dict.fromkeys(method_warnings)),
-    }
-
-
-@cache
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
+def _predictions(folder: Path) -> np.ndarray:
+    with np.load(folder / "predictions.npz", allow_pickle=False) as archive:
+        return archive["target_train"]
 
 
 def _write(path: Path, value: Any) -> None:

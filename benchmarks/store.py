@@ -10,8 +10,10 @@ import json
 import os
 import re
 import shutil
+from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ import pandas as pd
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 
-FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "curves.json", "seconds.json")
+FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "curves.json", "cost.json")
+NESTED = ("spec", "checkpoints", "confusion")  # columns of records that are JSON in a .csv
 
 
 class Busy(Exception):
@@ -49,6 +52,10 @@ class Store:
         """Where the record of a run is, or will be."""
         name = re.sub(r"[^\w.+=,-]+", "_", spec.task)
         return self.root / name / spec.method / f"seed{spec.seed}-{spec.run_id}"
+
+    def predictions(self, spec: RunSpec) -> Path:
+        """What the run that a reverse run judges says of the target."""
+        return self.folder(replace(spec, reverse_of=None)) / "predictions.npz"
 
     def failure(self, spec: RunSpec) -> Path:
         """The file that keeps the traceback of a failed run."""
@@ -112,9 +119,9 @@ class Store:
 def load_records(source: Path | Iterable[Path]) -> pd.DataFrame:
     """Records as a frame, a row a run.
 
-    Columns: run_id, task, method, seed, spec (a dict), code, the scores of the last step by name,
-    ``checkpoints`` (a list of dicts), seconds and cost. Scores from target labels are among them: reports may
-    show those, and nothing else may use them.
+    Columns: run_id, task, method, seed, reverse_of (empty: an ordinary run), spec (a dict), code, the scores of
+    the last step by name, ``checkpoints`` (a list of dicts, with the validators' scores) and cost. Scores from
+    target labels are among them: reports may show those, and nothing else may use them.
 
     Args:
         source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
@@ -130,15 +137,14 @@ def load_records(source: Path | Iterable[Path]) -> pd.DataFrame:
 
 def save_records(records: pd.DataFrame, path: Path) -> None:
     """The compact form to commit: one line a run, nested values as JSON."""
-    nested = {
-        name: records[name].map(lambda value: json.dumps(value, sort_keys=True))
-        for name in ("spec", "checkpoints")
-    }
+    nested = {name: records[name].map(lambda value: json.dumps(value, sort_keys=True)) for name in NESTED}
     path.parent.mkdir(parents=True, exist_ok=True)
     records.assign(**nested).to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def _load_folder(folder: Path) -> dict[str, Any]:
+    from benchmarks.evaluation.stored import validator_scores  # here: a worker's store need not wait for it
+
     parts: dict[str, Any] = {}
     for name in FILES:
         try:
@@ -148,22 +154,22 @@ def _load_folder(folder: Path) -> dict[str, Any]:
                 f"the record {folder} has no readable {name} ({error}); delete that folder and run again"
             ) from None
     spec, scores = parts["spec"], parts["scores"]
-    checkpoints = [
-        {**mine, **theirs}
-        for mine, theirs in zip(scores["checkpoints"], parts["oracle"]["checkpoints"], strict=True)
-    ]
-    last = {key: value for key, value in checkpoints[-1].items() if key != "step"}
-    seconds = {f"{key}_seconds": value for key, value in parts["seconds"].items()}
+    rows = [scores["checkpoints"], parts["oracle"]["checkpoints"]]
+    last = {key: value for row in rows for key, value in row[-1].items() if key != "step"}
+    rows += [validator_scores(folder)] * ("reverse_of" not in spec)
+    checkpoints = [dict(ChainMap(*same)) for same in zip(*rows, strict=True)]
     return {
         "run_id": spec.pop("run_id"),
         "task": spec["task"],
         "method": spec["method"],
         "seed": spec["seed"],
+        "reverse_of": spec.get("reverse_of", ""),
         **last,
         **scores["last"],
         **scores["task"],
         **scores["cost"],
-        **seconds,
+        **parts["oracle"]["last"],
+        **parts["cost"],
         "code": parts["provenance"]["code"],
         "warnings": "; ".join(parts["provenance"]["warnings"]),
         "spec": spec,
@@ -173,9 +179,9 @@ def _load_folder(folder: Path) -> dict[str, Any]:
 
 def _load_csv(path: Path) -> pd.DataFrame:
     try:
-        records = pd.read_csv(path, dtype={"run_id": str, "code": str, "warnings": str})
-        for name in ("spec", "checkpoints"):
+        records = pd.read_csv(path, dtype={"run_id": str, "reverse_of": str, "code": str, "warnings": str})
+        for name in NESTED:
             records[name] = records[name].map(json.loads)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{str(path)!r} is not a file of records: {error}") from None
-    return records.assign(warnings=records["warnings"].fillna(""))
+    return records.fillna({"warnings": "", "reverse_of": ""})

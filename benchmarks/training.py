@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from benchmarks.protocol import Protocol
 from benchmarks.randomness import BatchStream, key
+from benchmarks.signals import Signals, gradient_ratio, values
 from datasets.base import TrainView
 from methods.base import Batch, Labelled, Loss, Method, Side, Stage, Unlabelled, Update, View
 
 SIGNALS = 50  # times in a run that signals are read
 EVALUATION_BATCH = 500
-
-Signals = dict[str, float]
 
 
 @dataclass
@@ -26,6 +25,7 @@ class Progress:
 
     step: int = 0  # finished steps
     begun: int = 0  # stages begun
+    forward_passes: int = 0  # of encoders
     backward_passes: int = 0
     curves: list[Signals] = field(default_factory=list)
 
@@ -59,6 +59,9 @@ class Trainer:
         self.optimizer: torch.optim.Optimizer | None = None
         self._trained: list[list[nn.Parameter]] = []
         self._streams: dict[tuple[Side, str], BatchStream] = {}
+        for module in method.modules():
+            if getattr(module, "role", None) == "backbone":
+                module.register_forward_hook(self._count_forward)
 
     def run(self) -> Iterator[int]:
         """Train to the end; yields the number of finished steps at each checkpoint.
@@ -96,6 +99,9 @@ class Trainer:
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state["optimizer"])
 
+    def _count_forward(self, *_: object) -> None:
+        self.progress.forward_passes += self.method.training
+
     def _enter(self, stage: Stage) -> None:
         """A new optimiser, and what each update of the stage trains."""
         self.optimizer = self._new_optimizer(stage) if stage.updates else None
@@ -118,16 +124,16 @@ class Trainer:
                 if checkpoint and loss.task is not None and loss.terms:
                     signals["gradient_ratio"] = gradient_ratio(loss, self.method.encoder)
                 self._apply(loss, self._trained[number], step, progress)
-                signals |= _values({"task": loss.task, **loss.terms})
+                signals |= values({"task": loss.task, **loss.terms})
         if step % max(1, self.protocol.steps // SIGNALS) == 0 or checkpoint:
-            self.progress.curves.append(signals | _values(self.method.signals))
+            self.progress.curves.append(signals | values(self.method.signals))
 
     def _apply(self, loss: Loss, trained: list[nn.Parameter], step: int, progress: float) -> None:
         total = loss.total
         if not math.isfinite(float(total.detach())):
             raise FloatingPointError(
                 f"the loss is {float(total.detach())} at step {step + 1} of {self.protocol.steps} "
-                f"({', '.join(f'{k} {v:.3g}' for k, v in _values({'task': loss.task, **loss.terms}).items())}); "
+                f"({', '.join(f'{k} {v:.3g}' for k, v in values({'task': loss.task, **loss.terms}).items())}); "
                 "try a smaller learning rate or trade-off"
             )
         assert self.optimizer is not None
@@ -148,11 +154,11 @@ class Trainer:
         source = target = None
         if stage.sees != "target":
             i = index("source")
-            x, y = self._inputs(self.source.x[i]), self.source.y[i]
+            x, y = self.inputs(self.source.x[i]), self.source.y[i]
             source = Labelled(x, y, i, self.source.domain[i])
         if stage.sees != "source":
             i = index("target")
-            target = Unlabelled(self._inputs(self.target.x[i]), i)
+            target = Unlabelled(self.inputs(self.target.x[i]), i)
         return Batch(source, target)
 
     def _stream(self, side: Side, fresh: str = "") -> BatchStream:
@@ -183,11 +189,11 @@ class Trainer:
     def outputs(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
         """Features and logits of stored inputs, in evaluation mode."""
         self.method.eval()
-        parts = [self.method.predict(self._inputs(part), side) for part in x.split(EVALUATION_BATCH)]
+        parts = [self.method.predict(self.inputs(part), side) for part in x.split(EVALUATION_BATCH)]
         features, logits = zip(*parts, strict=True)
         return torch.cat(features), torch.cat(logits)
 
-    def _inputs(self, x: Tensor) -> Tensor:
+    def inputs(self, x: Tensor) -> Tensor:
         """Stored inputs as networks take them: uint8 images scaled to [-1, 1]."""
         x = x.to(self.device)
         x = x.to(_dtype(self.protocol)) / 127.5 - 1 if x.dtype == torch.uint8 else x.to(_dtype(self.protocol))
@@ -226,21 +232,6 @@ class Trainer:
         return torch.optim.SGD(groups, momentum=0.9, nesterov=True, weight_decay=protocol.weight_decay, fused=True)
 
 
-def gradient_ratio(loss: Loss, encoder: nn.Module) -> float:
-    """Norm of the alignment terms' gradient at the encoder, over that of the task's; NaN without one."""
-    parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
-    assert loss.task is not None
-    terms = torch.stack(list(loss.terms.values())).sum()
-    if not parameters or not terms.requires_grad:
-        return 0.0
-    norms = []
-    for part in (terms, loss.task):
-        gradients = torch.autograd.grad(part, parameters, retain_graph=True, allow_unused=True)
-        squares = [gradient.square().sum() for gradient in gradients if gradient is not None]
-        norms.append(float(torch.stack(squares).sum().sqrt()) if squares else 0.0)
-    return norms[0] / norms[1] if norms[1] else math.nan
-
-
 def prepare(device: torch.device, protocol: Protocol) -> None:
     """Process-wide settings under which a run is repeatable to the bit."""
     torch.set_num_threads(protocol.threads)
@@ -277,7 +268,3 @@ def _role(method: nn.Module, parameter: str) -> str:
         if isinstance(role := getattr(module, "role", None), str):
             return role
     return "new"
-
-
-def _values(scalars: dict[str, Tensor] | dict[str, Tensor | None]) -> Signals:
-    return {name: float(value.detach()) for name, value in scalars.items() if value is not None}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -127,9 +127,30 @@ class Task:
         """The labels that no training may see."""
         return Oracle(self._target.y[self._scored(transductive)])
 
-    def supervised_on_target(self) -> "Task":
-        """The same task with the labelled target as its source: what a reference trains on."""
-        return Task(self.name, self.classes, [self._target], self._target)
+    def supervised(self, on: Literal["target", "both"]) -> TrainView:
+        """What a reference trains on: the labelled target's training samples, after the source's or alone."""
+        train, _, _ = _split(self._target)
+        x, y = self._target.x[train], self._target.y[train]
+        source = self._source["train"]
+        labelled = Labelled(x, y, np.full(len(y), source.domain.max() + 1))
+        if on == "both":
+            pairs = zip(vars(source).values(), vars(labelled).values(), strict=True)
+            labelled = Labelled(*(np.concatenate(pair) for pair in pairs))
+        return TrainView(labelled, self.train_view().target_x)
+
+    def reversed(self, predictions: np.ndarray) -> "Task":
+        """The domains swapped, for reverse validation (Ganin et al., JMLR 2016, section 5.1.2).
+
+        Args:
+            predictions: (n,) int64, what a model says of the target's training samples: their labels here. The
+                target's own labels are not read. Scored are the samples that were the source's validation split.
+        """
+        train, val = self._source["train"], self._source["val"]
+        groups = None if self._target.groups is None else self._target.groups[self._target_train]
+        backward = Samples(self._target.x[self._target_train], predictions, groups=groups)
+        held_out = np.repeat([False, True], [len(train.y), len(val.y)])
+        forward = Samples(np.concatenate([train.x, val.x]), np.concatenate([train.y, val.y]), held_out)
+        return Task(self.name, self.classes, [backward], forward)
 
     def _scored(self, transductive: bool) -> np.ndarray:
         return self._target_train if transductive else self._target_test

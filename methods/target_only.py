@@ -5,7 +5,7 @@ from methods.source_only import SourceOnly
 
 
 @METHODS.register(
-    "target_only", MethodInfo("reference", 2010, "-", "training on the target's labels", reference=True)
+    "target_only", MethodInfo("reference", 2010, "-", "training on the target's labels", reference="target")
 )
 class TargetOnly(SourceOnly):
     pass

@@ -39,7 +39,8 @@ def spec_of(
 def trainer_of(spec: RunSpec, task: Task | None = None) -> Trainer:
     """A trainer that has not taken a step."""
     prepare(CPU, spec.protocol)
-    return new_trainer(spec, task or load(spec.task), CPU)
+    task = task or load(spec.task)
+    return new_trainer(spec, task, task.train_view(), CPU)
 
 
 def trained(spec: RunSpec, task: Task | None = None) -> Trainer:

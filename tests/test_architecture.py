@@ -52,7 +52,7 @@ def test_only_the_oracle_opens_target_labels() -> None:
                 for node in ast.walk(ast.parse(path.read_text()))
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
             }
-            assert not calls & {"oracle", "supervised_on_target"}, path
+            assert not calls & {"oracle", "supervised"}, path
 
 
 @pytest.mark.parametrize("package", ["benchmarks", "methods", "datasets"])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.randomness import BatchStream, key
 from benchmarks.run import execute
+from benchmarks.signals import Signals
 from benchmarks.training import Trainer
 from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, trained, trainer_of, weights
 
@@ -80,23 +81,23 @@ def test_an_interrupted_record_ends_as_the_undisturbed_one(tmp_path: Path) -> No
     for folder in folders:
         folder.mkdir()
     execute(spec, folders[0], CPU)
-    calls: list[float] = []
+    calls: list[list[Signals]] = []
 
-    def stop_at_the_third(signals: dict[str, float]) -> None:
-        calls.append(signals["step"])
+    def stop_at_the_third(signals: list[Signals]) -> None:
+        calls.append(signals)
         if len(calls) == 3:
             raise Stopped
 
     with pytest.raises(Stopped):
         execute(spec, folders[1], CPU, stop_at_the_third, save_every=0)
     execute(spec, folders[1], CPU, calls.append, save_every=0)
-    assert calls[3]["step"] > calls[0]  # it went on, it did not begin again
+    assert calls[3][0]["step"] > calls[1][-1]["step"]  # it went on, it did not begin again
     names = [path.relative_to(folders[0]) for path in folders[0].rglob("*") if path.is_file()]
     assert sorted(names) == sorted(
         path.relative_to(folders[1]) for path in folders[1].rglob("*") if path.is_file()
     )
     for name in names:
-        if name.name not in ("provenance.json", "seconds.json", "oracle.npz"):
+        if name.name not in ("provenance.json", "cost.json", "oracle.npz"):
             assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
 
 

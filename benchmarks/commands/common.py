@@ -21,7 +21,11 @@ STORE_VARIABLE = "BENCHMARKS_STORE"
 def planned_grid(options: argparse.Namespace, methods: str, seeds: Sequence[int] | None) -> Grid:
     """The grid of a command's flags."""
     names, tasks = grid.method_names(methods), split(options.tasks)
-    return grid.plan(options.suite, names, tasks, seeds, grid.parse_overrides(options.set))
+    search = grid.parse_search(options.search, options.grid)
+    reverse = options.select == "reverse_validation"
+    return grid.plan(
+        options.suite, names, tasks, seeds, grid.parse_overrides(options.set), search, reverse=reverse
+    )
 
 
 def store_of(options: argparse.Namespace) -> Store:
@@ -30,8 +34,9 @@ def store_of(options: argparse.Namespace) -> Store:
 
 def stored(planned: Grid, store: Store) -> tuple[pd.DataFrame, dict[str, str]]:
     """The records of a grid that a store has, and the errors of its failed runs by id."""
-    done = [spec for spec in planned.specs if store.finished(spec)]
-    errors = {spec.run_id: store.failed(spec) for spec in planned.specs if not store.finished(spec)}
+    specs = [*planned.specs, *planned.reverse]
+    done = [spec for spec in specs if store.finished(spec)]
+    errors = {spec.run_id: store.failed(spec) for spec in specs if not store.finished(spec)}
     return load_records([store.folder(spec) for spec in done]), {run: text for run, text in errors.items() if text}
 
 

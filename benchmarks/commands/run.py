@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.commands.common import devices_of, planned_grid, print_report, report_of, store_of, stored
 from benchmarks.engines.local import LocalEngine
@@ -23,18 +24,21 @@ def main(options: argparse.Namespace) -> int:
     if options.dry_run:
         _dry_run(planned, store, devices)
         return 0
-    ok = _execute(planned, store, devices, fresh=options.fresh, retry=options.retry)
+    how = {"fresh": options.fresh, "retry": options.retry}
+    ok = _execute(planned.specs, store, devices, **how)
+    judges = [spec for spec in planned.reverse if store.predictions(spec).exists()]
+    ok = _execute(judges, store, devices, **how) and ok if judges else ok
     report = report_of(planned, *stored(planned, store), options.show)
     print_report(report, options.format)
     _write(report, Path(planned.suite).stem, store)
     return 0 if ok else 1
 
 
-def _execute(planned: Grid, store: Store, devices: list[str], *, fresh: bool, retry: bool) -> bool:
-    done = [] if fresh else [spec for spec in planned.specs if store.finished(spec)]
-    skipped = [] if fresh or retry else [spec for spec in planned.specs if store.failed(spec)]
+def _execute(specs: Sequence[RunSpec], store: Store, devices: list[str], *, fresh: bool, retry: bool) -> bool:
+    done = [] if fresh else [spec for spec in specs if store.finished(spec)]
+    skipped = [] if fresh or retry else [spec for spec in specs if store.failed(spec)]
     handled = {spec.run_id for spec in [*done, *skipped]}
-    todo = [spec for spec in planned.specs if spec.run_id not in handled]
+    todo = [spec for spec in specs if spec.run_id not in handled]
     _tell_reused(store, done, skipped)
     failures = follow(LocalEngine(store, devices, fresh=fresh).run(todo), len(todo)) if todo else []
     return not failures and not skipped
@@ -62,12 +66,19 @@ def _write(report: Report, name: str, store: Store) -> None:
 
 
 def _dry_run(planned: Grid, store: Store, devices: list[str]) -> None:
-    todo = [spec for spec in planned.specs if not store.finished(spec)]
-    for spec in planned.specs:
-        params = ", ".join(f"{key}={value}" for key, value in spec.params.items())
+    specs = [*planned.specs, *planned.reverse]
+    todo = [spec for spec in specs if not store.finished(spec)]
+    for spec in specs:
+        params = ", ".join(f"{key}={value}" for key, value in _settings(spec).items())
         state = "done " if store.finished(spec) else "to do"
         print(f"{spec.run_id}  {state}  {spec}" + f"  ({params})" * bool(params))
     for cell in planned.not_applicable:
         print(f"n/a           {cell.task} {cell.variant}: {cell.reason}")
     minutes = estimate_seconds(todo, devices) / 60
-    print(f"{len(todo)} of {len(planned.specs)} runs to do, about {minutes:.1f} min, {len(devices)} at a time")
+    print(f"{len(todo)} of {len(specs)} runs to do, about {minutes:.1f} min, {len(devices)} at a time")
+
+
+def _settings(spec: RunSpec) -> dict[str, Any]:
+    """Hyper-parameters and, of a searched configuration, what a search changes in the protocol."""
+    protocol = spec.protocol.model_dump(include={"lr_backbone", "weight_decay", "backbone"})
+    return {**spec.params, **(protocol if spec.configuration else {})}

@@ -1,5 +1,6 @@
 """What an engine tells while it works through a grid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,9 +9,10 @@ from benchmarks.grid import RunSpec
 
 @dataclass(frozen=True)
 class Event:
-    """``kind``: started; signals; finished; reused (another process did it); failed, with its ``error``."""
+    """``kind``: started; signals, those since the last; finished; reused (another process did it); failed, with
+    its ``error``."""
 
     kind: Literal["started", "signals", "finished", "reused", "failed"]
     spec: RunSpec
-    signals: dict[str, float] | None = None
+    signals: Sequence[dict[str, float]] = ()
     error: str = ""

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
@@ -146,6 +147,8 @@ def _do(
         with store.locked(spec) as folder:
             if store.finished(spec) and not fresh:
                 return "reused", ""
+            if spec.reverse_of:
+                shutil.copy(store.predictions(spec), folder)
             (execute or _train)(spec, folder, device, lambda signals: connection.send(("signals", signals)))
             store.publish(spec)
     except Busy:
@@ -157,7 +160,7 @@ def _do(
     return "finished", ""
 
 
-def _train(spec: RunSpec, folder: Path, device: str, report: Callable[[dict[str, float]], None]) -> None:
+def _train(spec: RunSpec, folder: Path, device: str, report: Callable[[Sequence[dict[str, float]]], None]) -> None:
     import torch  # here: a worker that does something else need not wait for it
 
     from benchmarks.run import execute

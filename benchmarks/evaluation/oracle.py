@@ -4,12 +4,17 @@ Nothing here returns to training, selection or defaults of a method.
 """
 
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from scipy.special import softmax
+from sklearn.metrics import confusion_matrix
 
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.scores import accuracy
-from datasets.base import Oracle, Task
+from datasets.base import Oracle, Task, TrainView
+
+CALIBRATION_BINS = 15
 
 
 def open_oracle(task: Task, *, transductive: bool) -> Oracle:
@@ -17,14 +22,41 @@ def open_oracle(task: Task, *, transductive: bool) -> Oracle:
     return task.oracle(transductive=transductive)
 
 
-def reference_task(task: Task) -> Task:
-    """The task as a reference method sees it: the labelled target in the source's place."""
-    return task.supervised_on_target()
+def reference_view(task: Task, on: Literal["target", "both"]) -> TrainView:
+    """What a reference trains on: labels of the target, or of both domains."""
+    return task.supervised(on)
 
 
 def evaluate_oracle(outputs: Outputs, oracle: Oracle) -> dict[str, float]:
     """The headline, at one checkpoint."""
     return {"target_test_accuracy": accuracy(outputs["target_test.logits"], oracle.target_test_y)}
+
+
+def evaluate_last(outputs: Outputs, oracle: Oracle) -> dict[str, Any]:
+    """What accuracy alone does not say.
+
+    ``confusion`` counts samples by true class (rows) and predicted class; class-mean accuracy is the mean recall
+    of the classes present; the majority rate is the share of the most frequent class.
+    """
+    logits, y = outputs["target_test.logits"], oracle.target_test_y
+    confusion = confusion_matrix(y, logits.argmax(1), labels=range(logits.shape[1]))
+    sizes = confusion.sum(1)
+    return {
+        "target_test_n": len(y),
+        "target_class_mean_accuracy": float((confusion.diagonal()[sizes > 0] / sizes[sizes > 0]).mean()),
+        "target_majority_rate": float(sizes.max() / len(y)),
+        "target_calibration_error": calibration_error(logits, y),
+        "confusion": confusion.tolist(),
+    }
+
+
+def calibration_error(logits: np.ndarray, y: np.ndarray) -> float:
+    """Expected calibration error over 15 equal bins of confidence (Guo et al., ICML 2017, equation 5)."""
+    p = softmax(logits.astype(np.float64), axis=1)
+    confidence, right = p.max(1), logits.argmax(1) == y
+    bins = np.ceil(confidence * CALIBRATION_BINS)
+    gaps = np.bincount(bins.astype(int), right - confidence)
+    return float(np.abs(gaps).sum() / len(y))
 
 
 def save_oracle(oracle: Oracle, path: Path) -> None:

@@ -14,6 +14,7 @@ from methods.base import Side
 
 KEPT = 1000  # samples of a split whose features are kept
 TRAIN_KEPT = 500  # samples of a training split that are evaluated at all
+MIXED = 0.55  # the first sample's part in MixVal's probes (Hu et al., NeurIPS 2023, section 4)
 SPLITS: dict[str, Side] = {
     "source_train": "source",
     "source_val": "source",
@@ -28,7 +29,9 @@ class Outputs:
     """Arrays by ``split.kind``.
 
     Kinds: ``logits`` (n, classes) of all val and test samples and of up to 500 training samples;
-    ``features`` (m, d) float16 of the first m = min(n, 1000) of these; and ``y`` (n,), of the source only.
+    ``features`` (m, d) float16 of the first m = min(n, 1000) of these, of test samples at the last checkpoint
+    only; and ``y`` (n,), of the source only. ``target_mixed.logits`` (n, classes) are MixVal's probes: of
+    0.55 x_i + 0.45 x_j, x_i the target_train samples and x_j the same in reverse order.
     """
 
     arrays: dict[str, np.ndarray]

@@ -40,7 +40,20 @@ def summarise(values: Sequence[float]) -> Summary | None:
 def t_half_width(values: np.ndarray) -> float:
     """Half the width of the 95% t-interval of a mean of (n,) values, n at least 2."""
     n = len(values)
-    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    return t_quantile(n) * float(values.std(ddof=1)) / math.sqrt(n)
+
+
+def t_quantile(n: int) -> float:
+    """How many standard errors a 95% t-interval from n values, at least 2, goes to either side."""
+    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1))
+
+
+def binomial_error(accuracy: float, n: int) -> float:
+    """Standard error sqrt(p(1 - p)/n) of an accuracy p in [0, 1] on n independent test samples.
+
+    What the choice of the test samples adds, which no spread over seeds shows.
+    """
+    return math.sqrt(accuracy * (1 - accuracy) / n)
 
 
 def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> np.ndarray:

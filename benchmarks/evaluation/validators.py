@@ -1,0 +1,174 @@
+"""Validators: scores that rank candidate models without a target label. Higher is better for all.
+
+A score is computed from the saved outputs of one checkpoint; risks and distances are negated. It is NaN where it
+is undefined, and a NaN candidate is never chosen. All arithmetic is in float64. Their papers: the package's
+``SELECTABLE``.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import entr, softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.evaluation.outputs import Outputs
+from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
+
+TEMPERATURE = 0.05  # of soft neighborhood density, as in its paper
+STRENGTH = 0.003  # inverse regularisation of the domain classifier: a stronger fit of 500 features memorises 1000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the scores read of one checkpoint, each part computed once."""
+
+    outputs: Outputs
+
+    @cached_property
+    def p(self) -> np.ndarray:
+        """Class probabilities (n, classes) of the target training samples."""
+        return softmax(self.outputs["target_train.logits"].astype(np.float64), axis=1)
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """Whether each source validation sample (n,) is classified rightly."""
+        return self.outputs["source_val.logits"].argmax(1) == self.outputs["source_val.y"]
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """Target over source density (m,) at the features of the first m source validation samples.
+
+        w = (n_s / n_t) P(target | f) / P(source | f), by a logistic regression on standardised features of
+        the n_s source and n_t target training samples. It never saw the validation samples.
+        """
+        source, target, val = (
+            self.outputs[f"{split}.features"].astype(np.float64)
+            for split in ("source_train", "target_train", "source_val")
+        )
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH))
+        model.fit(np.concatenate([source, target]), np.repeat([0, 1], [len(source), len(target)]))
+        p = model.predict_proba(val)
+        return len(source) / len(target) * p[:, 1] / p[:, 0].clip(np.finfo(np.float64).eps)  # never by 0
+
+    @cached_property
+    def weighted_error(self) -> np.ndarray:
+        """Weight times 0/1 error (m,)."""
+        return self.weight * ~self.correct[: len(self.weight)]
+
+
+Score = Callable[[Evidence], float]
+VALIDATORS: dict[str, Score] = {}
+
+
+def _validator(name: str) -> Callable[[Score], Score]:
+    def enter(score: Score) -> Score:
+        VALIDATORS[name] = score
+        return score
+
+    return enter
+
+
+@_validator("source_accuracy")
+def source_accuracy(evidence: Evidence) -> float:
+    """Accuracy on the source validation samples."""
+    return evidence.correct.mean()
+
+
+@_validator("entropy")
+def entropy(evidence: Evidence) -> float:
+    """Minus the mean entropy of target predictions, in nats."""
+    return -entr(evidence.p).sum(1).mean()
+
+
+@_validator("im")
+def information_maximisation(evidence: Evidence) -> float:
+    """Entropy of the mean target prediction minus mean entropy; a validator in Musgrave et al., 2022."""
+    return entr(evidence.p.mean(0)).sum() + entropy(evidence)
+
+
+@_validator("snd")
+def soft_neighborhood_density(evidence: Evidence) -> float:
+    """Mean entropy of each target sample's softmax over its cosine similarities to the others, in nats.
+
+    The sample itself is left out; the authors' code keeps it at similarity -1, a share below e^-20.
+    """
+    unit = evidence.p / np.linalg.norm(evidence.p, axis=1, keepdims=True)
+    similarity = unit @ unit.T / TEMPERATURE
+    np.fill_diagonal(similarity, -np.inf)
+    return entr(softmax(similarity, axis=1)).sum(1).mean()
+
+
+@_validator("bnm")
+def batch_nuclear_norm(evidence: Evidence) -> float:
+    """Nuclear norm of the (n, classes) target predictions over n: minus the paper's loss, on one batch of n.
+
+    It falls as n^-1/2: compare models on equally many samples.
+    """
+    return float(np.linalg.norm(evidence.p, "nuc")) / len(evidence.p)
+
+
+@_validator("dev")
+def deep_embedded_validation(evidence: Evidence) -> float:
+    """Minus the weighted source risk with its control variate: mean(w e) + η (mean(w) - 1).
+
+    η = -Cov(w e, w) / Var(w), or 0 if the weights do not vary.
+    """
+    w, error = evidence.weight, evidence.weighted_error
+    (_, covariance), (_, variance) = np.cov(error, w)
+    eta = -covariance / variance if variance > 0 else 0
+    return -(error.mean() + eta * (w.mean() - 1))
+
+
+@_validator("iwcv")
+def importance_weighted_validation(evidence: Evidence) -> float:
+    """Minus the weighted source risk mean(w e), with DEV's weights.
+
+    The paper's w is the density ratio of inputs; here it is that of features, by the same domain classifier.
+    """
+    return -evidence.weighted_error.mean()
+
+
+@_validator("proxy_a_distance")
+def domain_confusion(evidence: Evidence) -> float:
+    """Minus the proxy A-distance of training features; NaN with fewer than 50 samples of a domain."""
+    outputs = evidence.outputs
+    distance = proxy_a_distance(outputs["source_train.features"], outputs["target_train.features"])
+    return -distance.value if distance else math.nan
+
+
+@_validator("mixval_intra")
+def mixval_intra(evidence: Evidence) -> float:
+    """:func:`_mixval` over the pairs predicted to be of one class."""
+    return _mixval(evidence.outputs, intra=True)
+
+
+@_validator("mixval_inter")
+def mixval_inter(evidence: Evidence) -> float:
+    """:func:`_mixval` over the pairs predicted to be of two classes."""
+    return _mixval(evidence.outputs, intra=False)
+
+
+def _mixval(outputs: Outputs, intra: bool) -> float:
+    """How often 0.55 x_i + 0.45 x_{n-1-i} gets the class that x_i gets; NaN without such pairs or mixtures."""
+    if "target_mixed.logits" not in outputs.arrays:
+        return math.nan
+    label = outputs["target_train.logits"].argmax(1)
+    kept = (label == label[::-1]) == intra
+    agrees = outputs["target_mixed.logits"].argmax(1) == label
+    return agrees[kept].mean() if kept.any() else math.nan
+
+
+def score_outputs(outputs: Outputs) -> dict[str, float]:
+    """All of :data:`VALIDATORS` at one checkpoint; all NaN if what the model said of a split is not finite.
+
+    Test splits are not looked at.
+    """
+    if not all(np.isfinite(array).all() for name, array in outputs.arrays.items() if "_test." not in name):
+        return dict.fromkeys(VALIDATORS, math.nan)
+    evidence = Evidence(outputs)
+    return {name: float(score(evidence)) for name, score in VALIDATORS.items()}

@@ -1,0 +1,53 @@
+"""What a training tells while it runs, none of it from target labels."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from methods.base import Loss
+
+Signals = dict[str, float]
+
+TOLD_APART = 0.98  # discriminator accuracy over the second half: nothing has become alike
+AT_CHANCE = 0.55  # in the first fifth, and over the whole run: it never told the domains apart
+FEWEST = 10  # readings, for a warning
+
+
+def values(scalars: Mapping[str, Tensor | None]) -> Signals:
+    return {name: float(value.detach()) for name, value in scalars.items() if value is not None}
+
+
+def gradient_ratio(loss: Loss, encoder: nn.Module) -> float:
+    """Norm of the alignment terms' gradient at the encoder, over that of the task's; NaN without one."""
+    parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    assert loss.task is not None
+    terms = torch.stack(list(loss.terms.values())).sum()
+    if not parameters or not terms.requires_grad:
+        return 0.0
+    norms = []
+    for part in (terms, loss.task):
+        gradients = torch.autograd.grad(part, parameters, retain_graph=True, allow_unused=True)
+        squares = [gradient.square().sum() for gradient in gradients if gradient is not None]
+        norms.append(float(torch.stack(squares).sum().sqrt()) if squares else 0.0)
+    return norms[0] / norms[1] if norms[1] else math.nan
+
+
+def discriminator_doubt(curves: Sequence[Signals]) -> str | None:
+    """What a discriminator's accuracy says against a run, or None.
+
+    Chance late in a run is what alignment wants; chance all along is a discriminator that never learnt.
+    """
+    accuracy = [signals["domain_accuracy"] for signals in curves if "domain_accuracy" in signals]
+    if len(accuracy) < FEWEST:
+        return None
+    early, late, whole = (
+        np.mean(part) for part in (accuracy[: len(accuracy) // 5], accuracy[len(accuracy) // 2 :], accuracy)
+    )
+    if late > TOLD_APART:
+        return f"the discriminator stays at {late:.0%}: alignment is too weak to change what it sees"
+    if max(early, whole) < AT_CHANCE:
+        return f"the discriminator was at chance from the start ({whole:.0%}): dead, or alignment is too strong"
+    return None

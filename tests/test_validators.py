@@ -1,0 +1,266 @@
+"""Validators against formulas written out here, and the properties that make them validators."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.evaluation.outputs import Outputs
+from benchmarks.evaluation.proxy_a_distance import SMALLEST, proxy_a_distance
+from benchmarks.evaluation.validators import (
+    SELECTABLE,
+    STRENGTH,
+    VALIDATORS,
+    Evidence,
+    candidate_scores,
+    score_outputs,
+)
+
+CLASSES = 4
+SEEDS = range(4)
+
+
+def outputs_of(seed: int = 0, source: int = 120, val: int = 70, target: int = 90, **arrays: Any) -> Outputs:
+    """Random outputs of a mediocre model under a small shift; ``arrays`` replace some, by ``split_kind``."""
+    rng = np.random.default_rng(seed)
+    sizes = {"source_train": source, "source_val": val, "target_train": target, "target_mixed": target}
+    made: dict[str, Any] = {}
+    for split, n in sizes.items():
+        made[f"{split}.logits"] = rng.normal(0, 3, size=(n, CLASSES)).astype(np.float32)
+        if split != "target_mixed":
+            features = np.maximum(rng.normal(0.6 * (split == "target_train"), 1, size=(n, 8)), 0)
+            made[f"{split}.features"] = features.astype(np.float16)
+        if split.startswith("source"):
+            made[f"{split}.y"] = rng.integers(0, CLASSES, n)
+    for name, array in arrays.items():
+        made[".".join(name.rsplit("_", 1))] = array
+    return Outputs({name: array for name, array in made.items() if array is not None})
+
+
+def cheap_scores(outputs: Outputs) -> dict[str, float]:
+    """All but the proxy A-distance, which takes most of the time."""
+    evidence = Evidence(outputs)
+    return {name: entry.score(evidence) for name, entry in VALIDATORS.items() if name != "proxy_a_distance"}
+
+
+def probabilities(outputs: Outputs) -> np.ndarray:
+    powers = np.exp(outputs["target_train.logits"].astype(np.float64))
+    return powers / powers.sum(1, keepdims=True)
+
+
+def entropy_of(p: Any) -> float:
+    return -sum(float(q) * math.log(q) for q in p if q > 0)
+
+
+def risks(outputs: Outputs) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and 0/1 errors of the source validation samples, by Bayes' rule and a separate fit."""
+    source, target, val = (
+        outputs[f"{name}.features"].astype(np.float64) for name in ("source_train", "target_train", "source_val")
+    )
+    x, domain = np.vstack([target, source]), ["t"] * len(target) + ["s"] * len(source)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH)).fit(x, domain)
+    p = dict(zip(model.classes_, model.predict_proba(val).T, strict=True))
+    wrong = ~hits(outputs)
+    return len(source) / len(target) * p["t"] / p["s"], wrong.astype(float)
+
+
+def hits(outputs: Outputs) -> np.ndarray:
+    pairs = zip(outputs["source_val.logits"], outputs["source_val.y"], strict=True)
+    return np.array([row[y] == max(row) for row, y in pairs])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_prediction_scores_meet_their_formulas(seed: int) -> None:
+    outputs = outputs_of(seed)
+    p, scores = probabilities(outputs), cheap_scores(outputs)
+    mean_entropy = np.mean([entropy_of(row) for row in p])
+    assert scores["entropy"] == pytest.approx(-mean_entropy, rel=1e-5)
+    assert scores["im"] == pytest.approx(entropy_of(p.mean(0)) - mean_entropy, rel=1e-5)
+    # The nuclear norm is the sum of the roots of the Gram matrix's eigenvalues.
+    assert scores["bnm"] == pytest.approx(np.sqrt(np.linalg.eigvalsh(p.T @ p)).sum() / len(p), rel=1e-5)
+    assert scores["source_accuracy"] == pytest.approx(sum(hits(outputs)) / len(hits(outputs)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_snd_meets_its_formula(seed: int) -> None:
+    outputs = outputs_of(seed, target=60)
+    p, entropies = probabilities(outputs), []
+    for i, a in enumerate(p):
+        similar = [a @ b / math.sqrt((a @ a) * (b @ b)) for j, b in enumerate(p) if j != i]
+        powers = [math.exp(s / 0.05) for s in similar]
+        entropies.append(entropy_of(power / sum(powers) for power in powers))
+    assert cheap_scores(outputs)["snd"] == pytest.approx(np.mean(entropies), rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_weighted_risks_meet_their_formulas(seed: int) -> None:
+    outputs = outputs_of(seed)
+    w, e = risks(outputs)
+    assert w.std() > 0.1
+    scores = cheap_scores(outputs)
+    assert scores["iwcv"] == pytest.approx(-sum(w * e) / len(w), rel=1e-5)
+    eta = -np.cov(w * e, w)[0, 1] / np.var(w, ddof=1)
+    assert scores["dev"] == pytest.approx(-(sum(w * e) / len(w) + eta * sum(w) / len(w) - eta), rel=1e-5)
+
+
+def test_risks_use_the_samples_whose_features_are_kept() -> None:
+    """Features are kept of the first samples only; the accuracy is of all."""
+    full = outputs_of()
+    cut = Outputs({**full.arrays, "source_val.features": full["source_val.features"][:40]})
+    short = {name: full[name][:40] for name in full.arrays if name.startswith("source_val")}
+    scores, expected = cheap_scores(cut), cheap_scores(Outputs({**full.arrays, **short}))
+    assert (scores["dev"], scores["iwcv"]) == (expected["dev"], expected["iwcv"])
+    assert scores["source_accuracy"] == cheap_scores(full)["source_accuracy"] != expected["source_accuracy"]
+
+
+def test_without_shift_or_variance_the_risks_are_the_error() -> None:
+    """Equal features carry no weight: w = 1 whatever the domains' sizes, and η has nothing to divide by."""
+    splits = ("source_train", "source_val", "target_train")
+    flat: dict[str, Any] = {
+        f"{split}_features": np.ones((n, 3)) for split, n in zip(splits, (120, 16, 90), strict=True)
+    }
+    scores = cheap_scores(outputs_of(val=16, **flat))  # a size whose mean of equal weights is exact
+    assert scores["iwcv"] == pytest.approx(scores["source_accuracy"] - 1, abs=1e-3)
+    assert scores["dev"] == pytest.approx(scores["source_accuracy"] - 1, abs=1e-3)
+
+
+def test_a_sample_that_is_surely_the_targets_has_a_finite_weight() -> None:
+    outputs = outputs_of()
+    outputs["source_val.features"][3] = np.finfo(np.float16).max
+    assert Evidence(outputs).weight[3] > 1e9
+    assert all(math.isfinite(score) for score in cheap_scores(outputs).values())
+
+
+def test_weights_find_the_target_like_errors() -> None:
+    """With all errors on the target's side the weighted risk is above the plain one, else below."""
+    base = outputs_of(source=400, val=300, target=300)
+    side = base["source_val.features"].sum(1) > np.median(base["source_val.features"].sum(1))
+    for like, sign in ((side, -1), (~side, 1)):
+        logits = np.eye(CLASSES)[np.where(like, 1, 0)]
+        scores = cheap_scores(Outputs({**base.arrays, "source_val.logits": logits, "source_val.y": 0 * side}))
+        for name in ("iwcv", "dev"):
+            assert sign * (scores[name] - (scores["source_accuracy"] - 1)) > 0.03
+
+
+def test_proxy_a_distance_is_negated_and_nan_with_too_few() -> None:
+    outputs = outputs_of()
+    distance = proxy_a_distance(outputs["source_train.features"], outputs["target_train.features"])
+    assert distance is not None
+    assert score_outputs(outputs)["proxy_a_distance"] == -distance.value < 0
+    scores = score_outputs(outputs_of(target=SMALLEST - 1))
+    assert [name for name, score in scores.items() if math.isnan(score)] == ["proxy_a_distance"]
+
+
+def one_hot(labels: list[int], scale: float = 60) -> np.ndarray:
+    return (scale * np.eye(CLASSES)[labels]).astype(np.float32)
+
+
+def test_confident_and_diverse_predictions_are_best_and_uniform_ones_worst() -> None:
+    n = 80
+    confident = cheap_scores(outputs_of(target=n, target_train_logits=one_hot([i % CLASSES for i in range(n)])))
+    collapsed = cheap_scores(outputs_of(target=n, target_train_logits=one_hot([1] * n)))
+    uniform = cheap_scores(outputs_of(target=n, target_train_logits=one_hot([0] * n, scale=0)))
+    bounds = {
+        "entropy": (-math.log(CLASSES), 0),
+        "im": (0, math.log(CLASSES)),
+        "bnm": ((CLASSES * n) ** -0.5, (CLASSES / n) ** 0.5),
+    }
+    for name, (low, high) in bounds.items():
+        assert uniform[name] == pytest.approx(low, abs=1e-5)
+        assert confident[name] == pytest.approx(high, abs=1e-5)
+        assert all(low < cheap_scores(outputs_of(seed, target=n))[name] < high for seed in SEEDS)
+    # What each makes of one class for all: only im and bnm ask for diversity, and snd is misled.
+    assert collapsed["entropy"] == pytest.approx(confident["entropy"], abs=1e-5)
+    assert collapsed["im"] == pytest.approx(0, abs=1e-5)
+    assert collapsed["bnm"] == pytest.approx(n**-0.5, abs=1e-5)
+    assert collapsed["snd"] == pytest.approx(math.log(n - 1))
+    assert confident["snd"] == pytest.approx(math.log(n / CLASSES - 1), abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_order_of_target_samples_is_irrelevant(seed: int) -> None:
+    outputs = outputs_of(seed)
+    logits = outputs["target_train.logits"]
+    shuffled = cheap_scores(outputs_of(seed, target_train_logits=np.random.default_rng(seed).permutation(logits)))
+    for name, score in cheap_scores(outputs).items():
+        if not name.startswith("mixval"):
+            assert shuffled[name] == pytest.approx(score, rel=1e-9), name
+
+
+def test_mixval_on_a_small_example() -> None:
+    """Pairs (0, 5) differ, (1, 4) and (2, 3) agree; the label of a mixture is that of its first part."""
+    labels, mixed = [0, 2, 1, 1, 2, 3], [0, 2, 1, 0, 2, 0]
+    scores = score_outputs(
+        outputs_of(target=6, target_train_logits=one_hot(labels), target_mixed_logits=one_hot(mixed))
+    )
+    assert (scores["mixval_intra"], scores["mixval_inter"]) == (3 / 4, 1 / 2)
+
+
+@pytest.mark.parametrize(("labels", "undefined"), [([1, 1], "mixval_inter"), ([1, 2], "mixval_intra")])
+def test_mixval_without_a_kind_of_pair_is_nan(labels: list[int], undefined: str) -> None:
+    logits = one_hot(labels)
+    scores = score_outputs(outputs_of(target=2, target_train_logits=logits, target_mixed_logits=logits))
+    parts = {name: scores[name] for name in ("mixval_intra", "mixval_inter")}
+    assert math.isnan(parts.pop(undefined))
+    assert list(parts.values()) == [1]
+
+
+def test_outputs_without_mixtures_miss_only_mixval() -> None:
+    scores, older = score_outputs(outputs_of()), score_outputs(outputs_of(target_mixed_logits=None))
+    assert list(scores) == list(older) == list(VALIDATORS)
+    assert {name for name in scores if scores[name] != older[name]} == {"mixval_intra", "mixval_inter"}
+    assert math.isnan(older["mixval_intra"])
+    assert math.isnan(older["mixval_inter"])
+
+
+def test_no_target_label_is_read() -> None:
+    """The outputs scored here hold none, and an oracle's beside them change nothing."""
+    outputs = outputs_of()
+    assert {name for name in outputs.arrays if name.endswith(".y")} == {"source_train.y", "source_val.y"}
+    scores = score_outputs(outputs)
+    assert all(math.isfinite(score) for score in scores.values())
+    assert {**scores, **cheap_scores(outputs)} == scores
+    told = {"target_train.y": outputs["target_train.logits"].argmax(1)}
+    assert score_outputs(Outputs({**outputs.arrays, **told})) == scores
+
+
+@pytest.mark.parametrize("name", ["target_train.logits", "source_val.features", "target_mixed.logits"])
+def test_a_model_that_diverged_has_no_score(name: str) -> None:
+    outputs = outputs_of()
+    outputs[name][3, 0] = np.nan
+    scores = score_outputs(outputs)
+    assert list(scores) == list(VALIDATORS)
+    assert all(math.isnan(score) for score in scores.values())
+
+
+def test_the_inputs_are_left_as_they_were() -> None:
+    outputs = outputs_of()
+    score_outputs(outputs)
+    for name, array in outputs_of().arrays.items():
+        np.testing.assert_array_equal(outputs[name], array)
+
+
+def test_candidates_are_ranked_by_their_column() -> None:
+    scores = pd.DataFrame([{"reverse_validation": 0.1 * i, **score_outputs(outputs_of(i))} for i in range(3)])
+    for name in SELECTABLE.keys() - {"mixval"}:
+        pd.testing.assert_series_equal(candidate_scores(scores, name), scores[name])
+
+
+def test_mixval_averages_ranks_with_ties_and_nan() -> None:
+    scores = pd.DataFrame(
+        {"mixval_intra": [0.9, 0.5, 0.5, 0.7], "mixval_inter": [0.1, 0.3, 0.2, math.nan]}, index=[7, 3, 5, 1]
+    )
+    ranked = candidate_scores(scores, "mixval")
+    assert ranked.drop(1).to_dict() == {7: (4 + 1) / 2, 3: (1.5 + 3) / 2, 5: (1.5 + 2) / 2}
+    assert math.isnan(ranked[1])
+
+
+def test_each_selectable_name_has_a_score_and_a_paper() -> None:
+    assert set(VALIDATORS) - set(SELECTABLE) == {"mixval_intra", "mixval_inter"}
+    assert set(SELECTABLE) - set(VALIDATORS) == {"mixval", "reverse_validation"}
+    assert all(SELECTABLE.values())
