@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="print the grid and an estimate of its time")
     run.add_argument("--fresh", action="store_true", help="do runs again that have a record")
     run.add_argument("--retry", action="store_true", help="do failed runs again")
+    run.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="also write signals for TensorBoard")
     _table_flags(run)
     run.set_defaults(command="run")
 
@@ -57,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--records", type=Path, metavar="PATH", help="a store or a .csv of records, not --store")
     table.add_argument("--save-records", type=Path, metavar="CSV", help="also write the records, a line a run")
     table.add_argument("--figure", type=Path, metavar="PATH", help="also draw it (.png, .svg or .pdf)")
+    table.add_argument("--diagram", type=Path, metavar="PATH", help="draw mean ranks with critical differences")
     _store_flag(table)
     _table_flags(table)
     table.set_defaults(command="table")
@@ -132,8 +134,8 @@ def _table_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--show",
         default="",
-        metavar="METRIC",
-        help="more blocks: source_test_accuracy, training_seconds, ...",
+        metavar="WHAT",
+        help="more tables, by commas: statistics, validators, bound, confusion, classes, cost, or any metric",
     )
 
 

@@ -7,11 +7,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.engines.events import Event
+from benchmarks.tensorboard import Board
 
 SHOWN = ("task", "source_accuracy", "domain_accuracy", "effective_sample_size")
 
 
-def follow(events: Iterable[Event], total: int) -> list[Event]:
+def follow(events: Iterable[Event], total: int, board: Board | None = None) -> list[Event]:
     """Show a grid's events as they come, a bar on a terminal and lines elsewhere; returns the failures."""
     console = Console(stderr=True, highlight=False)
     columns = (
@@ -26,6 +27,8 @@ def follow(events: Iterable[Event], total: int) -> list[Event]:
         task = bar.add_task("starting workers", total=total)
         done = 0
         for event in events:
+            if board:
+                board.write(event)
             if event.kind == "signals":
                 if event.signals:
                     bar.update(task, description=f"{event.spec}: {_signals(event.signals[-1])}")

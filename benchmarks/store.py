@@ -168,7 +168,7 @@ def _load_folder(folder: Path) -> dict[str, Any]:
         **scores["last"],
         **scores["task"],
         **scores["cost"],
-        **parts["oracle"]["last"],
+        **{"confusion": [], **parts["oracle"].get("last", {})},
         **parts["cost"],
         "code": parts["provenance"]["code"],
         "warnings": "; ".join(parts["provenance"]["warnings"]),

@@ -4,22 +4,15 @@ import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.evaluation import SELECTABLE
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.proxy_a_distance import SMALLEST, proxy_a_distance
-from benchmarks.evaluation.validators import (
-    SELECTABLE,
-    STRENGTH,
-    VALIDATORS,
-    Evidence,
-    candidate_scores,
-    score_outputs,
-)
+from benchmarks.evaluation.validators import STRENGTH, VALIDATORS, Evidence, score_outputs
 
 CLASSES = 4
 SEEDS = range(4)
@@ -45,7 +38,7 @@ def outputs_of(seed: int = 0, source: int = 120, val: int = 70, target: int = 90
 def cheap_scores(outputs: Outputs) -> dict[str, float]:
     """All but the proxy A-distance, which takes most of the time."""
     evidence = Evidence(outputs)
-    return {name: entry.score(evidence) for name, entry in VALIDATORS.items() if name != "proxy_a_distance"}
+    return {name: score(evidence) for name, score in VALIDATORS.items() if name != "proxy_a_distance"}
 
 
 def probabilities(outputs: Outputs) -> np.ndarray:
@@ -243,21 +236,6 @@ def test_the_inputs_are_left_as_they_were() -> None:
     score_outputs(outputs)
     for name, array in outputs_of().arrays.items():
         np.testing.assert_array_equal(outputs[name], array)
-
-
-def test_candidates_are_ranked_by_their_column() -> None:
-    scores = pd.DataFrame([{"reverse_validation": 0.1 * i, **score_outputs(outputs_of(i))} for i in range(3)])
-    for name in SELECTABLE.keys() - {"mixval"}:
-        pd.testing.assert_series_equal(candidate_scores(scores, name), scores[name])
-
-
-def test_mixval_averages_ranks_with_ties_and_nan() -> None:
-    scores = pd.DataFrame(
-        {"mixval_intra": [0.9, 0.5, 0.5, 0.7], "mixval_inter": [0.1, 0.3, 0.2, math.nan]}, index=[7, 3, 5, 1]
-    )
-    ranked = candidate_scores(scores, "mixval")
-    assert ranked.drop(1).to_dict() == {7: (4 + 1) / 2, 3: (1.5 + 3) / 2, 5: (1.5 + 2) / 2}
-    assert math.isnan(ranked[1])
 
 
 def test_each_selectable_name_has_a_score_and_a_paper() -> None:

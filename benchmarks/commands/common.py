@@ -11,11 +11,12 @@ import torch
 from benchmarks import grid
 from benchmarks.grid import Grid
 from benchmarks.report.render import render
-from benchmarks.report.table import Report, build_report
+from benchmarks.report.table import PARTS, SHORTHANDS, Report, build_report
 from benchmarks.settings import UserError, nearest, split
 from benchmarks.store import Store, load_records
 
 STORE_VARIABLE = "BENCHMARKS_STORE"
+DEFAULT_VALIDATOR = "source_accuracy"  # the customary one; chosen for that, not for what it finds
 
 
 def planned_grid(options: argparse.Namespace, methods: str, seeds: Sequence[int] | None) -> Grid:
@@ -40,18 +41,23 @@ def stored(planned: Grid, store: Store) -> tuple[pd.DataFrame, dict[str, str]]:
     return load_records([store.folder(spec) for spec in done]), {run: text for run, text in errors.items() if text}
 
 
-def report_of(planned: Grid, records: pd.DataFrame, failures: dict[str, str], show: str) -> Report:
-    """The report, with the further metrics of ``--show``.
+def report_of(
+    planned: Grid, records: pd.DataFrame, failures: dict[str, str], options: argparse.Namespace
+) -> Report:
+    """The report, with what ``--show`` adds; a search without ``--select`` chooses by source accuracy.
 
     Raises:
         UserError: a metric that no record has.
     """
-    metrics = split(show)
-    known = list(records.select_dtypes("number").columns)
-    for metric in metrics:
-        if len(records) and metric not in known:
-            raise UserError(f"--show: no metric {nearest(metric, known)}")
-    return build_report(planned, records, failures, tuple(metrics))
+    show = [name for part in split(options.show) for name in SHORTHANDS.get(part, (part,))]
+    known = [*records.select_dtypes("number").columns, *PARTS, *SHORTHANDS]
+    for name in show:
+        if len(records) and name not in known:
+            raise UserError(f"--show: no metric {nearest(name, known)}")
+    searched = options.search or options.grid
+    return build_report(
+        planned, records, failures, show, options.select or (DEFAULT_VALIDATOR if searched else None)
+    )
 
 
 def print_report(report: Report, form: str) -> None:

@@ -15,6 +15,7 @@ from benchmarks.provenance import code_digest
 from benchmarks.report.render import render
 from benchmarks.report.table import Report
 from benchmarks.store import Store, load_records
+from benchmarks.tensorboard import Board
 
 
 def main(options: argparse.Namespace) -> int:
@@ -24,23 +25,25 @@ def main(options: argparse.Namespace) -> int:
     if options.dry_run:
         _dry_run(planned, store, devices)
         return 0
-    how = {"fresh": options.fresh, "retry": options.retry}
-    ok = _execute(planned.specs, store, devices, **how)
+    ok = _execute(planned.specs, store, devices, options)
     judges = [spec for spec in planned.reverse if store.predictions(spec).exists()]
-    ok = _execute(judges, store, devices, **how) and ok if judges else ok
-    report = report_of(planned, *stored(planned, store), options.show)
+    ok = _execute(judges, store, devices, options) and ok
+    report = report_of(planned, *stored(planned, store), options)
     print_report(report, options.format)
     _write(report, Path(planned.suite).stem, store)
     return 0 if ok else 1
 
 
-def _execute(specs: Sequence[RunSpec], store: Store, devices: list[str], *, fresh: bool, retry: bool) -> bool:
-    done = [] if fresh else [spec for spec in specs if store.finished(spec)]
-    skipped = [] if fresh or retry else [spec for spec in specs if store.failed(spec)]
+def _execute(specs: Sequence[RunSpec], store: Store, devices: list[str], options: argparse.Namespace) -> bool:
+    """Do what is not done; returns whether every run of these is."""
+    board = Board(options.tensorboard) if options.tensorboard else None
+    done = [] if options.fresh else [spec for spec in specs if store.finished(spec)]
+    skipped = [] if options.fresh or options.retry else [spec for spec in specs if store.failed(spec)]
     handled = {spec.run_id for spec in [*done, *skipped]}
     todo = [spec for spec in specs if spec.run_id not in handled]
     _tell_reused(store, done, skipped)
-    failures = follow(LocalEngine(store, devices, fresh=fresh).run(todo), len(todo)) if todo else []
+    engine = LocalEngine(store, devices, fresh=options.fresh)
+    failures = follow(engine.run(todo), len(todo), board) if todo else []
     return not failures and not skipped
 
 

@@ -1,28 +1,46 @@
 """The `table` command: from records that there are; never trains."""
 
 import argparse
+from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.commands.common import planned_grid, print_report, report_of, store_of, stored
 from benchmarks.grid import BASELINE, Grid
+from benchmarks.report.table import Report
 from benchmarks.settings import UserError
 from benchmarks.store import load_records, save_records
 
 
 def main(options: argparse.Namespace) -> int:
-    if options.figure and options.figure.suffix not in (".png", ".svg", ".pdf"):
-        raise UserError(f"--figure {str(options.figure)!r}: the name must end in .png, .svg or .pdf")
+    for path in (options.figure, options.diagram):
+        if path and path.suffix not in (".png", ".svg", ".pdf"):
+            raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
     planned, records, failures = _found(options)
     if options.save_records:
         save_records(records, options.save_records)
-    report = report_of(planned, records, failures, options.show)
+    report = report_of(planned, records, failures, options)
     if options.figure:
         from benchmarks.report.figure import save_figure
 
         save_figure(report, options.figure)
+    if options.diagram:
+        _draw_diagram(report, options.diagram)
     print_report(report, options.format)
     return 0
+
+
+def _draw_diagram(report: Report, path: Path) -> None:
+    from benchmarks.report.comparison import ENOUGH_METHODS, ENOUGH_TASKS, mean_ranks
+    from benchmarks.report.diagram import save_diagram
+
+    complete = report.complete
+    if complete is None or complete.friedman is None:
+        raise UserError(
+            f"--diagram: critical differences need {ENOUGH_TASKS} tasks and {ENOUGH_METHODS} methods, "
+            "with all their runs"
+        )
+    save_diagram(complete.names, mean_ranks(complete.accuracy), complete.friedman, path)
 
 
 def _found(options: argparse.Namespace) -> tuple[Grid, pd.DataFrame, dict[str, str]]:
@@ -37,7 +55,8 @@ def _found(options: argparse.Namespace) -> tuple[Grid, pd.DataFrame, dict[str, s
     chosen = range(options.seeds) if options.seeds else seeds or None
     planned = planned_grid(options, options.methods or "all,references", chosen)
     if options.records:
-        records = records[records["run_id"].isin([spec.run_id for spec in planned.specs])]
+        wanted = [spec.run_id for spec in [*planned.specs, *planned.reverse]]
+        records = records[records["run_id"].isin(wanted)]
     else:
         records, failures = stored(planned, store_of(options))
     if not len(records) and not failures:
@@ -53,4 +72,5 @@ def _only(planned: Grid, known: set[str]) -> Grid:
     methods = {spec.method for spec in planned.specs if spec.run_id in known} | {BASELINE}
     specs = [spec for spec in planned.specs if spec.method in methods]
     rest = [cell for cell in planned.not_applicable if cell.variant.partition("?")[0] in methods]
-    return Grid(planned.suite, specs, rest)
+    reverse = [spec for spec in planned.reverse if spec.run_id in known]
+    return Grid(planned.suite, specs, rest, reverse)

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks.grid import BASELINE
+from benchmarks.report.cells import ACCURACY
 from benchmarks.report.statistics import paired
-from benchmarks.report.table import ACCURACY
 
 SMALLEST = 0.01  # one point of accuracy: smaller losses are never a regression
 FAMILY_LEVEL = 0.01  # chance of any false alarm, over all cells

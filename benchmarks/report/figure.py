@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.grid import BASELINE
-from benchmarks.report.table import ACCURACY, MEAN, Block, Report
+from benchmarks.report.cells import ACCURACY
+from benchmarks.report.table import MEAN, Block, Report
 
 BLUE, GREY, RED = "#1f5fa8", "#8a8a8a", "#b3402a"
 

@@ -7,7 +7,12 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from benchmarks.report.table import Block, Cell, Gain, Report
+from benchmarks.report import listings
+from benchmarks.report.cells import Cell
+from benchmarks.report.comparison import Interval
+from benchmarks.report.listings import Entry, Listing
+from benchmarks.report.statistics import Summary
+from benchmarks.report.table import Block, Report
 
 Bold = Callable[[str], str]
 
@@ -31,21 +36,31 @@ def _plain(report: Report, style: str, heading: str, bold: Bold) -> str:
         # Text columns: tabulate must not read "95.0" as a number and reformat it.
         body = tabulate(_rows(block, bold), ["method", *block.columns], style, disable_numparse=True)
         parts.append(f"{heading}{block.title}\n\n{body}")
-    if report.gains:
-        body = tabulate([_gain_row(gain) for gain in report.gains], GAIN_COLUMNS, style, disable_numparse=True)
-        parts.append(f"{heading}Gain over source_only, mean over tasks, paired by seed (points)\n\n{body}")
+    for listing in report.listings:
+        body = tabulate(_entries(listing), listing.columns, style, disable_numparse=True)
+        parts.append(f"{heading}{listing.title}\n\n{body}")
     notes = [f"- {note}" for note in report.notes]
     return "\n\n".join([*parts, "\n".join(notes)])
 
 
-GAIN_COLUMNS = ["method", "gain", "p", "p (Holm)"]
+def _entries(listing: Listing) -> list[list[str]]:
+    return [
+        [_entry(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns]
+        for row in listing.rows
+    ]
 
 
-def _gain_row(gain: Gain) -> list[str]:
-    def p(value: float | None) -> str:
-        return "-" if value is None else f"{value:.2g}"
-
-    return [gain.method, _number(Cell(gain.summary), 100.0, "+.1f"), p(gain.p), p(gain.p_holm)]
+def _entry(entry: Entry, scale: float, digits: str) -> str:
+    if entry is None:
+        return "-"
+    if isinstance(entry, str):
+        return entry
+    if isinstance(entry, Summary):
+        return _number(entry, scale, digits)
+    if isinstance(entry, Interval):
+        value, low, high = (format(scale * number, digits) for number in (entry.value, entry.low, entry.high))
+        return f"{value} [{low}, {high}]"
+    return format(scale * entry, digits)
 
 
 def _rows(block: Block, bold: Bold) -> list[list[str]]:
@@ -55,21 +70,19 @@ def _rows(block: Block, bold: Bold) -> list[list[str]]:
         [f"{name} (reference)" if name in block.references else name]
         + [_cell(block.rows[name].get(column, Cell(None)), block.scale, bold) for column in block.columns]
         for name in order
-    ]
+    ] + [[name, *(notes.get(column, "") for column in block.columns)] for name, notes in block.footer.items()]
 
 
 def _cell(cell: Cell, scale: float, bold: Bold) -> str:
     if cell.summary is None:
         return cell.missing or "-"
     digits = ".1f" if scale == 100 else ".2f"
-    text = _number(cell, scale, digits)
+    text = _number(cell.summary, scale, digits)
     text = bold(text) if cell.best else text
     return text + " ▼" * cell.hurts + f" ({cell.missing})" * bool(cell.missing)
 
 
-def _number(cell: Cell, scale: float, digits: str) -> str:
-    summary = cell.summary
-    assert summary is not None
+def _number(summary: Summary, scale: float, digits: str) -> str:
     mean, low, high = (format(scale * value, digits) for value in (summary.mean, summary.low, summary.high))
     if summary.interval == "t95":
         return f"{mean} ± {scale * (summary.high - summary.mean):{digits.removeprefix('+')}}"
@@ -78,27 +91,29 @@ def _number(cell: Cell, scale: float, digits: str) -> str:
 
 def _latex(report: Report) -> str:
     """Tables with booktabs rules, each ready for \\input."""
-    return "\n".join(_latex_block(report, block) for block in report.blocks)
+    tables = []
+    for block in report.blocks:
+        body = _rows(block, lambda text: f"\\textbf{{{text}}}")
+        tables.append(_latex_table(report, block.title, ["method", *block.columns], body))
+    tables += [_latex_table(report, each.title, each.columns, _entries(each)) for each in report.listings]
+    return "\n".join(tables)
 
 
-def _latex_block(report: Report, block: Block) -> str:
-    rows = [
-        [_escape(row[0]), *(_latex_cell(text) for text in row[1:])]
-        for row in _rows(block, lambda text: f"\\textbf{{{text}}}")
-    ]
-    lines = [" & ".join(row) + r" \\" for row in [["method", *map(_escape, block.columns)], *rows]]
+def _latex_table(report: Report, title: str, columns: list[str], body: list[list[str]]) -> str:
+    rows = [[_escape(row[0]), *(_latex_cell(text) for text in row[1:])] for row in body]
+    lines = [" & ".join(row) + r" \\" for row in [[*map(_escape, columns)], *rows]]
     notes = " ".join(_escape(note) for note in report.notes)
     return "\n".join(
         [
             f"% Suite {report.suite}, {report.protocol}. Needs \\usepackage{{booktabs}}.",
-            f"\\begin{{tabular}}{{l{'c' * len(block.columns)}}}",
+            f"\\begin{{tabular}}{{l{'c' * (len(columns) - 1)}}}",
             r"\toprule",
             lines[0],
             r"\midrule",
             *lines[1:],
             r"\bottomrule",
             r"\end{tabular}",
-            f"% {_escape(block.title)}. {notes}",
+            f"% {_escape(title)}. {notes}",
             "",
         ]
     )
@@ -136,7 +151,8 @@ def long_form(report: Report) -> Iterator[dict[str, Any]]:
 
 
 def _json(report: Report) -> str:
-    return json.dumps(list(long_form(report)), indent=1)
+    more = [listings.long_form(listing) for listing in report.listings]
+    return json.dumps({"cells": list(long_form(report)), "listings": more, "notes": report.notes}, indent=1)
 
 
 def _csv(report: Report) -> str:

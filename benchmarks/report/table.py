@@ -1,37 +1,31 @@
-"""What a table says: which cells there are, their numbers, and what is missing and why."""
+"""What a report says: blocks of cells, listings, and notes on what is missing and why."""
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from benchmarks.evaluation.proxy_a_distance import SATURATED
-from benchmarks.grid import BASELINE, Grid, RunSpec
-from benchmarks.registry import METHODS
-from benchmarks.report.statistics import ENOUGH, Summary, holm, hurts, paired, paired_p, summarise
+from benchmarks.grid import BASELINE, Grid
+from benchmarks.report import listings, selection
+from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference
+from benchmarks.report.listings import Complete, Listing
+from benchmarks.report.statistics import ENOUGH, binomial_error, hurts, paired, summarise
 
-ACCURACY = "target_test_accuracy"
 MEAN = "mean"
 PERCENT = 100.0
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One number with what stands behind it; without a summary, ``missing`` says why there is none."""
-
-    summary: Summary | None
-    runs: tuple[str, ...] = ()
-    missing: str = ""
-    best: bool = False
-    hurts: bool = False
+PARTS = ("statistics", "validators", "bound", "confusion")
+SHORTHANDS = {
+    "classes": ("target_class_mean_accuracy", "target_majority_rate", "target_calibration_error"),
+    "cost": ("training_seconds", "forward_passes", "backward_passes", "peak_memory_mb", "parameters"),
+}
+SHARES = ("accuracy", "rate", "calibration_error")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A table of cells: a row a method, a column a task."""
+    """A table of cells: a row a method, a column a task; ``footer`` says more of each column."""
 
     metric: str
     title: str
@@ -39,130 +33,113 @@ class Block:
     rows: dict[str, dict[str, Cell]]
     scale: float = 1.0
     references: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Gain:
-    """A member of the primary family: a method's gain over the baseline, averaged over tasks within a seed."""
-
-    method: str
-    summary: Summary
-    p: float | None
-    p_holm: float | None
+    footer: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a table prints, in no format yet."""
+    """Everything a table prints, in no format yet. ``complete`` is what a ranking over tasks rests on."""
 
     suite: str
     protocol: str
     blocks: list[Block]
-    gains: list[Gain]
-    notes: list[str] = field(default_factory=list)
-
-
-class _Cells:
-    """What there is of a grid: its runs by cell, and their records."""
-
-    def __init__(self, grid: Grid, records: pd.DataFrame, failures: Mapping[str, str]) -> None:
-        self.grid, self.failures = grid, failures
-        self.records: dict[str, dict[str, Any]] = {row["run_id"]: row for row in records.to_dict("records")}
-        self.specs: dict[tuple[str, str], dict[int, RunSpec]] = {}
-        for spec in grid.specs:
-            self.specs.setdefault((spec.variant, spec.task), {})[spec.seed] = spec
-        self.reasons = {(cell.variant, cell.task): cell.reason for cell in grid.not_applicable}
-        keys = [*self.specs, *self.reasons]
-        self.variants = list(dict.fromkeys(variant for variant, _ in keys))
-        self.tasks = list(dict.fromkeys(task for _, task in keys))
-        self.seeds = sorted({spec.seed for spec in grid.specs})
-
-    def values(self, metric: str, variant: str, task: str) -> dict[int, float]:
-        """Seed to value, of the runs that have one."""
-        found = {}
-        for seed, spec in self.specs.get((variant, task), {}).items():
-            value = self.records.get(spec.run_id, {}).get(metric)
-            if value is not None and not math.isnan(value):
-                found[seed] = float(value)
-        return found
-
-    def runs(self, variant: str, task: str, seeds: Iterable[int]) -> tuple[str, ...]:
-        return tuple(self.specs[variant, task][seed].run_id for seed in seeds)
-
-    def missing(self, variant: str, task: str) -> str:
-        """Why a cell has fewer runs than planned; empty if it has all."""
-        if (variant, task) in self.reasons:
-            return "n/a"
-        ids = [spec.run_id for spec in self.specs.get((variant, task), {}).values()]
-        failed = sum(run in self.failures for run in ids)
-        absent = sum(run not in self.records for run in ids) - failed
-        parts = [f"{failed} failed"] * bool(failed) + [f"{absent} missing"] * bool(absent)
-        return f"{', '.join(parts)} of {len(ids)}" if parts else ""
-
-    def is_reference(self, variant: str) -> bool:
-        return METHODS.info(variant.partition("?")[0]).reference
+    listings: list[Listing]
+    notes: list[str]
+    complete: Complete | None = None
 
 
 def build_report(
-    grid: Grid, records: pd.DataFrame, failures: Mapping[str, str], extra: tuple[str, ...] = ()
+    grid: Grid,
+    records: pd.DataFrame,
+    failures: Mapping[str, str],
+    show: Sequence[str] = (),
+    select: str | None = None,
 ) -> Report:
     """The report of a grid from whatever records of it there are.
 
     Args:
         failures: run ids that failed, with their errors.
-        extra: further metrics to show, each a block: columns of the records.
+        show: more to show: columns of the records, and any of ``PARTS``.
+        select: the validator that chooses among candidates, if any.
     """
-    cells = _Cells(grid, records, failures)
-    blocks = [
-        _block(cells, ACCURACY, "Target test accuracy (%), last step", PERCENT, compare=True),
-        _distances(cells),
-    ]
-    for metric in extra:
-        percent = metric.endswith("accuracy")
-        title = metric.replace("_", " ").capitalize() + (" (%)" if percent else "")
-        blocks.append(_block(cells, metric, title, PERCENT if percent else 1.0))
-    protocols = {spec.protocol.scoring for spec in grid.specs}
-    return Report(grid.suite, ", ".join(sorted(protocols)), blocks, _gains(cells), _notes(cells))
+    frame = selection.candidates(grid, records) if select or "validators" in show else pd.DataFrame()
+    cells = Cells(grid, records, failures, selection.choices(frame, select) if select else {})
+    complete = Complete.of(cells)
+    blocks = [_accuracy(cells, ACCURACY, "Target test accuracy (%), last step")]
+    if select:
+        blocks.append(_accuracy(cells, selection.SELECTED, f"Target test accuracy (%), selected by {select}"))
+    blocks.append(_distances(cells))
+    for metric in show:
+        if metric not in PARTS:
+            share = metric.endswith(SHARES)
+            title = metric.replace("_", " ").capitalize() + " (%)" * share
+            blocks.append(_block(cells, metric, title, PERCENT if share else 1.0))
+    scoring = ", ".join(sorted({spec.protocol.scoring for spec in grid.specs}))
+    notes = _notes(cells) + (_about_budget(grid, select) if select else [])
+    return Report(grid.suite, scoring, blocks, _listings(cells, frame, show, select, complete), notes, complete)
 
 
-def _block(cells: _Cells, metric: str, title: str, scale: float, *, compare: bool = False) -> Block:
+def _listings(
+    cells: Cells, frame: pd.DataFrame, show: Sequence[str], select: str | None, complete: Complete | None
+) -> list[Listing]:
+    title = "Gain over source_only, mean over tasks, paired by seed (points)"
+    found = [listings.gains(cells, ACCURACY, title)]
+    if select:
+        found.append(listings.gains(cells, selection.SELECTED, f"{title}: selected by {select}"))
+        found.append(listings.side_by_side(cells, select))
+    if len(frame):
+        found.append(listings.validators(frame))
+    if "statistics" in show and complete:
+        found += listings.statistics(complete)
+    if "bound" in show:
+        found.append(listings.bound(cells))
+    if "confusion" in show:
+        found += listings.confusion(cells)
+    return [listing for listing in found if listing.rows]
+
+
+def _accuracy(cells: Cells, metric: str, title: str) -> Block:
+    """A block whose methods are compared with the baseline; with the size of each test set."""
+    block = _block(cells, metric, title, PERCENT)
+    rows = {
+        variant: {
+            column: replace(cell, hurts=_worse(cells, metric, variant, column)) for column, cell in row.items()
+        }
+        for variant, row in block.rows.items()
+    }
+    _mark_best(rows, block.columns, block.references)
+    return replace(block, rows=rows, footer={"(test samples; their standard error)": _test_sets(cells)})
+
+
+def _worse(cells: Cells, metric: str, variant: str, column: str) -> bool:
+    if column == MEAN or is_reference(variant):
+        return False
+    return hurts(paired(cells.numbers(metric, variant, column), cells.numbers(metric, BASELINE, column)))
+
+
+def _test_sets(cells: Cells) -> dict[str, str]:
+    """Size of each test set, and the binomial standard error of the baseline's accuracy on it, in points."""
+    found = {}
+    for task in cells.tasks:
+        sizes = cells.numbers("target_test_n", BASELINE, task).values()
+        baseline = summarise(list(cells.numbers(ACCURACY, BASELINE, task).values()))
+        if sizes and baseline:
+            n = int(next(iter(sizes)))
+            found[task] = f"{n}; {PERCENT * binomial_error(baseline.mean, n):.1f}"
+    return found
+
+
+def _block(cells: Cells, metric: str, title: str, scale: float) -> Block:
+    several = len(cells.tasks) > 1
+    shown = cells.candidates if metric in cells.chosen else cells.variants
     rows: dict[str, dict[str, Cell]] = {}
-    for variant in cells.variants:
-        rows[variant] = {task: _cell(cells, metric, variant, task, compare) for task in cells.tasks}
-        if len(cells.tasks) > 1:
-            rows[variant][MEAN] = _mean_cell(cells, metric, variant)
-    columns = [*cells.tasks, *([MEAN] if len(cells.tasks) > 1 else [])]
-    references = frozenset(variant for variant in cells.variants if cells.is_reference(variant))
-    if compare:
-        _mark_best(rows, columns, references)
-    return Block(metric, title, columns, rows, scale, references)
-
-
-def _cell(cells: _Cells, metric: str, variant: str, task: str, compare: bool) -> Cell:
-    values = cells.values(metric, variant, task)
-    runs = cells.runs(variant, task, values)
-    compare = compare and not cells.is_reference(variant)
-    worse = compare and hurts(paired(values, cells.values(metric, BASELINE, task)))
-    return Cell(summarise(list(values.values())), runs, cells.missing(variant, task), hurts=worse)
-
-
-def _mean_cell(cells: _Cells, metric: str, variant: str) -> Cell:
-    values, runs = _task_means(cells, metric, variant)
-    return Cell(summarise(list(values.values())), runs)
-
-
-def _common_tasks(cells: _Cells, metric: str) -> list[str]:
-    """Tasks for which every shown method has a value."""
-    return [t for t in cells.tasks if all(cells.values(metric, v, t) for v in cells.variants)]
-
-
-def _task_means(cells: _Cells, metric: str, variant: str) -> tuple[dict[int, float], tuple[str, ...]]:
-    """Seed to mean over the common tasks, of seeds that have all of them; and the runs behind it."""
-    tasks = _common_tasks(cells, metric)
-    by_task = [cells.values(metric, variant, task) for task in tasks]
-    seeds = sorted(set.intersection(*(set(values) for values in by_task))) if by_task else []
-    runs = tuple(run for task in tasks for run in cells.runs(variant, task, seeds))
-    return {seed: sum(values[seed] for values in by_task) / len(by_task) for seed in seeds}, runs
+    for variant in shown:
+        rows[variant] = {task: cells.cell(metric, variant, task) for task in cells.tasks}
+        if several:
+            values, runs = cells.task_means(metric, variant)
+            rows[variant][MEAN] = Cell(summarise(list(values.values())), runs)
+    references = frozenset(variant for variant in shown if is_reference(variant))
+    return Block(metric, title, [*cells.tasks, *[MEAN] * several], rows, scale, references)
 
 
 def _mark_best(rows: dict[str, dict[str, Cell]], columns: list[str], references: frozenset[str]) -> None:
@@ -174,55 +151,36 @@ def _mark_best(rows: dict[str, dict[str, Cell]], columns: list[str], references:
         }
         for variant, mean in means.items():
             if mean == max(means.values()) and len(means) > 1:
-                cell = rows[variant][column]
-                rows[variant][column] = Cell(cell.summary, cell.runs, cell.missing, True, cell.hurts)
+                rows[variant][column] = replace(rows[variant][column], best=True)
 
 
-def _distances(cells: _Cells) -> Block:
+def _distances(cells: Cells) -> Block:
     """Proxy A-distances of the learned features, below that of the raw inputs, which every run carries."""
     block = _block(cells, "proxy_a_distance", "Proxy A-distance of features (0 alike, 2 told apart)", 1.0)
     raw: dict[str, Cell] = {}
     for task in cells.tasks:
-        values = cells.values("proxy_a_distance_inputs", BASELINE, task)
-        raw[task] = Cell(summarise(list(values.values())[:1]), cells.runs(BASELINE, task, list(values)[:1]))
+        values = list(cells.values("proxy_a_distance_inputs", BASELINE, task).values())[:1]
+        raw[task] = Cell(summarise([value.number for value in values]), tuple(value.run_id for value in values))
     known = [cell.summary.mean for cell in raw.values() if cell.summary]
     if MEAN in block.columns and len(known) == len(cells.tasks):
         raw[MEAN] = Cell(summarise([sum(known) / len(known)]))
-    # A reference is trained on the target alone: it has no distance between two domains.
+    # References are bounds of accuracy; what their features look like is no method's doing.
     rows = {name: row for name, row in block.rows.items() if name not in block.references}
-    return Block(block.metric, block.title, block.columns, {"(raw inputs)": raw} | rows)
+    return replace(block, rows={"(raw inputs)": raw} | rows)
 
 
-def _gains(cells: _Cells) -> list[Gain]:
-    """The primary family, Holm-adjusted over its methods."""
-    baseline, _ = _task_means(cells, ACCURACY, BASELINE)
-    found = []
-    for variant in cells.variants:
-        if variant == BASELINE or cells.is_reference(variant):
-            continue
-        gains = paired(_task_means(cells, ACCURACY, variant)[0], baseline)
-        summary = summarise(list(gains))
-        if summary is not None:
-            found.append((variant, summary, paired_p(gains)))
-    tested = [p for _, _, p in found if p is not None]
-    adjusted = iter(holm(tested))
-    return [Gain(variant, summary, p, next(adjusted) if p is not None else None) for variant, summary, p in found]
-
-
-def _notes(cells: _Cells) -> list[str]:
+def _notes(cells: Cells) -> list[str]:
     notes = [_about_seeds(len(cells.seeds))]
-    common = _common_tasks(cells, ACCURACY)
+    common = cells.common_tasks(ACCURACY)
     if len(common) < len(cells.tasks):
         notes.append(f"mean: over the {len(common)} tasks that all shown methods have.")
     notes += [f"n/a: {variant} on {task}: {reason}." for (variant, task), reason in cells.reasons.items()]
     failed = [spec for spec in cells.grid.specs if spec.run_id in cells.failures]
     notes += [f"failed: {spec}: {cells.failures[spec.run_id]}" for spec in failed]
     rows = [cells.records[spec.run_id] for spec in cells.grid.specs if spec.run_id in cells.records]
-    warned = Counter((row["method"], row["task"]) for row in rows if row["warnings"])
-    notes += [
-        f"warned: {method} on {task}, {count} runs; their provenance.json says of what."
-        for (method, task), count in warned.items()
-    ]
+    warned = {(row["method"], row["task"]): row["warnings"] for row in rows if row["warnings"]}
+    counts = Counter((row["method"], row["task"]) for row in rows if row["warnings"])
+    notes += [f"warned: {counts[cell]} runs of {cell[0]} on {cell[1]}: {text}." for cell, text in warned.items()]
     if any(row.get("proxy_a_distance", 0.0) >= SATURATED for row in rows):
         notes.append(f"A proxy A-distance above {SATURATED} is saturated: larger shifts look the same.")
     return notes
@@ -238,3 +196,19 @@ def _about_seeds(n: int) -> str:
         f"n = {n} seeds; ± is half of a 95% t-interval over seeds, given the data split. "
         "▼: worse than source_only (unadjusted 95% interval of the paired gain below zero)."
     )
+
+
+def _about_budget(grid: Grid, select: str) -> list[str]:
+    """How many candidates a choice had, and whether every method had as many."""
+    tries = Counter((spec.variant, spec.task, spec.seed) for spec in grid.specs)
+    sizes = {variant: count for (variant, *_), count in tries.items() if not is_reference(variant)}
+    steps = len(grid.specs[0].protocol.checkpoint_steps())
+    notes = [
+        f"selected: by {select}, without target labels, within each (method, task, seed), from "
+        f"{max(sizes.values())} configurations x {steps} checkpoints. The oracle and the random candidate (mean "
+        "of all) have the same candidates."
+    ]
+    if len(set(sizes.values())) > 1:
+        counts = ", ".join(f"{variant} {count}" for variant, count in sizes.items())
+        notes.append(f"UNEQUAL BUDGETS ({counts} configurations): selected numbers of methods do not compare.")
+    return notes

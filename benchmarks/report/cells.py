@@ -1,0 +1,118 @@
+"""What there is of a grid: numbers by cell (method, task) and seed, the runs behind them, and the holes."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.grid import Grid, RunSpec
+from benchmarks.registry import METHODS
+from benchmarks.report.statistics import Summary, summarise
+
+ACCURACY = "target_test_accuracy"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number with what stands behind it; without a summary, ``missing`` says why there is none."""
+
+    summary: Summary | None
+    runs: tuple[str, ...] = ()
+    missing: str = ""
+    best: bool = False
+    hurts: bool = False
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number of one seed, and the run it is of."""
+
+    number: float
+    run_id: str
+
+
+Values = dict[int, Value]  # by seed
+
+
+class Cells:
+    """The records of a grid by variant, task and seed.
+
+    Args:
+        failures: run ids that failed, with their errors.
+        chosen: values that a choice among candidates gave, by name of the choice, then (variant, task).
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        records: pd.DataFrame,
+        failures: Mapping[str, str],
+        chosen: Mapping[str, Mapping[tuple[str, str], Values]],
+    ) -> None:
+        self.grid, self.failures, self.chosen = grid, failures, chosen
+        self.records: dict[str, dict[str, Any]] = {row["run_id"]: row for row in records.to_dict("records")}
+        self.specs: dict[tuple[str, str], dict[int, RunSpec]] = {}
+        for spec in grid.specs:
+            if spec.configuration == 0:
+                self.specs.setdefault((spec.variant, spec.task), {})[spec.seed] = spec
+        self.reasons = {(cell.variant, cell.task): cell.reason for cell in grid.not_applicable}
+        keys = [*self.specs, *self.reasons]
+        self.variants = list(dict.fromkeys(variant for variant, _ in keys))
+        self.tasks = list(dict.fromkeys(task for _, task in keys))
+        self.seeds = sorted({spec.seed for spec in grid.specs})
+
+    @property
+    def candidates(self) -> list[str]:
+        """Variants that are no references."""
+        return [variant for variant in self.variants if not is_reference(variant)]
+
+    def values(self, metric: str, variant: str, task: str) -> Values:
+        """What a metric, or a choice, gave in each seed that has it."""
+        if metric in self.chosen:
+            return self.chosen[metric].get((variant, task), {})
+        found = {}
+        for seed, spec in self.specs.get((variant, task), {}).items():
+            number = self.records.get(spec.run_id, {}).get(metric)
+            if number is not None and not math.isnan(number):
+                found[seed] = Value(float(number), spec.run_id)
+        return found
+
+    def numbers(self, metric: str, variant: str, task: str) -> dict[int, float]:
+        return {seed: value.number for seed, value in self.values(metric, variant, task).items()}
+
+    def cell(self, metric: str, variant: str, task: str) -> Cell:
+        values = self.values(metric, variant, task).values()
+        return Cell(summary_of(values), tuple(value.run_id for value in values), self.missing(variant, task))
+
+    def missing(self, variant: str, task: str) -> str:
+        """Why a cell has fewer runs than planned; empty if it has all."""
+        if (variant, task) in self.reasons:
+            return "n/a"
+        ids = [spec.run_id for spec in self.specs.get((variant, task), {}).values()]
+        failed = sum(run in self.failures for run in ids)
+        absent = sum(run not in self.records for run in ids) - failed
+        parts = [f"{failed} failed"] * bool(failed) + [f"{absent} missing"] * bool(absent)
+        return f"{', '.join(parts)} of {len(ids)}" if parts else ""
+
+    def common_tasks(self, metric: str) -> list[str]:
+        """Tasks for which every shown method has a value."""
+        shown = self.candidates if metric in self.chosen else self.variants
+        return [task for task in self.tasks if all(self.values(metric, variant, task) for variant in shown)]
+
+    def task_means(self, metric: str, variant: str) -> tuple[dict[int, float], tuple[str, ...]]:
+        """Seed to mean over the common tasks, of seeds that have all of them; and the runs behind it."""
+        by_task = [self.values(metric, variant, task) for task in self.common_tasks(metric)]
+        seeds = sorted(set.intersection(*(set(values) for values in by_task))) if by_task else []
+        runs = tuple(values[seed].run_id for values in by_task for seed in seeds)
+        return {seed: sum(values[seed].number for values in by_task) / len(by_task) for seed in seeds}, runs
+
+
+def is_reference(variant: str) -> bool:
+    """Whether it is a bound (trained on target labels) and no candidate."""
+    return bool(METHODS.info(variant.partition("?")[0]).reference)
+
+
+def summary_of(values: Iterable[Value]) -> Summary | None:
+    return summarise([value.number for value in values])

@@ -1,0 +1,144 @@
+"""Choosing a candidate without target labels, and what that costs.
+
+A candidate is a configuration of a method at a checkpoint. The choice is made within a (method, task, seed), by a
+pure function of scores that no target label has touched.
+"""
+
+from collections.abc import Callable, Hashable
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.evaluation import SELECTABLE
+from benchmarks.grid import Grid
+from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
+
+LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
+GROUP = ["variant", "task", "seed"]
+PARTS = ["mixval_intra", "mixval_inter"]
+
+Choice = dict[tuple[str, str], Values]
+
+
+def candidates(grid: Grid, records: pd.DataFrame) -> pd.DataFrame:
+    """A row a candidate: variant, task, seed, run_id, configuration, step, label-free scores, target accuracy.
+
+    In the order in which ties are resolved: the method's own configuration first, later steps first. References
+    are none. Reverse validation judges a configuration at its last step.
+    """
+    if not len(records):
+        return pd.DataFrame()
+    rows = {row["run_id"]: row for row in records.to_dict("records")}
+    judges = {row["reverse_of"]: row["checkpoints"][-1] for row in rows.values() if row.get("reverse_of")}
+    found = []
+    for spec in sorted(grid.specs, key=lambda spec: spec.configuration):
+        if spec.run_id not in rows or is_reference(spec.variant):
+            continue
+        own = {"variant": spec.variant, "task": spec.task, "seed": spec.seed, "run_id": spec.run_id}
+        steps = rows[spec.run_id]["checkpoints"][::-1]
+        found += [{**own, "configuration": spec.configuration, **scores} for scores in steps]
+        found[-len(steps)]["reverse_validation"] = judges.get(spec.run_id, {}).get("reverse_validation")
+    return pd.DataFrame(found).astype({"reverse_validation": float}) if found else pd.DataFrame()
+
+
+def validator_scores(scores: pd.DataFrame, validator: str) -> pd.Series:
+    """By what a validator ranks candidates (one a row): higher is better, NaN is never chosen.
+
+    That is its column; MixVal's is the mean of the ranks that its two parts give among these candidates
+    (Hu et al., NeurIPS 2023, section 4).
+    """
+    if validator == "mixval":
+        return scores[PARTS].rank().mean(axis=1, skipna=False)
+    return scores[validator]
+
+
+def select(scores: pd.DataFrame, validator: str) -> Hashable | None:
+    """The label of the best row, the first of equals; None if no row has a score.
+
+    Args:
+        scores: the candidates of one (method, task, seed), label-free columns only.
+    """
+    ranked = validator_scores(scores, validator).dropna()
+    return ranked.idxmax() if len(ranked) else None
+
+
+def label_free(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns that a choice may read."""
+    return frame[[name for name in frame.columns if name in SELECTABLE or name in PARTS]]
+
+
+def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
+    """What is shown side by side: the validator's choice, the oracle's, and a random candidate.
+
+    The oracle takes the best of the same candidates by target test accuracy. The random candidate is an
+    expectation: the mean accuracy of all.
+    """
+    pick: dict[str, Callable[[pd.DataFrame], tuple[float, str] | None]] = {
+        SELECTED: lambda group: _at(group, select(label_free(group), validator)),
+        ORACLE: lambda group: _at(group, group[ACCURACY].idxmax()),
+        RANDOM: lambda group: (float(group[ACCURACY].mean()), " ".join(group["run_id"].unique())),
+    }
+    found: dict[str, Choice] = {name: {} for name in pick}
+    for (variant, task, seed), group in frame.groupby(GROUP, sort=False) if len(frame) else ():
+        for name, rule in pick.items():
+            if (value := rule(group)) is not None:
+                found[name].setdefault((variant, task), {})[seed] = Value(*value)
+    return found
+
+
+def _at(group: pd.DataFrame, label: Hashable | None) -> tuple[float, str] | None:
+    if label is None:
+        return None
+    row = group.loc[label]
+    return float(row[ACCURACY]), str(row["run_id"])
+
+
+def regrets(frame: pd.DataFrame) -> pd.DataFrame:
+    """What each choice loses against the oracle: a row a rule, a column a seed, mean over methods and tasks.
+
+    Rules are the validators that score any candidate, the last step of the method's own configuration, and a
+    random candidate. In points of target test accuracy (0.01 is one point).
+    """
+    names = _known(frame)
+    rows = []
+    for (*_, seed), group in frame.groupby(GROUP, sort=False):
+        best, accuracy = group[ACCURACY].max(), group[ACCURACY]
+        scores = label_free(group)
+        own = {name: best - _chosen(accuracy, select(scores, name)) for name in names}
+        rows.append({"seed": seed, **own, LAST: best - accuracy.iloc[0], RANDOM: best - accuracy.mean()})
+    return pd.DataFrame(rows).groupby("seed").mean().T
+
+
+def rank_correlations(frame: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's rank correlation of score and target test accuracy over all methods' candidates of a task.
+
+    A row a validator, a column a seed, mean over tasks. Where it is not defined (equal scores) it counts as 0.
+    """
+    rows = []
+    for (_, seed), group in frame.groupby(["task", "seed"], sort=False):
+        scores = label_free(group)
+        own = {}
+        for name in _known(frame):
+            ranked = validator_scores(scores, name)
+            known = ranked.notna()
+            own[name] = ranked[known].rank().corr(group.loc[known, ACCURACY].rank())
+        rows.append({"seed": seed, **own})
+    return pd.DataFrame(rows).fillna(0.0).groupby("seed").mean().T
+
+
+def _known(frame: pd.DataFrame) -> list[str]:
+    """Validators that have scored a candidate."""
+    scores = label_free(frame)
+    return [
+        name
+        for name in SELECTABLE
+        if _columns(name) <= set(scores) and validator_scores(scores, name).notna().any()
+    ]
+
+
+def _columns(validator: str) -> set[str]:
+    return set(PARTS) if validator == "mixval" else {validator}
+
+
+def _chosen(accuracy: pd.Series, label: Hashable | None) -> float:
+    return np.nan if label is None else float(accuracy[label])

@@ -1,0 +1,223 @@
+"""Choosing among candidates: what is chosen, what may be read for it, and what it costs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from benchmarks.engines.local import LocalEngine
+from benchmarks.evaluation import SELECTABLE
+from benchmarks.grid import Grid, plan
+from benchmarks.report import selection
+from benchmarks.report.cells import ACCURACY
+from benchmarks.report.table import build_report
+from benchmarks.run import execute
+from benchmarks.search import Search
+from benchmarks.store import Store, load_records, save_records
+from datasets.base import Samples
+from tests.conftest import CPU, TINY
+
+Reader = Callable[[], None]
+GRID = {"suite": "quick", "methods": ["source_only", "dann"], "tasks": ["toys/moons"], "seeds": range(2)}
+PROTOCOL = {"protocol": {**TINY, "backbone": "mlp", "steps": 60}}
+CONFIGURATIONS, CHECKPOINTS = 2, 2
+
+
+@pytest.fixture(scope="module")
+def planned() -> Grid:
+    return plan(**GRID, overrides=PROTOCOL, search=Search(CONFIGURATIONS), reverse=True)
+
+
+@pytest.fixture(scope="module")
+def store(planned: Grid, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A real search with reverse validation."""
+    store = Store(tmp_path_factory.mktemp("search"))
+    for specs in (planned.specs, planned.reverse):
+        for event in LocalEngine(store, ["cpu", "cpu"]).run(specs):
+            assert event.kind != "failed", event.error
+    return store
+
+
+@pytest.fixture(scope="module")
+def frame(planned: Grid, store: Store) -> pd.DataFrame:
+    return selection.candidates(planned, load_records(store.root))
+
+
+def chosen(frame: pd.DataFrame, validator: str) -> dict[tuple[str, str], object]:
+    return dict(selection.choices(frame, validator)[selection.SELECTED])
+
+
+def test_every_configuration_and_checkpoint_is_a_candidate(frame: pd.DataFrame) -> None:
+    sizes = frame.groupby(selection.GROUP).size()
+    assert (sizes == CONFIGURATIONS * CHECKPOINTS).all()
+    assert len(sizes) == 2 * 2
+    first = frame.groupby(selection.GROUP).first()
+    assert (first["configuration"] == 0).all()
+    assert (first["step"] == 60).all()
+
+
+@pytest.mark.parametrize("validator", SELECTABLE)
+def test_a_choice_is_the_candidate_with_the_best_score(frame: pd.DataFrame, validator: str) -> None:
+    choice = selection.choices(frame, validator)
+    for (variant, task, seed), group in frame.groupby(selection.GROUP):
+        scores = selection.validator_scores(selection.label_free(group), validator)
+        value = choice[selection.SELECTED][variant, task][seed]
+        best = group[scores == scores.max()]
+        assert value.number == best[ACCURACY].iloc[0]
+        assert value.run_id == best["run_id"].iloc[0]
+        assert choice[selection.ORACLE][variant, task][seed].number == group[ACCURACY].max()
+        assert choice[selection.RANDOM][variant, task][seed].number == pytest.approx(group[ACCURACY].mean())
+
+
+def test_ties_go_to_the_methods_own_configuration_and_its_last_step(frame: pd.DataFrame) -> None:
+    group = next(iter(frame.groupby(selection.GROUP)))[1]
+    label = selection.select(selection.label_free(group).assign(entropy=1.0), "entropy")
+    assert (group.loc[label, "configuration"], group.loc[label, "step"]) == (0, 60)
+
+
+def test_a_candidate_without_a_score_is_never_chosen() -> None:
+    scores = pd.DataFrame({"snd": [np.nan, 0.1, 0.2, np.nan]})
+    assert selection.select(scores, "snd") == 2
+    assert selection.select(scores.assign(snd=np.nan), "snd") is None
+
+
+def test_mixval_averages_ranks_with_ties_and_nan() -> None:
+    scores = pd.DataFrame(
+        {"mixval_intra": [0.9, 0.5, 0.5, 0.7], "mixval_inter": [0.1, 0.3, 0.2, np.nan]}, index=[7, 3, 5, 1]
+    )
+    ranked = selection.validator_scores(scores, "mixval")
+    assert ranked.drop(1).to_dict() == {7: (4 + 1) / 2, 3: (1.5 + 3) / 2, 5: (1.5 + 2) / 2}
+    assert np.isnan(ranked[1])
+
+
+def test_no_score_of_target_labels_is_in_reach_of_a_choice(frame: pd.DataFrame) -> None:
+    assert ACCURACY in frame
+    assert set(selection.label_free(frame)) <= {*SELECTABLE, *selection.PARTS}
+    noise = frame.assign(**{ACCURACY: np.random.default_rng(0).permutation(frame[ACCURACY])})
+    for validator in SELECTABLE:
+        before, after = chosen(frame, validator), chosen(noise, validator)
+        for cell, values in before.items():
+            assert {s: v.run_id for s, v in values.items()} == {s: v.run_id for s, v in after[cell].items()}
+
+
+def test_choices_need_no_oracle_file(planned: Grid, store: Store, frame: pd.DataFrame) -> None:
+    for path in store.root.rglob("oracle.npz"):
+        path.unlink()
+    for path in store.root.rglob("validators.json"):
+        path.unlink()  # all scores are made again, from outputs
+    again = selection.candidates(planned, load_records(store.root))
+    for validator in SELECTABLE:
+        assert chosen(again, validator) == chosen(frame, validator)
+
+
+def test_choices_are_the_same_from_committed_records(
+    planned: Grid, store: Store, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    save_records(load_records(store.root), tmp_path / "records.csv")
+    again = selection.candidates(planned, load_records(tmp_path / "records.csv"))
+    for validator in SELECTABLE:
+        for cell, values in chosen(again, validator).items():
+            before = chosen(frame, validator)[cell]
+            assert {s: v.run_id for s, v in values.items()} == {s: v.run_id for s, v in before.items()}
+
+
+def test_noise_for_target_labels_changes_no_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changed at the reader, before any split: weights, scores, predictions and choices stay."""
+    from datasets.toys import Toys
+
+    grid = {**GRID, "seeds": [0], "methods": ["source_only"]}
+    planned = plan(**grid, overrides=PROTOCOL, search=Search(CONFIGURATIONS), reverse=True)
+    stores = [Store(tmp_path / "true"), Store(tmp_path / "noise")]
+    _run_here(planned, stores[0])
+    read = Toys.read
+
+    def with_other_labels(self: Toys, *arguments: object) -> tuple[list[Samples], Samples]:
+        sources, target = read(self, *arguments)  # type: ignore[arg-type]
+        y = np.random.default_rng(1).permutation(target.y)
+        return sources, Samples(target.x, y, target.test, target.groups)
+
+    monkeypatch.setattr(Toys, "read", with_other_labels)
+    from datasets.base import load
+
+    load.cache_clear()
+    _run_here(planned, stores[1])
+    frames = [selection.candidates(planned, load_records(store.root)) for store in stores]
+    assert not frames[0][ACCURACY].equals(frames[1][ACCURACY])
+    pd.testing.assert_frame_equal(*(selection.label_free(frame) for frame in frames))
+
+
+def _run_here(planned: Grid, store: Store) -> None:
+    import shutil
+
+    store.create()
+    for spec in [*planned.specs, *planned.reverse]:
+        with store.locked(spec) as folder:
+            if spec.reverse_of:
+                shutil.copy(store.predictions(spec), folder)
+            execute(spec, folder, CPU)
+            store.publish(spec)
+
+
+def test_regret_is_what_the_oracle_has_more(frame: pd.DataFrame) -> None:
+    regrets = selection.regrets(frame)
+    assert (regrets >= 0).all().all()
+    assert set(regrets.index) == {*SELECTABLE, selection.LAST, selection.RANDOM}
+    group = frame[frame["seed"] == 0].groupby(["variant", "task"])
+    assert regrets.loc[selection.RANDOM, 0] == pytest.approx(
+        (group[ACCURACY].max() - group[ACCURACY].mean()).mean()
+    )
+
+
+def test_the_oracle_as_validator_has_no_regret_and_full_rank_correlation(frame: pd.DataFrame) -> None:
+    cheat = frame.assign(snd=frame[ACCURACY], entropy=-frame[ACCURACY])
+    assert (selection.regrets(cheat).loc["snd"] == 0).all()
+    assert np.allclose(selection.rank_correlations(cheat).loc["snd"], 1)
+    assert np.allclose(selection.rank_correlations(cheat).loc["entropy"], -1)
+
+
+def test_rank_correlation_is_spearmans_over_all_methods_of_a_task(frame: pd.DataFrame) -> None:
+    group = frame[frame["seed"] == 1]
+    expected = stats.spearmanr(group["im"], group[ACCURACY]).statistic
+    assert selection.rank_correlations(frame).loc["im", 1] == pytest.approx(expected)
+
+
+def test_budgets_are_equal_and_unequal_ones_are_told(planned: Grid, store: Store) -> None:
+    records = load_records(store.root)
+    assert not any("UNEQUAL" in note for note in build_report(planned, records, {}, select="im").notes)
+    uneven = plan(**GRID, search=Search(grid={"dann": {"trade_off": ["0.3", "1", "3"]}}))
+    assert any("UNEQUAL" in note for note in build_report(uneven, pd.DataFrame(), {}, select="im").notes)
+
+
+def test_a_search_draws_by_name_the_same_for_every_method_task_and_seed() -> None:
+    methods = ["source_only", "dann", "coral", "target_only"]
+    specs = plan("quick", methods, seeds=range(2), search=Search(3)).specs
+    for number in range(3):
+        same = [spec for spec in specs if spec.configuration == number and spec.method != "target_only"]
+        assert len({spec.protocol.lr_backbone for spec in same}) == 1
+        assert len({spec.protocol.weight_decay for spec in same}) == 1
+        assert len({spec.params["trade_off"] for spec in same if spec.method == "dann"}) == 1
+    assert {spec.configuration for spec in specs if spec.method == "target_only"} == {0}
+    sizes = pd.Series([spec.method for spec in specs if spec.method != "target_only"]).value_counts()
+    assert sizes.nunique() == 1  # the same budget
+    more = plan("quick", ["source_only", "dann"], search=Search(5)).specs
+    assert {spec.run_id for spec in specs if spec.method == "dann" and spec.seed == 0} <= {s.run_id for s in more}
+
+
+def test_draws_stay_in_the_ranges_that_a_method_declares() -> None:
+    specs = plan("quick", ["source_only", "dann"], ["toys/blobs"], [0], search=Search(40)).specs
+    drawn = [spec.params["trade_off"] for spec in specs if spec.method == "dann" and spec.configuration]
+    assert 0.1 <= min(drawn) < 0.5
+    assert 2 < max(drawn) <= 10
+    logs = np.log10([spec.protocol.lr_backbone / 1e-3 for spec in specs if spec.configuration])
+    assert stats.kstest(logs[:39], "uniform", (-1.5, 2)).pvalue > 0.01
+
+
+def test_a_grid_combines_values_after_the_methods_own() -> None:
+    grid = {"dann": {"trade_off": ["0.1", "1"]}, "protocol": {"weight_decay": ["0", "0.0005"]}}
+    specs = plan("quick", ["source_only", "dann"], ["toys/blobs"], [0], search=Search(grid=grid)).specs
+    tried = [(s.params["trade_off"], s.protocol.weight_decay) for s in specs if s.method == "dann"]
+    assert tried == [(1.0, 5e-4), (0.1, 0.0), (0.1, 5e-4), (1.0, 0.0)]
+    assert [s.protocol.weight_decay for s in specs if s.method == "source_only"] == [5e-4, 0.0]
