@@ -63,6 +63,10 @@ WRONG = [
     (["run", "--set", "dann"], "expected method.name=value"),
     (["run", "--set", "dam.gamma=1"], "unknown method 'dam'"),
     (["run", "--set", "dann.gamma=1", "--set", "dann.gamma=2"], "twice"),
+    (["run", "--select", "sdn"], "did you mean 'snd'"),
+    (["run", "--search", "0"], "whole number above 0"),
+    (["run", "--search", "3", "--grid", "dann.gamma=1,2"], "give one of them"),
+    (["run", "--grid", "dann"], "--grid 'dann': expected"),
     (["rum"], "invalid choice"),
     ([], "required"),
     (["table", "--format", "pdf"], "invalid choice"),
@@ -72,6 +76,9 @@ WRONG_SETTINGS = [
     (["run", "--methods", "dann", "--set", "dann.gama=1"], "did you mean 'gamma'"),
     (["run", "--methods", "dann", "--set", "dann.gamma=x"], "valid number"),
     (["run", "--methods", "dann", "--set", "cdan.gamma=1"], "not in the grid"),
+    (["run", "--methods", "dann", "--grid", "cdan.gamma=1,2"], "not in the grid"),
+    (["run", "--methods", "dann", "--grid", "dann.gamma=1,x"], "valid number"),
+    (["run", "--methods", "dann", "--grid", "dann.gama=1,2"], "did you mean 'gamma'"),
     (["run", "--methods", "coral", "--set", "coral.layer=x"], "'logits' or 'features'"),
     (["run", "--set", "protocol.step=3"], "did you mean 'steps'"),
     (["run", "--set", "protocol.steps=0"], "greater than or equal to 1"),
@@ -154,7 +161,7 @@ def test_every_format_holds_every_method_and_task(store: Path, form: str) -> Non
 
 
 def test_json_leads_from_each_number_to_its_runs(store: Path) -> None:
-    rows = json.loads(table(store, "--format", "json"))
+    rows = json.loads(table(store, "--format", "json"))["cells"]
     (row,) = [
         r for r in rows if (r["method"], r["task"], r["metric"]) == ("dann", "toys/moons", "target_test_accuracy")
     ]
@@ -180,6 +187,47 @@ def test_more_blocks_on_request_and_a_wrong_one_is_an_error(store: Path) -> None
         "table", "--store", str(store), "--tasks", "toys/moons", *QUICKLY, "--show", "sorce_test_accuracy"
     )
     assert (result.returncode, "did you mean 'source_test_accuracy'" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("show", "title"),
+    [
+        ("statistics", "All pairs, a family of its own"),
+        ("bound", "Proxies of the terms of Ben-David's bound"),
+        ("confusion", "Confusion (%): dann on toys/moons"),
+        ("classes", "Target calibration error (%)"),
+        ("cost", "Peak memory mb"),
+        ("validators", "Validators: regret against the oracle"),
+    ],
+)
+def test_each_part_that_show_names_is_shown(store: Path, show: str, title: str) -> None:
+    assert title in table(store, "--show", show)
+    cells = json.loads(table(store, "--show", show, "--format", "json"))
+    assert title in str([each["title"] for each in cells["listings"]]) or show in ("classes", "cost")
+
+
+def test_a_search_ends_with_its_choice_beside_last_step_oracle_and_chance(tmp_path: Path) -> None:
+    arguments = ["--methods", "dann", "--tasks", "toys/blobs", "--seeds", "2", "--store", str(tmp_path), *QUICKLY]
+    searched = [*arguments, "--search", "2", "--select", "reverse_validation"]
+    result = run("run", *searched)
+    assert result.returncode == 0, result.stderr
+    for words in (
+        "last step, defaults",
+        "selected by reverse_validation",
+        "random candidate",
+        "oracle (saw target",
+    ):
+        assert words in result.stdout
+    assert "from 2 configurations x 2 checkpoints" in result.stdout
+    assert run("table", *searched).stdout == result.stdout
+    assert "16 runs have a record" not in run("run", *arguments).stderr  # without the search: its own runs only
+    assert "selected by source_accuracy" in run("table", *arguments, "--grid", "dann.gamma=5,10").stdout
+
+
+def test_a_diagram_needs_ten_tasks(store: Path, tmp_path: Path) -> None:
+    arguments = ["--store", str(store), "--tasks", "toys/moons", *QUICKLY, "--diagram", str(tmp_path / "cd.png")]
+    result = run("table", *arguments)
+    assert (result.returncode, "need 10 tasks and 3 methods" in result.stderr) == (2, True)
 
 
 def test_a_picture_on_request(store: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What every registered task must keep to."""
 
 import dataclasses
+import zlib
 from typing import Any
 
 import numpy as np
@@ -181,3 +182,32 @@ def test_domain_families_offer_every_ordered_pair() -> None:
     families = [family for name in DATASETS.names() if isinstance(family := DATASETS.get(name)(), DomainFamily)]
     for family in families:
         assert len(family.tasks()) == len(family.domains) * (len(family.domains) - 1)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_reversed_task_swaps_the_domains_and_never_reads_target_labels(name: str) -> None:
+    task = load(name)
+    view = task.train_view()
+    predicted = [zlib.crc32(x.tobytes()) % len(task.classes) for x in view.target_x]
+    back = task.reversed(np.array(predicted))
+    scored, held_out = (
+        back.evaluation_view(transductive=False),
+        task.evaluation_view(transductive=False).source_val,
+    )
+    targets = rows(view.target_x)
+    for part in (back.train_view().source, scored.source_val, scored.source_test):
+        assert rows(part.x) <= targets
+        assert part.y.tolist() == [zlib.crc32(x.tobytes()) % len(task.classes) for x in part.x]
+    assert np.array_equal(back.train_view().target_x, view.source.x)
+    assert np.array_equal(scored.target_test_x, held_out.x)
+    assert np.array_equal(back.oracle(transductive=False).target_test_y, held_out.y)
+
+
+def test_references_are_trained_on_the_labels_they_are_named_after() -> None:
+    task = load("toys/moons")
+    view, both, target = task.train_view(), task.supervised("both"), task.supervised("target")
+    assert len(both.source.y) == len(view.source.y) + len(target.source.y)
+    assert np.array_equal(both.source.x[: len(view.source.x)], view.source.x)
+    assert np.array_equal(both.source.y[len(view.source.y) :], target.source.y)
+    test = {x.tobytes() for x in task.evaluation_view(transductive=False).target_test_x}
+    assert not any(x.tobytes() in test for x in both.source.x)

@@ -43,10 +43,10 @@ def test_numbers_are_the_same_whatever_the_number_of_workers_and_order(tmp_path:
         for spec in SPECS:
             assert store.finished(spec)
         frames.append(load_records([store.folder(spec) for spec in SPECS]))
-    plain = [frame.drop(columns=["training_seconds", "evaluation_seconds"]) for frame in frames]
-    assert plain[0].equals(plain[1])
+    plain = [frame.drop(columns=["training_seconds", "evaluation_seconds", "peak_memory_mb"]) for frame in frames]
+    assert plain[0].to_json() == plain[1].to_json()
     outputs = [sorted(path.read_bytes() for path in (tmp_path / jobs).rglob("*.npz")) for jobs in "12"]
-    assert [len(part) for part in outputs] == [12, 12]
+    assert [len(part) for part in outputs] == [16, 16]
     named = [{p.relative_to(tmp_path / j): p.read_bytes() for p in (tmp_path / j).rglob("0*.npz")} for j in "12"]
     assert named[0] == named[1]
 

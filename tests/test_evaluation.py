@@ -2,15 +2,19 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.evaluation.oracle import calibration_error
+from benchmarks.evaluation.oracle import evaluate_last as evaluate_oracle_last
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.proxy_a_distance import SMALLEST, proxy_a_distance
 from benchmarks.evaluation.scores import accuracy
 from benchmarks.run import execute
 from benchmarks.settings import UserError
+from datasets.base import Oracle
 from tests.conftest import CPU, spec_of
 
 
@@ -93,3 +97,55 @@ def test_pickled_objects_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.array([{}], dtype=object))
     with pytest.raises(UserError, match="cannot be read"):
         Outputs.load(tmp_path / "x.npz")
+
+
+def oracle_scores(logits: list[list[float]], y: list[int]) -> dict[str, Any]:
+    outputs = Outputs({"target_test.logits": np.array(logits, dtype=float)})
+    return evaluate_oracle_last(outputs, Oracle(np.array(y)))
+
+
+def test_class_mean_accuracy_and_majority_rate_tell_what_accuracy_hides() -> None:
+    """9 of 10 right by saying the most frequent class; a third class that is absent does not count."""
+    scores = oracle_scores([[5, 0, 0]] * 10, [0] * 9 + [1])
+    assert scores["target_class_mean_accuracy"] == 0.5
+    assert scores["target_majority_rate"] == 0.9
+    assert scores["target_test_n"] == 10
+    assert scores["confusion"] == [[9, 0, 0], [1, 0, 0], [0, 0, 0]]
+
+
+def test_calibration_error_is_the_gap_of_confidence_and_accuracy_by_bin() -> None:
+    rng = np.random.default_rng(0)
+    logits, y = rng.normal(0, 2, size=(500, 3)), rng.integers(3, size=500)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    confidence, right = p.max(1), p.argmax(1) == y
+    expected = 0.0
+    for low in np.arange(15) / 15:
+        inside = (confidence > low) & (confidence <= low + 1 / 15)
+        if inside.any():
+            expected += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    assert calibration_error(logits, y) == pytest.approx(expected)
+
+
+def test_a_calibrated_model_has_next_to_no_calibration_error() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, size=(20000, 3))
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    y = (p.cumsum(1) > rng.uniform(size=(20000, 1))).argmax(1)
+    assert calibration_error(logits, y) < 0.02
+    assert calibration_error(3 * logits, y) > 0.1
+
+
+def test_what_a_run_costs_is_in_its_record(tmp_path: Path) -> None:
+    """A step of DANN is one joint forward of the encoder and one backward; ADDA's second stage has more."""
+    import json
+
+    passes = {}
+    for method in ("dann", "adda"):
+        folder = tmp_path / method
+        folder.mkdir()
+        execute(spec_of(method), folder, CPU)
+        cost = json.loads((folder / "scores.json").read_text())["cost"]
+        passes[method] = (cost["forward_passes"], cost["backward_passes"])
+        assert cost["parameters"] > 0
+        assert json.loads((folder / "cost.json").read_text())["peak_memory_mb"] > 1
+    assert passes == {"dann": (20, 20), "adda": (10 + 3 * 10, 10 + 2 * 10)}

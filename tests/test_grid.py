@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.grid import NotApplicable, load_suite, method_names, plan
+from benchmarks.grid import GROUPS, NotApplicable, load_suite, method_names, plan
 from benchmarks.registry import METHODS, MethodInfo
 from benchmarks.settings import UserError
 from methods.source_only import SourceOnly
@@ -77,7 +77,7 @@ def test_a_wrong_suite_says_what_is_wrong(tmp_path: Path, before: str, after: st
 def test_the_baseline_is_always_there_and_groups_expand() -> None:
     assert method_names("dann") == ["source_only", "dann"]
     assert method_names("core") == load_core()
-    assert set(method_names("all")) == set(METHODS.names()) - {"target_only", "majority"}
+    assert set(method_names("all")) == set(METHODS.names()) - set(GROUPS["references"])
 
 
 def load_core() -> list[str]:

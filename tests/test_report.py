@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ from benchmarks.report.render import FORMATS, render
 from benchmarks.report.table import MEAN, Report, build_report
 
 TASKS = ["toys/blobs", "toys/moons"]
-METHODS = ["source_only", "dann", "coral", "target_only"]
+METHODS = ["source_only", "dann", "coral", "target_only", "joint"]
 
 
 def grid_of(seeds: int) -> Grid:
     return plan("quick", METHODS, TASKS, range(seeds))
+
+
+def many_tasks(count: int) -> Grid:
+    """A grid of as many tasks, for what needs tasks rather than runs."""
+    return plan("quick", METHODS[:3], [f"toys/moons?rotation={10 + i}" for i in range(count)], range(5))
 
 
 def records_of(grid: Grid, accuracy: dict[str, float]) -> pd.DataFrame:
@@ -28,16 +34,22 @@ def records_of(grid: Grid, accuracy: dict[str, float]) -> pd.DataFrame:
             value = accuracy[spec.method] + 0.001 * spec.seed
             row = {"run_id": spec.run_id, "method": spec.method, "task": spec.task, "seed": spec.seed}
             scores = {"target_test_accuracy": value, "proxy_a_distance": 1.0, "proxy_a_distance_inputs": 1.5}
-            rows.append({**row, **scores, "warnings": ""})
+            errors = {"source_test_accuracy": 0.9, "target_test_n": 400, "confusion": [[8, 2], [1, 9]]}
+            rows.append({**row, **scores, **errors, "warnings": ""})
     return pd.DataFrame(rows)
 
 
-ACCURACY = {"source_only": 0.6, "dann": 0.9, "coral": 0.5, "target_only": 0.95}
+ACCURACY = {"source_only": 0.6, "dann": 0.9, "coral": 0.5, "target_only": 0.95, "joint": 0.9}
 
 
-def report_of(seeds: int, accuracy: dict[str, float] = ACCURACY, **more: Any) -> Report:
+def report_of(seeds: int, accuracy: dict[str, float] = ACCURACY, show: Sequence[str] = ()) -> Report:
     grid = grid_of(seeds)
-    return build_report(grid, records_of(grid, accuracy), more.get("failures", {}))
+    return build_report(grid, records_of(grid, accuracy), {}, show)
+
+
+def listing(report: Report, title: str) -> list[dict[str, Any]]:
+    """The rows of the first listing whose title begins so."""
+    return next(each.rows for each in report.listings if each.title.startswith(title))
 
 
 def test_the_best_is_marked_but_never_a_reference() -> None:
@@ -57,13 +69,13 @@ def test_a_table_of_three_seeds_says_provisional_and_has_no_plus_minus() -> None
     text = render(report_of(3), "text")
     assert "Provisional: 3 seeds" in text
     assert "±" not in text
-    assert all(gain.p is None for gain in report_of(3).gains)
+    assert all(row["p"] is None for row in report_of(3).listings[0].rows)
 
 
 def test_the_primary_family_leaves_out_baseline_and_references() -> None:
-    gains = report_of(5).gains
-    assert [gain.method for gain in gains] == ["dann", "coral"]
-    assert gains[0].summary.mean == pytest.approx(0.3)
+    rows = report_of(5).listings[0].rows
+    assert [row["method"] for row in rows] == ["dann", "coral"]
+    assert rows[0]["gain"].mean == pytest.approx(0.3)
 
 
 def test_missing_failed_and_not_applicable_are_three_things() -> None:
@@ -101,12 +113,73 @@ def test_an_empty_grid_renders(form: str) -> None:
     assert render(build_report(grid_of(3), pd.DataFrame(), {}), form)
 
 
+def test_each_task_says_how_many_test_samples_it_has_and_their_standard_error() -> None:
+    footer = report_of(5).blocks[0].footer
+    assert [notes["toys/blobs"] for notes in footer.values()] == ["400; 2.4"]  # sqrt(0.602 * 0.398 / 400)
+    assert "400; 2.4" in render(report_of(5), "markdown")
+
+
+def test_the_bound_sets_its_terms_side_by_side_and_never_adds_them() -> None:
+    rows = listing(report_of(5, show=["bound"]), "Proxies")
+    dann = next(row for row in rows if row["method"] == "dann" and row["task"] == "toys/moons")
+    assert dann["source error"].mean == pytest.approx(0.1)
+    assert dann["target error"].mean == pytest.approx(0.098)
+    assert dann["ideal joint: source"].mean == pytest.approx(0.1)
+    assert dann["ideal joint: target"].mean == pytest.approx(0.098)
+    assert not any("sum" in column or "total" in column for column in dann)
+    assert {row["method"] for row in rows} == {"source_only", "dann", "coral"}  # references have no bound
+
+
+def test_confusion_is_in_shares_of_the_true_class() -> None:
+    rows = listing(report_of(5, show=["confusion"]), "Confusion (%): dann on toys/moons")
+    assert [row["n"] for row in rows] == [50, 50]
+    assert [list(row.values())[2:] for row in rows] == [[0.8, 0.2], [0.1, 0.9]]
+
+
+def test_rankings_over_tasks_and_the_all_pairs_family_are_named() -> None:
+    report = report_of(5, show=["statistics"])
+    ranks = {row["method"]: row["mean rank"] for row in listing(report, "Over 2 tasks and 5 seeds")}
+    assert ranks == {"dann": 1, "source_only": 2, "coral": 3}
+    pairs = listing(report, "All pairs, a family of its own")
+    assert [(row["first"], row["second"]) for row in pairs] == [
+        ("source_only", "dann"),
+        ("source_only", "coral"),
+        ("dann", "coral"),
+    ]
+    assert "no Friedman test below 10 tasks" in render(report, "text")
+
+
+def test_what_seeds_do_not_allow_is_not_said() -> None:
+    report = report_of(3, show=["statistics"])
+    for row in listing(report, "Over 2 tasks"):
+        assert row["interquartile mean"] is None
+        assert row["P(better than source_only)"] is None
+    assert all(row["p"] is None for row in listing(report, "All pairs"))
+
+
+def test_critical_differences_come_with_ten_tasks() -> None:
+    few, many = many_tasks(9), many_tasks(10)
+    assert build_report(few, records_of(few, ACCURACY), {}).complete.friedman is None
+    report = build_report(many, records_of(many, ACCURACY), {}, ["statistics"])
+    assert report.complete.friedman.p < 0.001
+    assert "critical difference of mean ranks" in render(report, "text")
+
+
+def test_warnings_of_runs_are_shown() -> None:
+    grid = grid_of(5)
+    records = records_of(grid, ACCURACY)
+    records.loc[records["method"] == "dann", "warnings"] = "dann: the discriminator stays at 100%"
+    notes = build_report(grid, records, {}).notes
+    assert "warned: 5 runs of dann on toys/moons: dann: the discriminator stays at 100%." in notes
+
+
 def test_latex_has_booktabs_rules_and_escapes() -> None:
     text = render(report_of(5), "latex")
     for word in (r"\toprule", r"\midrule", r"\bottomrule", r"source\_only", r"$\pm$", r"\textbf{"):
         assert word in text
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
-    assert {line.count("&") for line in body} == {len(TASKS) + 1}
+    accuracy = body[: len(METHODS) + 2]  # head, methods, test samples
+    assert {line.count("&") for line in accuracy} == {len(TASKS) + 1}
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")

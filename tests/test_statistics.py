@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmarks.report.statistics import holm, hurts, paired, paired_p, summarise
+from benchmarks.report.statistics import binomial_error, holm, hurts, paired, paired_p, summarise
 
 
 def test_n_decides_what_is_said() -> None:
@@ -66,7 +66,13 @@ def test_holm_is_its_definition(p: list[float]) -> None:
 def test_holm_keeps_the_family_wise_error() -> None:
     rng = np.random.default_rng(0)
     false_alarms = 0
-    for _ in range(1000):
+    for _ in range(500):
         p = [paired_p(rng.normal(size=5)) for _ in range(6)]
         false_alarms += min(holm([value for value in p if value is not None])) < 0.05
-    assert false_alarms / 1000 < 0.07
+    assert false_alarms / 500 < 0.07
+
+
+def test_a_binomial_error_is_the_spread_of_accuracies_on_fresh_test_samples() -> None:
+    accuracies = np.random.default_rng(0).binomial(200, 0.7, size=20_000) / 200
+    assert binomial_error(0.7, 200) == pytest.approx(accuracies.std(), rel=0.02)
+    assert binomial_error(1.0, 200) == 0.0

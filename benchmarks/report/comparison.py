@@ -93,12 +93,13 @@ def friedman(accuracy: np.ndarray) -> Friedman | None:
 
 
 def interquartile_mean(accuracy: np.ndarray) -> Interval | None:
-    """Mean of the middle half of all runs (tasks, seeds), with a 95% interval; None below 5 seeds.
+    """Mean of the middle half of all runs (tasks, seeds), with a 95% interval in [0, 1]; None below 5 seeds.
 
     The interval is t-scaled: the standard error of a bootstrap that resamples n - 1 of n seeds within each task
     (Rao and Wu 1988: n of n is too small by (n - 1)/n), times the t-quantile of one task's n seeds, as
-    a single task may bring all the spread. In simulations with 5 to 10 tasks of 5 seeds it covered 95 to 99%,
-    where percentiles of the same bootstrap covered 87 to 96%.
+    a single task may bring all the spread. In simulations with 5 to 10 tasks of 5 seeds it covered 94 to 99%,
+    where percentiles of the same bootstrap covered 87 to 96%. Tasks are resampled apart: if half of the variance
+    is a seed's alone, the same on all tasks, it covers 91%.
 
     Source: Agarwal et al., NeurIPS 2021, section 4.3.
     """
@@ -109,18 +110,18 @@ def interquartile_mean(accuracy: np.ndarray) -> Interval | None:
     resampled = np.take_along_axis(accuracy[None], picks, axis=2).reshape(RESAMPLES, -1)
     half = t_quantile(n) * float(stats.trim_mean(resampled, 0.25, axis=1).std(ddof=1))
     value = float(stats.trim_mean(accuracy, 0.25, axis=None))
-    return Interval(value, value - half, value + half)
+    return Interval(value, max(value - half, 0.0), min(value + half, 1.0))
 
 
 def probability_of_improvement(a: np.ndarray, b: np.ndarray) -> Interval | None:
-    """P(a > b) + P(a = b)/2 of two runs of a task, averaged over tasks, with a 95% interval; None below 5 seeds.
+    """P(a > b) + P(a = b)/2 of two runs of a task, mean over tasks, with a 95% interval; None below 5 seeds.
 
     No bootstrap: where all runs of a beat all of b, common with 5 seeds, each resample says the same and the
     interval has no width. Instead the variance is bounded: all pairs of seeds are the mean of n ways to pair them
     off, each a mean of n independent scores, so that their variance is at most P(1 - P)/n (Birnbaum and Klose,
-    Ann. Math. Stat. 28, 1957); what a seed does to both a and b only lessens it. Half a win and half a loss are
-    added to P there, so that it is never 0. In simulations with 5 to 15 tasks of 5 seeds the interval covered 95 to
-    100%; the bootstrap of :func:`interquartile_mean` covered 77% at P = 0.98.
+    Ann. Math. Stat. 28, 1957); what a seed does to both a and b only lessens it. A win and a loss are added to P
+    there, so that it is never 0. In simulations with 5 to 15 tasks of 5 seeds the interval covered 95 to 100%
+    (93% against a method without any spread); the bootstrap of :func:`interquartile_mean` covered 77% at P = 0.98.
 
     Args:
         a: shape (tasks, seeds), as ``b``.
@@ -132,7 +133,7 @@ def probability_of_improvement(a: np.ndarray, b: np.ndarray) -> Interval | None:
         return None
     wins = (np.sign(a[:, :, None] - b[:, None, :]) + 1) / 2
     by_task = wins.mean(axis=(1, 2))
-    shrunk = (n * by_task + 0.5) / (n + 1)
+    shrunk = (n * by_task + 1) / (n + 2)
     error = math.sqrt((shrunk * (1 - shrunk) / n).sum()) / tasks
     value, half = float(by_task.mean()), float(stats.norm.ppf((1 + LEVEL) / 2)) * error
     return Interval(value, max(value - half, 0.0), min(value + half, 1.0))

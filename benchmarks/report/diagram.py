@@ -28,8 +28,8 @@ def save_diagram(names: Sequence[str], ranks: np.ndarray, friedman: Friedman, pa
     axes.set(xlim=(1, methods), ylim=(rows, -1))
     _rank_axis(axes, methods, friedman.critical_difference)
     for row, clique in enumerate(friedman.cliques, start=1):
-        best, worst = ranks[clique[0]], ranks[clique[-1]]
-        axes.plot([best - 0.04, worst + 0.04], [row, row], color=BLACK, linewidth=4, clip_on=False)
+        best, worst, over = ranks[clique[0]], ranks[clique[-1]], 0.008 * (methods - 1)
+        axes.plot([best - over, worst + over], [row, row], color=BLACK, linewidth=4, clip_on=False)
     _stems(axes, names, ranks, 1 + bars)
     axes.text(
         (1 + methods) / 2,

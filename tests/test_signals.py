@@ -1,0 +1,68 @@
+"""What a training tells while it runs, and when it doubts itself."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.engines.events import Event
+from benchmarks.run import execute
+from benchmarks.signals import Signals, discriminator_doubt
+from benchmarks.tensorboard import Board
+from tests.conftest import CPU, spec_of
+
+
+def curves(*accuracy: float) -> list[Signals]:
+    return [{"step": float(step), "domain_accuracy": value} for step, value in enumerate(accuracy)]
+
+
+def around(level: float, n: int = 50) -> list[float]:
+    """Readings on batches of 64 + 64 of a discriminator that is right so often."""
+    return list(np.random.default_rng(0).binomial(128, level, size=n) / 128)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "doubt"),
+    [
+        (around(0.995), "too weak"),
+        (around(0.5), "at chance from the start"),
+        ([*around(0.8, 10), *around(0.5, 40)], None),  # what alignment wants
+        ([*around(0.5, 10), *around(0.8, 40)], None),  # slow, but it learns
+        (around(0.9), None),
+        (around(0.5, 5), None),  # too short to say
+        ([], None),
+    ],
+)
+def test_a_discriminator_that_is_dead_or_untouched_is_doubted(accuracy: list[float], doubt: str | None) -> None:
+    said = discriminator_doubt(curves(*accuracy))
+    assert said is None if doubt is None else doubt in str(said)
+
+
+def test_a_planted_dead_discriminator_warns_in_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from methods.networks.layers import Discriminator
+
+    forward = Discriminator.forward
+    monkeypatch.setattr(Discriminator, "forward", lambda self, x: 0 * forward(self, x))
+    execute(spec_of("dann", "toys/blobs", steps=60), tmp_path, CPU)
+    assert "dead" in " ".join(json.loads((tmp_path / "provenance.json").read_text())["warnings"])
+
+
+def test_signals_come_while_it_runs_and_none_twice(tmp_path: Path) -> None:
+    heard: list[Signals] = []
+    execute(spec_of("dann"), tmp_path, CPU, heard.extend)
+    assert heard == json.loads((tmp_path / "curves.json").read_text())
+    assert [signals["step"] for signals in heard] == list(range(1, 21))
+    for name in ("task", "domain", "source_accuracy", "domain_accuracy", "strength"):
+        assert name in heard[0]
+    assert "gradient_ratio" in heard[-1]
+
+
+def test_signals_go_to_tensorboard(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    spec, board = spec_of("dann"), Board(tmp_path)
+    board.write(Event("signals", spec, signals=[{"step": 1, "task": 0.7}, {"step": 3, "task": 0.5}]))
+    board.write(Event("finished", spec))
+    (file,) = tmp_path.rglob("events.*")
+    read = accumulator.EventAccumulator(str(file)).Reload()
+    assert [(point.step, point.value) for point in read.Scalars("task")] == [(1, pytest.approx(0.7)), (3, 0.5)]
