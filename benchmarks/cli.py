@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     check.set_defaults(command="check")
 
     listing = commands.add_parser("list", help="what there is to choose from")
-    listing.add_argument("what", choices=("methods", "datasets", "tasks", "backbones", "suites"))
+    listing.add_argument("what", choices=("methods", "datasets", "tasks", "backbones", "suites", "validators"))
     listing.set_defaults(command="list")
     return root
 

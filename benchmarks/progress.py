@@ -5,25 +5,25 @@ from collections.abc import Iterable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from benchmarks.engines.events import Event
 from benchmarks.tensorboard import Board
-
-SHOWN = ("task", "source_accuracy", "domain_accuracy", "effective_sample_size")
 
 
 def follow(events: Iterable[Event], total: int, board: Board | None = None) -> list[Event]:
     """Show a grid's events as they come, a bar on a terminal and lines elsewhere; returns the failures."""
     console = Console(stderr=True, highlight=False)
     columns = (
-        BarColumn(30),
+        BarColumn(20),
         MofNCompleteColumn(),
-        TextColumn("runs, left:"),
+        TextColumn("left:"),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.description}"),
+        # What is long gives way: the other columns keep their widths.
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
     )
     failures = []
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=console, expand=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("starting workers", total=total)
         done = 0
         for event in events:
@@ -47,5 +47,6 @@ def follow(events: Iterable[Event], total: int, board: Board | None = None) -> l
 
 
 def _signals(signals: dict[str, float]) -> str:
-    parts = [f"{name.replace('_', ' ')} {signals[name]:.2f}" for name in SHOWN if name in signals]
+    names = sorted(signals.keys() - {"step"}, key=lambda name: (not name.endswith("accuracy"), name))
+    parts = [f"{name.replace('_', ' ')} {signals[name]:.2f}" for name in names]
     return ", ".join([f"step {signals['step']:.0f}", *parts])

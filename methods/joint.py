@@ -4,6 +4,8 @@ from benchmarks.registry import METHODS, MethodInfo
 from methods.source_only import SourceOnly
 
 
-@METHODS.register("joint", MethodInfo("reference", 2010, "-", "training on both domains' labels", reference="both"))
+@METHODS.register(
+    "joint", MethodInfo("reference", 2010, "-", "training on both domains' labels", reference="both")
+)
 class Joint(SourceOnly):
     pass

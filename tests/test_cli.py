@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks import grid
 from benchmarks.cli import main, parser
+from benchmarks.evaluation import SELECTABLE
 from benchmarks.registry import DATASETS, METHODS
 from benchmarks.settings import UserError, format_query, parse_query
 
@@ -114,7 +115,7 @@ def test_help_and_argument_errors_do_not_wait_for_torch(arguments: list[str]) ->
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("what", ["methods", "datasets", "tasks", "backbones", "suites"])
+@pytest.mark.parametrize("what", ["methods", "datasets", "tasks", "backbones", "suites", "validators"])
 def test_list_names_everything(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", what]) == 0
     printed = capsys.readouterr().out
@@ -124,6 +125,7 @@ def test_list_names_everything(what: str, capsys: pytest.CaptureFixture[str]) ->
         "tasks": [f"digits/{task}" for task in DATASETS.get("digits")().tasks()],
         "backbones": ["linear", "mlp", "lenet", "cnn", "cnn1d", "resnet18", "resnet50"],
         "suites": grid.suite_names(),
+        "validators": list(SELECTABLE),
     }[what]
     assert all(name in printed for name in wanted)
 
@@ -194,7 +196,7 @@ def test_more_blocks_on_request_and_a_wrong_one_is_an_error(store: Path) -> None
     [
         ("statistics", "All pairs, a family of its own"),
         ("bound", "Proxies of the terms of Ben-David's bound"),
-        ("confusion", "Confusion (%): dann on toys/moons"),
+        ("confusion", "per-class accuracy): dann on toys/moons"),
         ("classes", "Target calibration error (%)"),
         ("cost", "Peak memory mb"),
         ("validators", "Validators: regret against the oracle"),

@@ -131,7 +131,9 @@ def test_the_bound_sets_its_terms_side_by_side_and_never_adds_them() -> None:
 
 
 def test_confusion_is_in_shares_of_the_true_class() -> None:
-    rows = listing(report_of(5, show=["confusion"]), "Confusion (%): dann on toys/moons")
+    rows = listing(
+        report_of(5, show=["confusion"]), "Confusion (%; the diagonal is per-class accuracy): dann on toys/moons"
+    )
     assert [row["n"] for row in rows] == [50, 50]
     assert [list(row.values())[2:] for row in rows] == [[0.8, 0.2], [0.1, 0.9]]
 

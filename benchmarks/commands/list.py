@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 
 from benchmarks import grid
+from benchmarks.evaluation import SELECTABLE
 from benchmarks.registry import DATASETS, METHODS
 
 
@@ -14,6 +15,7 @@ def main(options: argparse.Namespace) -> int:
         "tasks": _tasks,
         "backbones": _backbones,
         "suites": _suites,
+        "validators": _validators,
     }
     for row in rows[options.what]():
         print(row)
@@ -55,6 +57,11 @@ def _backbones() -> Iterator[str]:
         fields = backbone_options(build).model_fields
         query = "&".join(f"{key}={field.default}" for key, field in fields.items())
         yield f"{name:12} {(build.__doc__ or '').splitlines()[0]}" + (f"  (?{query})" if query else "")
+
+
+def _validators() -> Iterator[str]:
+    for name, paper in SELECTABLE.items():
+        yield f"{name:20} {paper}"
 
 
 def _suites() -> Iterator[str]:

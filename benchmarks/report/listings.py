@@ -214,7 +214,11 @@ def _confusion(name: str, counts: np.ndarray, classes: Sequence[str]) -> Listing
         {"true class": label, "n": int(total), **dict(zip(classes, map(float, row), strict=True))}
         for label, total, row in zip(classes, counts.sum(axis=1), shares, strict=True)
     ]
-    return Listing(f"Confusion (%): {name}", rows, {"n": (1.0, ".0f"), **dict.fromkeys(classes, (100.0, ".0f"))})
+    return Listing(
+        f"Confusion (%; the diagonal is per-class accuracy): {name}",
+        rows,
+        {"n": (1.0, ".0f"), **dict.fromkeys(classes, (100.0, ".0f"))},
+    )
 
 
 def _class_names(task: str) -> list[str]:
