@@ -186,7 +186,7 @@ def test_latex_has_booktabs_rules_and_escapes() -> None:
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
 def test_latex_compiles(tmp_path: Path) -> None:
-    body = render(report_of(5), "latex")
+    body = render(report_of(5, show=["statistics", "bound", "confusion"]), "latex")
     document = f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}\n{body}\\end{{document}}\n"
     (tmp_path / "t.tex").write_text(document)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]

@@ -100,7 +100,7 @@ def _latex(report: Report) -> str:
 
 
 def _latex_table(report: Report, title: str, columns: list[str], body: list[list[str]]) -> str:
-    rows = [[_escape(row[0]), *(_latex_cell(text) for text in row[1:])] for row in body]
+    rows = [[_escape(text) for text in row] for row in body]
     lines = [" & ".join(row) + r" \\" for row in [[*map(_escape, columns)], *rows]]
     notes = " ".join(_escape(note) for note in report.notes)
     return "\n".join(
@@ -122,11 +122,7 @@ def _latex_table(report: Report, title: str, columns: list[str], body: list[list
 def _escape(text: str) -> str:
     for character in "_%&#":
         text = text.replace(character, f"\\{character}")
-    return text.replace("±", r"$\pm$").replace("▼", r"$\blacktriangledown$")
-
-
-def _latex_cell(text: str) -> str:
-    return text.replace("±", r"$\pm$").replace("▼", r"$\downarrow$").replace("%", r"\%")
+    return text.replace("±", r"$\pm$").replace("▼", r"$\downarrow$")
 
 
 def long_form(report: Report) -> Iterator[dict[str, Any]]:
