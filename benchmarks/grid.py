@@ -216,22 +216,31 @@ def plan(
     seeds = range(settings.seeds) if seeds is None else seeds
     specs, missing = [], []
     for task, (data, protocol, classes) in protocols.items():
-        for seed in seeds:
-            for method in methods:
-                cls = METHODS.get(method)
-                values = {**settings.methods.get(method, {}), **overrides.get(method, {})}
-                params = cls.settings.parse(values, method)
-                variant = format_query(method, params.changed())
-                reason = cls.unsupported(classes, protocol)
-                if reason:
-                    missing.append(NotApplicable(task, variant, reason))
-                    continue
-                tries = Search() if METHODS.info(method).reference else search
-                for number, (own, shared) in enumerate(configurations(method, params, protocol, tries)):
-                    values = own.model_dump(mode="json")
-                    specs.append(RunSpec(task, data, method, values, shared, seed, variant, number))
+        tries = []
+        for method in methods:
+            cls = METHODS.get(method)
+            values = {**settings.methods.get(method, {}), **overrides.get(method, {})}
+            params = cls.settings.parse(values, method)
+            variant = format_query(method, params.changed())
+            if reason := cls.unsupported(classes, protocol):
+                missing.append(NotApplicable(task, variant, reason))
+                continue
+            first = RunSpec(task, data, method, params.model_dump(mode="json"), protocol, 0, variant)
+            tries += _configured(first, params, search)
+        specs += [replace(each, seed=seed) for seed in seeds for each in tries]
     judges = [spec.reversed() for spec in specs if reverse and not METHODS.info(spec.method).reference]
-    return Grid(suite, specs, list(dict.fromkeys(missing)), judges)
+    return Grid(suite, specs, missing, judges)
+
+
+def _configured(spec: RunSpec, params: Settings, search: Search) -> list[RunSpec]:
+    """A spec in each configuration of a search; references keep to their own."""
+    if METHODS.info(spec.method).reference:
+        return [spec]
+    pairs = configurations(spec.method, params, spec.protocol, search)
+    return [
+        replace(spec, params=own.model_dump(mode="json"), protocol=shared, configuration=number)
+        for number, (own, shared) in enumerate(pairs)
+    ]
 
 
 def _protocols(
