@@ -184,6 +184,18 @@ def test_rank_correlation_is_spearmans_over_all_methods_of_a_task(frame: pd.Data
     assert selection.rank_correlations(frame).loc["im", 1] == pytest.approx(expected)
 
 
+def test_a_validator_without_a_score_somewhere_has_no_mean(frame: pd.DataFrame) -> None:
+    """A mean over the cells that it happens to score would not compare with the others'."""
+    part = frame.assign(snd=frame["snd"].where((frame["variant"] == "dann") | (frame["seed"] == 1)))
+    regrets = selection.regrets(part).loc["snd"]
+    assert np.isnan(regrets[0])
+    assert regrets[1] == selection.regrets(frame).loc["snd", 1]
+    unscored = frame.assign(im=frame["im"].where(frame["seed"] == 1), bnm=0.3)
+    correlations = selection.rank_correlations(unscored)
+    assert np.isnan(correlations.loc["im", 0])
+    assert correlations.loc["bnm"].tolist() == [0, 0]
+
+
 def test_budgets_are_equal_and_unequal_ones_are_told(planned: Grid, store: Store) -> None:
     records = load_records(store.root)
     assert not any("UNEQUAL" in note for note in build_report(planned, records, {}, select="im").notes)

@@ -5,6 +5,7 @@ pure function of scores that no target label has touched.
 """
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ def validator_scores(scores: pd.DataFrame, validator: str) -> pd.Series:
     """By what a validator ranks candidates (one a row): higher is better, NaN is never chosen.
 
     That is its column; MixVal's is the mean of the ranks that its two parts give among these candidates
-    (Hu et al., NeurIPS 2023, section 4).
+    (Hu et al., NeurIPS 2023).
     """
     if validator == "mixval":
         return scores[PARTS].rank().mean(axis=1, skipna=False)
@@ -97,7 +98,8 @@ def regrets(frame: pd.DataFrame) -> pd.DataFrame:
     """What each choice loses against the oracle: a row a rule, a column a seed, mean over methods and tasks.
 
     Rules are the validators that score any candidate, the last step of the method's own configuration, and a
-    random candidate. In points of target test accuracy (0.01 is one point).
+    random candidate. In target test accuracy (0.01 is one point). NaN where a rule had no choice somewhere: a mean
+    over fewer cells would not compare.
     """
     names = _known(frame)
     rows = []
@@ -106,24 +108,29 @@ def regrets(frame: pd.DataFrame) -> pd.DataFrame:
         scores = label_free(group)
         own = {name: best - _chosen(accuracy, select(scores, name)) for name in names}
         rows.append({"seed": seed, **own, LAST: best - accuracy.iloc[0], RANDOM: best - accuracy.mean()})
-    return pd.DataFrame(rows).groupby("seed").mean().T
+    return _seed_means(rows)
 
 
 def rank_correlations(frame: pd.DataFrame) -> pd.DataFrame:
     """Spearman's rank correlation of score and target test accuracy over all methods' candidates of a task.
 
-    A row a validator, a column a seed, mean over tasks. Where it is not defined (equal scores) it counts as 0.
+    A row a validator, a column a seed, mean over tasks. Equal scores correlate with nothing: 0. NaN where a task
+    has no scores.
     """
     rows = []
     for (_, seed), group in frame.groupby(["task", "seed"], sort=False):
         scores = label_free(group)
         own = {}
         for name in _known(frame):
-            ranked = validator_scores(scores, name)
-            known = ranked.notna()
-            own[name] = ranked[known].rank().corr(group.loc[known, ACCURACY].rank())
+            ranked = validator_scores(scores, name).dropna()
+            correlation = ranked.rank().corr(group.loc[ranked.index, ACCURACY].rank())
+            own[name] = 0.0 if len(ranked) and np.isnan(correlation) else correlation
         rows.append({"seed": seed, **own})
-    return pd.DataFrame(rows).fillna(0.0).groupby("seed").mean().T
+    return _seed_means(rows)
+
+
+def _seed_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows).groupby("seed").agg(lambda column: column.mean(skipna=False)).T
 
 
 def _known(frame: pd.DataFrame) -> list[str]:
