@@ -76,6 +76,11 @@ def parser() -> argparse.ArgumentParser:
     _run_flags(check)
     check.set_defaults(command="check")
 
+    store = commands.add_parser("store", help="look after the records")
+    store.add_argument("action", choices=("verify",), help="verify: read every file of every record")
+    _store_flag(store)
+    store.set_defaults(command="store")
+
     listing = commands.add_parser("list", help="what there is to choose from")
     listing.add_argument("what", choices=("methods", "datasets", "tasks", "backbones", "suites", "validators"))
     listing.set_defaults(command="list")

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections import ChainMap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +52,13 @@ class Store:
         """Where the record of a run is, or will be."""
         name = re.sub(r"[^\w.+=,-]+", "_", spec.task)
         return self.root / name / spec.method / f"seed{spec.seed}-{spec.run_id}"
+
+    def code(self, spec: RunSpec) -> str:
+        """The digest of the code that made a record; empty if that cannot be read."""
+        try:
+            return str(json.loads((self.folder(spec) / "provenance.json").read_text())["code"])
+        except (OSError, ValueError, KeyError):
+            return ""
 
     def predictions(self, spec: RunSpec) -> Path:
         """What the run that a reverse run judges says of the target."""
@@ -113,10 +120,12 @@ class Store:
         return sorted({int(path.name[4:].partition("-")[0]) for path in self.root.glob("*/*/seed*-*/")})
 
     def record_folders(self) -> list[Path]:
-        return sorted(path.parent for path in self.root.glob("*/*/seed*/spec.json"))
+        return sorted(path for path in self.root.glob("*/*/seed*-*") if path.is_dir())
 
 
-def load_records(source: Path | Iterable[Path]) -> pd.DataFrame:
+def load_records(
+    source: Path | Iterable[Path], broken: Callable[[UserError], object] | None = None
+) -> pd.DataFrame:
     """Records as a frame, a row a run.
 
     Columns: run_id, task, method, seed, reverse_of (empty: an ordinary run), spec (a dict), code, the scores of
@@ -125,14 +134,22 @@ def load_records(source: Path | Iterable[Path]) -> pd.DataFrame:
 
     Args:
         source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
+        broken: told of each record that cannot be read, which is then left out.
 
     Raises:
-        UserError: a file that is missing or not a record.
+        UserError: a file that is missing or not a record, where ``broken`` is not given.
     """
     if isinstance(source, Path) and source.suffix == ".csv":
         return _load_csv(source)
-    folders = Store(source).record_folders() if isinstance(source, Path) else source
-    return pd.DataFrame([_load_folder(folder) for folder in folders])
+    rows = []
+    for folder in Store(source).record_folders() if isinstance(source, Path) else source:
+        try:
+            rows.append(_load_folder(folder))
+        except UserError as error:
+            if broken is None:
+                raise
+            broken(error)
+    return pd.DataFrame(rows)
 
 
 def save_records(records: pd.DataFrame, path: Path) -> None:
@@ -143,8 +160,6 @@ def save_records(records: pd.DataFrame, path: Path) -> None:
 
 
 def _load_folder(folder: Path) -> dict[str, Any]:
-    from benchmarks.evaluation.stored import validator_scores  # here: a worker's store need not wait for it
-
     parts: dict[str, Any] = {}
     for name in FILES:
         try:
@@ -153,6 +168,18 @@ def _load_folder(folder: Path) -> dict[str, Any]:
             raise UserError(
                 f"the record {folder} has no readable {name} ({error}); delete that folder and run again"
             ) from None
+    try:
+        return _row(parts, folder)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise UserError(
+            f"the record {folder} is not complete ({type(error).__name__}: {error}); "
+            "delete that folder and run again"
+        ) from None
+
+
+def _row(parts: dict[str, Any], folder: Path) -> dict[str, Any]:
+    from benchmarks.evaluation.stored import validator_scores  # here: a worker's store need not wait for it
+
     spec, scores = parts["spec"], parts["scores"]
     rows = [scores["checkpoints"], parts["oracle"]["checkpoints"]]
     last = {key: value for row in rows for key, value in row[-1].items() if key != "step"}

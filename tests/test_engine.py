@@ -161,17 +161,6 @@ def test_records_come_back_from_their_compact_form(real_store: Store, tmp_path: 
     )
 
 
-@pytest.mark.parametrize("content", [None, "", "{"])
-@pytest.mark.parametrize("name", ["spec.json", "scores.json"])
-def test_a_broken_record_is_named_with_what_to_do(tmp_path: Path, content: str | None, name: str) -> None:
-    store = Store(tmp_path)
-    record(store, SPECS[0])
-    path = store.folder(SPECS[0]) / name
-    path.unlink() if content is None else path.write_text(content)
-    with pytest.raises(UserError, match=rf"no readable {name}.*delete that folder"):
-        load_records([store.folder(SPECS[0])])
-
-
 def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="choose another with --store"):

@@ -107,9 +107,7 @@ def _records(store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
 
 
 def _is_current(store: Store, spec: RunSpec) -> bool:
-    if not store.finished(spec):
-        return False
-    return load_records([store.folder(spec)])["code"].iloc[0] == code_digest(spec.method, spec.family)
+    return store.finished(spec) and store.code(spec) == code_digest(spec.method, spec.family)
 
 
 def _refuse_other_code(records: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,11 +35,19 @@ def store_of(options: argparse.Namespace) -> Store:
 
 
 def stored(planned: Grid, store: Store) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The records of a grid that a store has, and the errors of its failed runs by id."""
+    """The records of a grid that a store has, and the errors of its failed runs by id.
+
+    A record that cannot be read is told of, and counts as missing.
+    """
     specs = [*planned.specs, *planned.reverse]
     done = [spec for spec in specs if store.finished(spec)]
     errors = {spec.run_id: store.failed(spec) for spec in specs if not store.finished(spec)}
-    return load_records([store.folder(spec) for spec in done]), {run: text for run, text in errors.items() if text}
+    records = load_records([store.folder(spec) for spec in done], broken=warn)
+    return records, {run: text for run, text in errors.items() if text}
+
+
+def warn(problem: object) -> None:
+    print(f"warning: {problem}", file=sys.stderr)
 
 
 def report_of(

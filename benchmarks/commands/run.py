@@ -14,7 +14,7 @@ from benchmarks.progress import follow
 from benchmarks.provenance import code_digest
 from benchmarks.report.render import render
 from benchmarks.report.table import Report
-from benchmarks.store import Store, load_records
+from benchmarks.store import Store
 from benchmarks.tensorboard import Board
 
 
@@ -49,9 +49,7 @@ def _execute(specs: Sequence[RunSpec], store: Store, devices: list[str], options
 
 def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpec]) -> None:
     if done:
-        records = load_records([store.folder(spec) for spec in done])
-        now = [code_digest(spec.method, spec.family) for spec in done]
-        changed = sum(code != current for code, current in zip(records["code"], now, strict=True))
+        changed = sum(store.code(spec) not in ("", code_digest(spec.method, spec.family)) for spec in done)
         print(f"{len(done)} runs have a record and are reused" + ("." if not changed else ";"), file=sys.stderr)
         if changed:
             print(f"{changed} of them were made by different code: --fresh does them again.", file=sys.stderr)

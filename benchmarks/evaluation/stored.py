@@ -25,13 +25,21 @@ def validator_scores(record: Path) -> list[dict[str, Any]]:
     Scores that other code made are made again if the outputs are still there.
     """
     path, outputs = record / FILE, sorted((record / "outputs").glob("*.npz"))
-    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"code": "", "checkpoints": []}
+    kept = _kept(path)
     if kept["code"] != _code() and outputs:
         kept = {"code": _code(), "checkpoints": [_scores(file) for file in outputs]}
         _keep(path, kept)
     return [
         {key: math.nan if value is None else value for key, value in row.items()} for row in kept["checkpoints"]
     ]
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """The scores beside a record; none if that file cannot be read: they can be made again."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {"code": "", "checkpoints": []}
 
 
 def _rounded(value: float | None) -> float:

@@ -1,0 +1,76 @@
+"""Records that are broken: named, left out, found; the others load."""
+
+import shutil
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.run import execute
+from benchmarks.settings import UserError
+from benchmarks.store import FILES, Store, load_records
+from tests.conftest import CPU, spec_of
+
+SPECS = [spec_of("source_only"), spec_of("dann")]
+UNREAD = [("curves.json", "{}"), ("curves.json", "[]"), ("cost.json", "{}")]  # nothing is asked of these
+BROKEN = [pair for pair in product(FILES, [None, "", "{", "{}", "[]"]) if pair not in UNREAD]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two records; tests that break one do it in a copy."""
+    store = Store(tmp_path_factory.mktemp("whole"))
+    store.create()
+    for spec in SPECS:
+        with store.locked(spec) as folder:
+            execute(spec, folder, CPU)
+            store.publish(spec)
+    return store
+
+
+@pytest.fixture
+def copy(whole: Store, tmp_path: Path) -> Store:
+    shutil.copytree(whole.root, tmp_path / "copy")
+    return Store(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(("name", "content"), BROKEN)
+def test_a_broken_record_is_named_with_what_to_do_and_the_others_load(
+    copy: Store, content: str | None, name: str
+) -> None:
+    folder = copy.folder(SPECS[0])
+    (folder / name).unlink() if content is None else (folder / name).write_text(content)
+    told: list[UserError] = []
+    assert list(load_records(copy.root, broken=told.append)["run_id"]) == [SPECS[1].run_id]
+    assert str(folder) in str(told[0])
+    assert "delete that folder and run again" in str(told[0])
+    with pytest.raises(UserError, match="delete that folder"):
+        load_records(copy.root)
+
+
+def verify(store: Store, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    code = main(["store", "verify", "--store", str(store.root)])
+    return code, capsys.readouterr().out
+
+
+def test_verify_finds_what_is_broken(copy: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(copy, capsys) == (0, "2 of 2 records are whole\n")
+    folder = copy.folder(SPECS[0])
+    path = next((folder / "outputs").iterdir())
+    path.write_bytes(path.read_bytes()[:1000])
+    code, said = verify(copy, capsys)
+    assert code == 1
+    assert f"broken: {folder}: {path} cannot be read" in said
+    assert "1 of 2 records are whole" in said
+    path.unlink()
+    assert "1 of 2 outputs are there" in verify(copy, capsys)[1]
+    spec = copy.folder(SPECS[1]) / "spec.json"
+    spec.write_text(spec.read_text().replace('"seed": 0', '"seed": 7'))
+    assert "its spec is not what its name says" in verify(copy, capsys)[1]
+
+
+def test_scores_that_cannot_be_read_are_made_again(copy: Store) -> None:
+    before = load_records(copy.root).to_json()
+    (copy.folder(SPECS[0]) / "validators.json").write_text("{")
+    assert load_records(copy.root).to_json() == before
