@@ -154,9 +154,23 @@ def load_records(
 
 def save_records(records: pd.DataFrame, path: Path) -> None:
     """The compact form to commit: one line a run, nested values as JSON."""
-    nested = {name: records[name].map(lambda value: json.dumps(value, sort_keys=True)) for name in NESTED}
+    nested = {name: records[name].map(_compact) for name in NESTED}
     path.parent.mkdir(parents=True, exist_ok=True)
     records.assign(**nested).to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _compact(value: Any) -> str:
+    """JSON with numbers to 6 digits, as in the other columns; what was asked for (the spec) stays exact."""
+
+    def rounded(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {key: rounded(value) for key, value in item.items()}
+        if isinstance(item, list):
+            return [rounded(value) for value in item]
+        return float(f"{item:.6g}") if isinstance(item, float) else item
+
+    exact = isinstance(value, dict)
+    return json.dumps(value if exact else rounded(value), sort_keys=True, separators=(",", ":"))
 
 
 def _load_folder(folder: Path) -> dict[str, Any]:
