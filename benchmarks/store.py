@@ -23,6 +23,7 @@ from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 
 FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "curves.json", "cost.json")
+REQUIRED = {"run_id", "task", "method", "seed", "spec", "checkpoints"}  # columns of every .csv, old or new
 NESTED = ("spec", "checkpoints", "confusion")  # columns of records that are JSON in a .csv
 
 
@@ -221,8 +222,13 @@ def _row(parts: dict[str, Any], folder: Path) -> dict[str, Any]:
 def _load_csv(path: Path) -> pd.DataFrame:
     try:
         records = pd.read_csv(path, dtype={"run_id": str, "reverse_of": str, "code": str, "warnings": str})
-        for name in NESTED:
+        if missing := REQUIRED - set(records):
+            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
+        for name in set(NESTED) & set(records):
             records[name] = records[name].map(json.loads)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{str(path)!r} is not a file of records: {error}") from None
-    return records.fillna({"warnings": "", "reverse_of": ""})
+    texts = {
+        name: records.get(name, pd.Series("", records.index)).fillna("") for name in ("warnings", "reverse_of")
+    }
+    return records.assign(**texts)

@@ -4,12 +4,13 @@ import shutil
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmarks.cli import main
 from benchmarks.run import execute
 from benchmarks.settings import UserError
-from benchmarks.store import FILES, Store, load_records
+from benchmarks.store import FILES, Store, load_records, save_records
 from tests.conftest import CPU, spec_of
 
 SPECS = [spec_of("source_only"), spec_of("dann")]
@@ -74,3 +75,16 @@ def test_scores_that_cannot_be_read_are_made_again(copy: Store) -> None:
     before = load_records(copy.root).to_json()
     (copy.folder(SPECS[0]) / "validators.json").write_text("{")
     assert load_records(copy.root).to_json() == before
+
+
+def test_committed_records_of_an_older_version_load(whole: Store, tmp_path: Path) -> None:
+    records = load_records(whole.root)
+    save_records(records, tmp_path / "now.csv")
+    lines = pd.read_csv(tmp_path / "now.csv").drop(columns=["confusion", "reverse_of"])
+    lines.to_csv(tmp_path / "older.csv", index=False)
+    loaded = load_records(tmp_path / "older.csv")
+    assert loaded["reverse_of"].tolist() == ["", ""]
+    assert loaded["run_id"].tolist() == records["run_id"].tolist()
+    lines.drop(columns="spec").to_csv(tmp_path / "other.csv", index=False)
+    with pytest.raises(UserError, match="it has no column spec"):
+        load_records(tmp_path / "other.csv")
