@@ -8,7 +8,8 @@ run: setup
 	$(BIN)/python -m benchmarks run --methods dann,coral
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/speed
+	$(BIN)/python -m pytest tests/speed  # alone: they compare times
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """Choosing among candidates: what is chosen, what may be read for it, and what it costs."""
 
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmarks.engines.local import LocalEngine
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.grid import Grid, plan
 from benchmarks.report import selection
@@ -20,7 +19,6 @@ from benchmarks.store import Store, load_records, save_records
 from datasets.base import Samples
 from tests.conftest import CPU, TINY
 
-Reader = Callable[[], None]
 GRID = {"suite": "quick", "methods": ["source_only", "dann"], "tasks": ["toys/moons"], "seeds": range(2)}
 PROTOCOL = {"protocol": {**TINY, "backbone": "mlp", "steps": 60}}
 CONFIGURATIONS, CHECKPOINTS = 2, 2
@@ -35,10 +33,19 @@ def planned() -> Grid:
 def store(planned: Grid, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A real search with reverse validation."""
     store = Store(tmp_path_factory.mktemp("search"))
-    for specs in (planned.specs, planned.reverse):
-        for event in LocalEngine(store, ["cpu", "cpu"]).run(specs):
-            assert event.kind != "failed", event.error
+    do(planned, store)
     return store
+
+
+def do(planned: Grid, store: Store) -> None:
+    """All runs in this process."""
+    store.create()
+    for spec in [*planned.specs, *planned.reverse]:
+        with store.locked(spec) as folder:
+            if spec.reverse_of:
+                shutil.copy(store.predictions(spec), folder)
+            execute(spec, folder, CPU)
+            store.publish(spec)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +138,7 @@ def test_noise_for_target_labels_changes_no_choice(tmp_path: Path, monkeypatch: 
     grid = {**GRID, "seeds": [0], "methods": ["source_only"]}
     planned = plan(**grid, overrides=PROTOCOL, search=Search(CONFIGURATIONS), reverse=True)
     stores = [Store(tmp_path / "true"), Store(tmp_path / "noise")]
-    _run_here(planned, stores[0])
+    do(planned, stores[0])
     read = Toys.read
 
     def with_other_labels(self: Toys, *arguments: object) -> tuple[list[Samples], Samples]:
@@ -143,22 +150,10 @@ def test_noise_for_target_labels_changes_no_choice(tmp_path: Path, monkeypatch: 
     from datasets.base import load
 
     load.cache_clear()
-    _run_here(planned, stores[1])
+    do(planned, stores[1])
     frames = [selection.candidates(planned, load_records(store.root)) for store in stores]
     assert not frames[0][ACCURACY].equals(frames[1][ACCURACY])
     pd.testing.assert_frame_equal(*(selection.label_free(frame) for frame in frames))
-
-
-def _run_here(planned: Grid, store: Store) -> None:
-    import shutil
-
-    store.create()
-    for spec in [*planned.specs, *planned.reverse]:
-        with store.locked(spec) as folder:
-            if spec.reverse_of:
-                shutil.copy(store.predictions(spec), folder)
-            execute(spec, folder, CPU)
-            store.publish(spec)
 
 
 def test_regret_is_what_the_oracle_has_more(frame: pd.DataFrame) -> None:
