@@ -15,6 +15,7 @@ from benchmarks.report.cells import ACCURACY
 from benchmarks.report.table import build_report
 from benchmarks.run import execute
 from benchmarks.search import Search
+from benchmarks.settings import UserError
 from benchmarks.store import Store, load_records, save_records
 from datasets.base import Samples
 from tests.conftest import CPU, TINY
@@ -189,6 +190,17 @@ def test_a_validator_without_a_score_somewhere_has_no_mean(frame: pd.DataFrame) 
     correlations = selection.rank_correlations(unscored)
     assert np.isnan(correlations.loc["im", 0])
     assert correlations.loc["bnm"].tolist() == [0, 0]
+
+
+def test_scores_have_the_digits_that_committed_records_keep(frame: pd.DataFrame) -> None:
+    """More would let a store and its committed records choose differently between near ties."""
+    scores = selection.label_free(frame).to_numpy().ravel()
+    assert [float(f"{score:.6g}") for score in scores[~np.isnan(scores)]] == scores[~np.isnan(scores)].tolist()
+
+
+def test_records_without_a_validators_scores_are_a_clear_error(frame: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match="older version without its scores"):
+        selection.choices(frame.drop(columns="snd"), "snd")
 
 
 def test_budgets_are_equal_and_unequal_ones_are_told(planned: Grid, store: Store) -> None:

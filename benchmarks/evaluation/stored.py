@@ -30,7 +30,8 @@ def validator_scores(record: Path) -> list[dict[str, Any]]:
         kept = {"code": _code(), "checkpoints": [_scores(file) for file in outputs]}
         _keep(path, kept)
     return [
-        {key: math.nan if value is None else value for key, value in row.items()} for row in kept["checkpoints"]
+        {key: value if key == "step" else _rounded(value) for key, value in row.items()}
+        for row in kept["checkpoints"]
     ]
 
 

@@ -203,7 +203,8 @@ def confusion(cells: Cells) -> Iterator[Listing]:
     for task in cells.tasks:
         for variant in cells.variants:
             specs = cells.specs.get((variant, task), {}).values()
-            counts = [cells.records[spec.run_id]["confusion"] for spec in specs if spec.run_id in cells.records]
+            rows = [cells.records[spec.run_id] for spec in specs if spec.run_id in cells.records]
+            counts = [row["confusion"] for row in rows if "confusion" in row]  # older records have none
             if counts:
                 yield _confusion(f"{variant} on {task}", np.sum(counts, axis=0), _class_names(task))
 

@@ -13,6 +13,7 @@ import pandas as pd
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.grid import Grid
 from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
+from benchmarks.settings import UserError
 
 LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
 GROUP = ["variant", "task", "seed"]
@@ -79,6 +80,10 @@ def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
         ORACLE: lambda group: _at(group, group[ACCURACY].idxmax()),
         RANDOM: lambda group: (float(group[ACCURACY].mean()), " ".join(group["run_id"].unique())),
     }
+    if len(frame) and not _columns(validator) <= set(frame):
+        raise UserError(
+            f"--select {validator}: these records are of an older version without its scores; run again"
+        )
     found: dict[str, Choice] = {name: {} for name in pick}
     for (variant, task, seed), group in frame.groupby(GROUP, sort=False) if len(frame) else ():
         for name, rule in pick.items():
