@@ -113,20 +113,16 @@ class Complete:
     @classmethod
     def of(cls, cells: Cells) -> "Complete | None":
         """None if no task has all methods in all seeds, or there is one method only."""
-        tasks = [
-            task
-            for task in cells.tasks
-            if all(
-                cells.numbers(ACCURACY, variant, task).keys() >= set(cells.seeds) for variant in cells.candidates
-            )
-        ]
-        if not tasks or len(cells.candidates) < 2:
+        by_task = {
+            task: [cells.numbers(ACCURACY, variant, task) for variant in cells.candidates] for task in cells.tasks
+        }
+        complete = {
+            t: of for t, of in by_task.items() if all(set(cells.seeds) <= numbers.keys() for numbers in of)
+        }
+        if not complete or len(cells.candidates) < 2:
             return None
-        values = [
-            [[cells.numbers(ACCURACY, variant, task)[seed] for seed in cells.seeds] for task in tasks]
-            for variant in cells.candidates
-        ]
-        return cls(cells.candidates, np.array(values))
+        values = [[[numbers[seed] for seed in cells.seeds] for numbers in of] for of in complete.values()]
+        return cls(cells.candidates, np.array(values).swapaxes(0, 1))
 
     @property
     def friedman(self) -> Friedman | None:
