@@ -81,6 +81,13 @@ def parser() -> argparse.ArgumentParser:
     _store_flag(store)
     store.set_defaults(command="store")
 
+    speed = commands.add_parser("speed", help="time training steps beside other libraries and the machine's limit")
+    speed.add_argument("--methods", default="core", help="methods to time besides DANN; default core")
+    speed.add_argument("--peers", action="store_true", help="also time the libraries of the extra `peers`")
+    speed.add_argument("--format", choices=("text", "markdown"), default="text")
+    _device_flags(speed)
+    speed.set_defaults(command="speed")
+
     listing = commands.add_parser("list", help="what there is to choose from")
     listing.add_argument("what", choices=("methods", "datasets", "tasks", "backbones", "suites", "validators"))
     listing.set_defaults(command="list")
@@ -125,9 +132,16 @@ def _grid_flags(command: argparse.ArgumentParser, methods: str | None) -> None:
 
 
 def _run_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--jobs", type=_count, help="runs at a time; default: one a core, or one a GPU")
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, or cuda:0,1; default auto")
+    _device_flags(command)
     _store_flag(command)
+
+
+def _device_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--jobs", type=_count, help="runs at a time; default: one a core, or one a GPU")
+    command.add_argument(
+        "--jobs-per-gpu", type=_count, default=1, metavar="N", help="runs that share a GPU; default 1"
+    )
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, or cuda:0,1; default auto")
 
 
 def _store_flag(command: argparse.ArgumentParser) -> None:

@@ -62,7 +62,7 @@ class RunSpec:
             "data": dict(self.data),
             "method": self.method,
             "params": dict(self.params),
-            "protocol": self.protocol.model_dump(mode="json"),
+            "protocol": self.protocol.identity(),
             "seed": self.seed,
             "task": self.task,
         } | ({"reverse_of": self.reverse_of} if self.reverse_of else {})

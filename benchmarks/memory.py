@@ -1,4 +1,4 @@
-"""Peak memory of a run: the device's, or else this process's, whose counter Linux lets us set back."""
+"""How much memory a run takes (the device's, or this process's), and what to do when there is not enough."""
 
 import resource
 import sys
@@ -10,7 +10,7 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def reset_peak(device: torch.device) -> None:
-    """Start counting anew, where the system can."""
+    """Start counting anew, where the system can: Linux lets a process set its counter back."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
@@ -30,3 +30,8 @@ def peak_mb(device: torch.device) -> float:
     except (OSError, StopIteration):
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch could not allocate; on a CPU it says so in a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

@@ -1,6 +1,6 @@
 """The budget and conditions that every method of a table shares."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -31,10 +31,27 @@ class Protocol(Settings):
         "inductive", description="target samples scored: unseen ones, or those used unlabelled in training"
     )
     checkpoints: int = Field(10, ge=1, description="evenly spaced; the last is the last step")
-    precision: Literal["float32", "float64"] = Field("float32", description="of networks and losses")
+    precision: Literal["float32", "float64", "bfloat16"] = Field(
+        "float32",
+        description="of networks and losses; bfloat16: autocast around encoders and heads, all else float32",
+    )
     threads: int = Field(1, ge=1, description="CPU threads of one run")
+    compile: bool = Field(False, description="torch.compile the networks")
+    deterministic: bool = Field(True, description="only kernels that repeat to the bit, where there are such")
+
+    def identity(self) -> dict[str, Any]:
+        """What a run's id hashes. Fields that came after the first records count only where they are set."""
+        values = self.model_dump(mode="json")
+        later = {name: Protocol.model_fields[name].default for name in ("compile", "deterministic")}
+        return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
     def checkpoint_steps(self) -> list[int]:
         """Numbers of finished steps at which outputs are saved."""
         count = min(self.checkpoints, self.steps)
         return [round((i + 1) * self.steps / count) for i in range(count)]
+
+    def smaller_batches(self) -> str:
+        """What to try where memory is short."""
+        source, target = max(2, self.source_batch // 2), max(2, self.target_batch // 2)
+        sizes = f"--set protocol.source_batch={source} --set protocol.target_batch={target}"
+        return f"try {sizes}, or fewer runs at a time"

@@ -36,7 +36,7 @@ def provenance(method: str, family: str, device: torch.device, started: float) -
         "packages": package_versions(),
         "python": platform.python_version(),
         "cpu": _cpu(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "device": machine(device) if device.type == "cuda" else "cpu",
         "host": platform.node(),
         "started": started,
         "finished": time.time(),
@@ -62,6 +62,11 @@ def code_digest(method: str, family: str) -> str:
 @cache
 def package_versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES} | {"git": _git_revision()}
+
+
+def machine(device: torch.device) -> str:
+    """The name of a GPU, or of this machine's processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu()
 
 
 @cache

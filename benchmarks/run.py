@@ -18,9 +18,10 @@ from benchmarks.evaluation.outputs import KEPT, MIXED, SPLITS, Outputs, evaluati
 from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
 from benchmarks.evaluation.stored import validator_scores
 from benchmarks.grid import RunSpec
-from benchmarks.memory import peak_mb, reset_peak
+from benchmarks.memory import is_out_of_memory, peak_mb, reset_peak
 from benchmarks.provenance import code_digest, provenance
 from benchmarks.registry import METHODS
+from benchmarks.settings import UserError
 from benchmarks.signals import Signals, discriminator_doubt
 from benchmarks.training import Trainer, prepare, to_device
 from datasets.base import Task, TrainView, load
@@ -52,7 +53,12 @@ def execute(
     with threadpool_limits(spec.protocol.threads), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.filterwarnings("always", category=MethodWarning)
-        _Execution(spec, folder, device).run(report, save_every)
+        try:
+            _Execution(spec, folder, device).run(report, save_every)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(f"out of memory on {device}; {spec.protocol.smaller_batches()}") from error
     texts = list(dict.fromkeys(str(warning.message) for warning in caught))
     _write(
         folder / "provenance.json",
@@ -185,6 +191,8 @@ def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device
         head_layers=protocol.head_layers,
         discriminator_layers=protocol.discriminator_layers,
         joint_forward=protocol.forward == "joint",
+        autocast=protocol.precision == "bfloat16",
+        compile=protocol.compile,
     )
     cls = METHODS.get(spec.method)
     method = cls(cls.settings.parse(spec.params, spec.method), build)

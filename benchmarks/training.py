@@ -1,6 +1,7 @@
 """The training loop: batches, optimiser, schedule, precision and random numbers, the same for every method."""
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -233,10 +234,13 @@ class Trainer:
 
 
 def prepare(device: torch.device, protocol: Protocol) -> None:
-    """Process-wide settings under which a run is repeatable to the bit."""
+    """Process-wide settings; as the protocol has them by default, a run is repeatable to the bit."""
     torch.set_num_threads(protocol.threads)
     torch.set_flush_denormal(True)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may not repeat its bits
+    torch.use_deterministic_algorithms(protocol.deterministic, warn_only=True)
+    torch.backends.cudnn.deterministic = protocol.deterministic
+    torch.backends.cudnn.benchmark = not protocol.deterministic
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
@@ -245,7 +249,7 @@ def to_device(method: Method, device: torch.device, protocol: Protocol) -> Metho
 
 
 def _dtype(protocol: Protocol) -> torch.dtype:
-    return {"float32": torch.float32, "float64": torch.float64}[protocol.precision]
+    return {"float64": torch.float64}.get(protocol.precision, torch.float32)
 
 
 def _stage_ends(stages: list[Stage], steps: int) -> list[int]:

@@ -48,7 +48,7 @@ class ADDA(Method):
         assert batch.target is not None
         with torch.no_grad():
             source, target = self.frozen_features(batch.source.x), self.target_encoder(batch.target.x)
-        on_source, on_target = self.discriminator(source), self.discriminator(target)
+        on_source, on_target = self.discriminator.both(source, target)
         self.log(domain_accuracy=domain_accuracy(on_source, on_target))
         return Loss(None, {"domain": domain_loss(on_source, on_target)})
 

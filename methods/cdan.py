@@ -38,10 +38,11 @@ class CDAN(base.Method):
 
     def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
         strength = self.params.trade_off * ramp(progress, self.params.gamma)
-        on_source, on_target = (
-            self.discriminator(self.map(reverse(side.features, strength), side.logits.detach().softmax(1)))
+        maps = (
+            self.map(reverse(side.features, strength), side.logits.detach().softmax(1))
             for side in (source, target)
         )
+        on_source, on_target = self.discriminator.both(*maps)
         self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))
         weights = (self.sample_weight(side.logits.detach()) for side in (source, target))
         return {"domain": domain_loss(on_source, on_target, *weights)}

@@ -35,7 +35,8 @@ class DANN(base.Method):
 
     def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
         strength = self.params.trade_off * ramp(progress, self.params.gamma, self.params.warmup)
-        on_source = self.discriminator(reverse(source.features, strength))
-        on_target = self.discriminator(reverse(target.features, strength))
+        on_source, on_target = self.discriminator.both(
+            reverse(source.features, strength), reverse(target.features, strength)
+        )
         self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))
         return {"domain": domain_loss(on_source, on_target)}

@@ -91,7 +91,7 @@ def devices_of(options: argparse.Namespace) -> list[str]:
     chosen = [int(number) for number in numbers.split(",")] if numbers else list(range(count))
     if not chosen or max(chosen) >= count:
         raise UserError(f"device {text!r}: this machine has {count} CUDA devices; use --device cpu or auto")
-    return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen))]
+    return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen) * options.jobs_per_gpu)]
 
 
 def _cores() -> int:

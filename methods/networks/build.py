@@ -1,15 +1,18 @@
 """What the harness gives a method to make its networks with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.randomness import key
 from methods.networks.backbones import build_backbone
 from methods.networks.layers import Discriminator, perceptron
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -28,21 +31,23 @@ class Build:
     head_layers: tuple[int, ...]
     discriminator_layers: tuple[int, ...]
     joint_forward: bool
+    autocast: bool = False
+    compile: bool = False
 
     def encoder(self, name: str = "encoder") -> nn.Module:
         """Inputs (n, \\*input_shape) to features (n, out_features)."""
         with self.seeded(name):
-            return _with_role(build_backbone(self.backbone, self.input_shape), "backbone")
+            return self._made(build_backbone(self.backbone, self.input_shape), "backbone")
 
     def head(self, in_features: int, name: str = "head") -> nn.Module:
         """Features (n, in_features) to logits (n, n_classes)."""
         with self.seeded(name):
-            return _with_role(perceptron([in_features, *self.head_layers, self.n_classes]), "new")
+            return self._made(perceptron([in_features, *self.head_layers, self.n_classes]), "new")
 
-    def discriminator(self, in_features: int, name: str = "discriminator") -> nn.Module:
+    def discriminator(self, in_features: int, name: str = "discriminator") -> Discriminator:
         """Features (n, in_features) to one logit each (n,); above 0 means source."""
         with self.seeded(name):
-            return _with_role(Discriminator(in_features, self.discriminator_layers), "adversary")
+            return self._made(Discriminator(in_features, self.discriminator_layers), "adversary")
 
     @contextmanager
     def seeded(self, name: str) -> Iterator[None]:
@@ -51,7 +56,20 @@ class Build:
             torch.manual_seed(key(self.seed, f"init/{name}"))
             yield
 
+    def _made(self, net: Net, role: str) -> Net:
+        net.role = role  # type: ignore[assignment]
+        if self.compile:
+            net.forward = torch.compile(net.forward)
+        if self.autocast and role != "adversary":
+            net.forward = _in_bfloat16(net.forward)
+        return net
 
-def _with_role(net: nn.Module, role: str) -> nn.Module:
-    net.role = role  # type: ignore[assignment]
-    return net
+
+def _in_bfloat16(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Autocast inside; float32 comes out, so that losses are as exact as ever."""
+
+    def run(x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return forward(x).float()
+
+    return run

@@ -1,0 +1,75 @@
+"""The `speed` command: what a training step costs here, beside other libraries and what the machine could do."""
+
+import argparse
+import importlib.util
+import platform
+import sys
+from collections.abc import Sequence
+
+import torch
+from tabulate import tabulate
+
+from benchmarks import grid
+from benchmarks.commands.common import devices_of
+from benchmarks.provenance import machine
+from benchmarks.registry import METHODS
+from benchmarks.settings import UserError
+from benchmarks.speed.measure import Contestant, Time, race
+
+PEERS = {"skada": "skada", "pytorch_adapt": "pytorch-adapt"}  # a loop and module, and its name on the index
+HEADERS = ("workers", "threads", "ms a step", "GFLOP a step", "efficiency")
+
+
+def main(options: argparse.Namespace) -> int:
+    device, *_ = devices_of(options)
+    workers = options.jobs or (torch.get_num_threads() if device == "cpu" else 1)
+    print(f"A training step on {machine(torch.device(device))}, PyTorch {torch.__version__}, ", end="")
+    print(f"{platform.system()}: LeNet, 28x28, 64 + 64 samples, SGD; medians of rounds in turns\n")
+    contestants = _side_by_side(device, workers, peers=options.peers)
+    times = race(contestants, device)
+    product = max(time.product * time.contestant.workers for time in times if time.contestant.threads == 1)
+    limit = ["(its arithmetic as one matrix product)", workers, 1, times[0].flops / product * 1e3]
+    _print("DANN", [*_rows(times), [*limit, times[0].flops / 1e9, 1.0]], options.format)
+    names = [name for name in grid.method_names(options.methods) if not METHODS.info(name).reference]
+    each = [Contestant(name, "suite", {"method": name}, workers=workers) for name in names]
+    _print("method", [row for one in each for row in _rows(race([one], device))], options.format)
+    return 0
+
+
+def _side_by_side(device: str, workers: int, *, peers: bool) -> list[Contestant]:
+    ours = "this suite"
+    found = [Contestant(f"{ours}, a grid", "suite", workers=workers)] if workers > 1 else []
+    found += [Contestant(f"{ours}, one run", "suite"), Contestant("the same by hand", "by_hand")]
+    if device != "cpu":
+        options: list[dict[str, object]] = [{"deterministic": False}, {"precision": "bfloat16"}, {"compile": True}]
+        options.append({key: value for option in options for key, value in option.items()})
+        found += [Contestant(f"{ours}, {_words(option)}", "suite", option) for option in options]
+        found += [Contestant(f"{ours}, {n} runs on the GPU", "suite", workers=n) for n in (2, 4, 8)]
+    if not peers:
+        return found
+    for module, package in PEERS.items():
+        if importlib.util.find_spec(module) is None:
+            raise UserError(
+                f"--peers: {package} is not installed; pip install 'domain-adaptation-benchmarks[peers]'"
+            )
+        threads = {1, workers} if device == "cpu" else {1}
+        found += [Contestant(package, module, threads=n) for n in sorted(threads)]
+    return found
+
+
+def _words(options: dict[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in options.items())
+
+
+def _rows(times: Sequence[Time]) -> list[list[object]]:
+    return [
+        [t.contestant.name, t.contestant.workers, t.contestant.threads, t.step * 1e3, t.flops / 1e9, t.efficiency]
+        for t in times
+    ]
+
+
+def _print(title: str, rows: list[list[object]], form: str) -> None:
+    style = "github" if form == "markdown" else "simple"
+    digits = ("", "", "", ".1f", ".2f", ".2f")
+    print(tabulate(rows, [title, *HEADERS], tablefmt=style, floatfmt=digits), end="\n\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Times of training steps, of this suite and of others, measured side by side."""

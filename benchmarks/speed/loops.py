@@ -1,0 +1,163 @@
+"""Training loops to be timed: this suite's, one by hand, and those of other libraries. All do the same work.
+
+The work is a step on digits/mnist5k-optdigits: LeNet of 20 and 50 filters on 28x28, a discriminator of 500 and
+500, batches of 64 and 64, SGD with Nesterov momentum. Each loop does a number of steps when called.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.grid import plan
+from benchmarks.run import new_trainer
+from benchmarks.training import Trainer, prepare
+from datasets.base import load
+from methods.networks.grl import reverse
+
+Loop = Callable[[int], None]
+
+TASK = "digits/mnist5k-optdigits"
+STEPS = 20  # of a peer's epoch, and of one timing
+
+
+def suite(device: str, method: str = "dann", **protocol: Any) -> Loop:
+    """Steps of the last stage of a method, as a run does them."""
+    trainer = _trainer(device, method, protocol)
+    prepare(trainer.device, trainer.protocol)
+    stage = trainer.stages[-1]
+    if stage.begin:
+        stage.begin(trainer._view(stage))
+    trainer._enter(stage)
+
+    def loop(steps: int) -> None:
+        for step in range(1, steps + 1):
+            trainer._step(stage, step, 0.5, False)
+
+    return loop
+
+
+def by_hand(device: str) -> Loop:
+    """DANN's forward, backward and update, and nothing else, on batches that lie ready."""
+    trainer = _trainer(device, "dann", {})
+    prepare(trainer.device, trainer.protocol)
+    stage = trainer.stages[0]
+    trainer._enter(stage)
+    batch, net, optimizer = trainer._batch(stage, 0, ""), trainer.method, trainer.optimizer
+    assert batch.source is not None
+    assert batch.target is not None
+    assert optimizer is not None
+    x, y = torch.cat([batch.source.x, batch.target.x]), batch.source.y
+    domain = torch.cat([torch.ones(len(y)), torch.zeros(len(x) - len(y))]).to(x.device)
+    strength = torch.tensor(0.5, device=x.device)
+    net.train()
+
+    def loop(steps: int) -> None:
+        for _ in range(steps):
+            features = net.encoder(x)
+            on_domain = net.discriminator(reverse(features, strength))  # type: ignore[operator]
+            loss = F.cross_entropy(net.head(features[: len(y)]), y)
+            (loss + 2 * F.binary_cross_entropy_with_logits(on_domain, domain)).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    return loop
+
+
+def skada(device: str) -> Loop:
+    """`skada.deep.DANN` with our networks. Its own domain classifier ends in a softmax over one output (0.6.0)."""
+    from skada.deep import DANN
+    from skada.deep.base import DeepDADataset
+    from skada.deep.modules import GradientReversalLayer
+
+    class Classifier(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.head = encoder, head
+
+        def forward(self, x: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+            return self.head(self.encoder(x))
+
+    class DomainClassifier(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = discriminator
+
+        def forward(self, x: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+            return torch.sigmoid(self.net(GradientReversalLayer.apply(x, 1.0)))
+
+    encoder, head, discriminator = _networks(device)
+    source, y, target = _samples()
+    net = DANN(
+        Classifier(),
+        layer_name="encoder",
+        domain_classifier=DomainClassifier(),
+        max_epochs=1,
+        batch_size=64,
+        train_split=None,
+        verbose=0,
+        device=device,
+        optimizer=torch.optim.SGD,
+        optimizer__momentum=0.9,
+        optimizer__nesterov=True,
+        lr=1e-3,
+        warm_start=True,
+    ).initialize()
+    labels = np.concatenate([y.numpy(), np.full(len(target), -1)])
+    domains = np.concatenate([np.ones(len(source), int), np.full(len(target), -2)])
+    data = DeepDADataset(torch.cat([source, target]).numpy(), labels, domains)
+    return lambda steps: _epochs(lambda: net.partial_fit(data, None), steps)
+
+
+def pytorch_adapt(device: str) -> Loop:
+    """`pytorch_adapt.hooks.DANNHook` with our networks and the library's data loader."""
+    from pytorch_adapt.datasets import CombinedSourceAndTargetDataset, SourceDataset, TargetDataset
+    from pytorch_adapt.hooks import DANNHook
+    from torch.utils.data import DataLoader, TensorDataset
+
+    encoder, head, discriminator = _networks(device)
+    networks = {"G": encoder, "C": head, "D": discriminator}
+    parameters = [p for net in networks.values() for p in net.parameters()]
+    hook = DANNHook([torch.optim.SGD(parameters, lr=1e-3, momentum=0.9, nesterov=True)])
+    source, y, target = _samples()
+    unlabelled = TensorDataset(target, torch.zeros(len(target)))
+    data = CombinedSourceAndTargetDataset(SourceDataset(TensorDataset(source, y)), TargetDataset(unlabelled))
+    loader = DataLoader(data, batch_size=64, shuffle=True)
+
+    def epoch() -> None:
+        for batch in loader:
+            hook({**networks, **{name: values.to(device) for name, values in batch.items()}})
+
+    return lambda steps: _epochs(epoch, steps)
+
+
+def _trainer(device: str, method: str, protocol: Mapping[str, Any]) -> Trainer:
+    grid = plan("quick", [method], [TASK], [0], {"protocol": {"optimizer": "sgd", **protocol}})
+    spec, task = grid.specs[-1], load(TASK)
+    return new_trainer(spec, task, task.train_view(), torch.device(device))
+
+
+def _networks(device: str) -> tuple[nn.Module, nn.Module, nn.Module]:
+    """As their users have them: in PyTorch's default memory format."""
+    method = _trainer(device, "dann", {}).method.to(memory_format=torch.contiguous_format)
+    warnings.simplefilter("ignore")
+    return method.encoder, method.head, method.discriminator  # type: ignore[return-value]
+
+
+def _samples() -> tuple[Tensor, Tensor, Tensor]:
+    """Source images and labels and target images for one epoch."""
+    view = load(TASK).train_view()
+    source, target = (
+        torch.from_numpy(np.resize(x, (STEPS * 64, *x.shape[1:]))).float() / 127.5 - 1
+        for x in (view.source.x, view.target_x)
+    )
+    return source, torch.from_numpy(np.resize(view.source.y, STEPS * 64)), target
+
+
+def _epochs(epoch: Callable[[], None], steps: int) -> None:
+    for _ in range(round(steps / STEPS)):
+        epoch()

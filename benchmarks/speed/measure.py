@@ -1,0 +1,129 @@
+"""Contestants in processes of their own, asked for some steps in turns, so that a busy minute hits all alike."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.engines.local import ALLOCATOR
+from benchmarks.speed import loops
+
+ROUNDS = 7
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A loop of :mod:`benchmarks.speed.loops`, its arguments, and how many processes run it side by side."""
+
+    name: str
+    loop: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 1
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Time:
+    """Medians over rounds.
+
+    Attributes:
+        step: seconds a step; of several workers together, what they need for one.
+        flops: of one step, counted by PyTorch.
+        product: FLOP a second of a matrix product in the same process at the same time.
+        efficiency: the step's FLOP a second of one worker, as a share of that product's.
+    """
+
+    contestant: Contestant
+    step: float
+    flops: float
+    product: float
+    efficiency: float
+
+
+def race(contestants: Sequence[Contestant], device: str, rounds: int = ROUNDS) -> list[Time]:
+    """Time all contestants, one after the other, in several rounds."""
+    seats = [[_Seat(contestant, device) for _ in range(contestant.workers)] for contestant in contestants]
+    try:
+        laps = [[_lap(group) for group in seats] for _ in range(rounds)]
+        flops = [group[0].ask(_flops).result() for group in seats]
+    finally:
+        for seat in (seat for group in seats for seat in group):
+            seat.pool.shutdown()
+    results = []
+    for number, contestant in enumerate(contestants):
+        step, product = np.array([lap[number] for lap in laps]).T
+        efficiency = float(np.median(flops[number] / step / product))
+        per_step = float(np.median(step)) / contestant.workers
+        results.append(Time(contestant, per_step, flops[number], float(np.median(product)), efficiency))
+    return results
+
+
+def _lap(seats: Sequence["_Seat"]) -> tuple[float, float]:
+    """Mean seconds a step and FLOP/s of a product, all workers at once."""
+    steps = [future.result() for future in [seat.ask(_steps) for seat in seats]]
+    products = [future.result() for future in [seat.ask(_product) for seat in seats]]
+    return float(np.mean(steps)), float(np.mean(products))
+
+
+class _Seat:
+    """A process that holds one loop. Ours starts as a worker of a grid does; a peer's as its user would."""
+
+    def __init__(self, contestant: Contestant, device: str) -> None:
+        self.pool = ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), _sit, (contestant, device, contestant.threads)
+        )
+        before = dict(os.environ)
+        if contestant.loop == "suite":
+            os.environ.update({**ALLOCATOR, **os.environ})
+        self.ask(_steps).result()
+        os.environ.clear()
+        os.environ.update(before)
+
+    def ask(self, question: Callable[[], float]) -> "Future[float]":
+        return self.pool.submit(question)
+
+
+_here: dict[str, Any] = {}
+
+
+def _sit(contestant: Contestant, device: str, threads: int) -> None:
+    _here.update(device=device, loop=getattr(loops, contestant.loop)(device, **contestant.arguments))
+    torch.set_num_threads(threads)
+
+
+def _steps() -> float:
+    start = time.perf_counter()
+    _here["loop"](loops.STEPS)
+    _wait()
+    return (time.perf_counter() - start) / loops.STEPS
+
+
+def _flops() -> float:
+    with FlopCounterMode(display=False) as counter:
+        _here["loop"](loops.STEPS)
+    return counter.get_total_flops() / loops.STEPS
+
+
+def _product() -> float:
+    """FLOP a second of the best of a few float32 products, large enough for the device."""
+    size = 2048 if _here["device"] == "cpu" else 8192
+    a = torch.randn(size, size, device=_here["device"])
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        a @ a
+        _wait()
+        times.append(time.perf_counter() - start)
+    return 2 * size**3 / min(times)
+
+
+def _wait() -> None:
+    if _here["device"] != "cpu":
+        torch.cuda.synchronize()
