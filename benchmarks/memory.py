@@ -12,6 +12,7 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 def reset_peak(device: torch.device) -> None:
     """Start counting anew, where the system can: Linux lets a process set its counter back."""
     if device.type == "cuda":
+        torch.cuda.init()
         torch.cuda.reset_peak_memory_stats(device)
         return
     try:

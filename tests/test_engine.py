@@ -20,6 +20,7 @@ from benchmarks.store import Store, load_records, save_records
 from tests.conftest import CPU, spec_of
 from tests.fakes import die_at_seed_1, die_once, fail, pretend
 
+ROOT = Path(__file__).parents[1]
 SPECS = [spec_of(method, seed=seed) for seed in (0, 1) for method in ("source_only", "dann")]
 
 
@@ -165,6 +166,15 @@ def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="choose another with --store"):
         Store(tmp_path / "file").create()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "results" / "records").glob("*.csv")), ids=lambda path: path.stem)
+def test_records_of_older_versions_keep_their_identity(path: Path) -> None:
+    records = load_records(path)
+    specs = [
+        RunSpec.from_dict(spec, method) for spec, method in zip(records["spec"], records["method"], strict=True)
+    ]
+    assert [spec.run_id for spec in specs] == records["run_id"].tolist()
 
 
 def test_identity_is_what_was_asked_for() -> None:

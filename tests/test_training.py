@@ -1,6 +1,7 @@
 """Pairing, resuming and identity: what one seed promises."""
 
 import contextlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from benchmarks.randomness import BatchStream, key
 from benchmarks.run import execute
+from benchmarks.settings import UserError
 from benchmarks.signals import Signals
 from benchmarks.training import Trainer
+from datasets.base import load
 from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, trained, trainer_of, weights
 
 
@@ -141,6 +144,26 @@ def test_a_loss_that_is_not_finite_ends_the_run_naming_the_step() -> None:
 
 def learning_rates(trainer: Trainer) -> list[float]:
     return [group["lr"] for group in trainer.optimizer.param_groups] if trainer.optimizer else []
+
+
+def test_out_of_memory_says_which_batch_to_try(tmp_path: Path) -> None:
+    spec = spec_of("source_only", backbone="mlp?width=4000000")  # a matrix of 64 TB
+    with pytest.raises(UserError, match=r"out of memory on cpu; try --set protocol.source_batch=32"):
+        execute(spec, tmp_path, CPU)
+
+
+@pytest.mark.parametrize(
+    "options", [{"precision": "bfloat16"}, {"deterministic": False}, {"compile": True}], ids=str
+)
+def test_faster_modes_learn_the_same(options: dict[str, object]) -> None:
+    if "compile" in options and not shutil.which("g++"):
+        pytest.skip("torch.compile needs a C++ compiler")
+    plain, fast = (trained(spec_of("dann", "toys/blobs", steps=200, **more)) for more in ({}, options))
+    x = torch.from_numpy(load("toys/blobs").train_view().target_x)
+    logits = [trainer.outputs(x, "target")[1] for trainer in (plain, fast)]
+    assert logits[1].dtype == torch.float32
+    assert (logits[0].argmax(1) == logits[1].argmax(1)).double().mean() > 0.95
+    assert same(weights(plain), weights(fast)) == ("deterministic" in options)
 
 
 def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:

@@ -14,7 +14,7 @@ from methods.base import Side
 
 KEPT = 1000  # samples of a split whose features are kept
 TRAIN_KEPT = 500  # samples of a training split that are evaluated at all
-MIXED = 0.55  # the first sample's part in MixVal's probes (Hu et al., NeurIPS 2023, section 4)
+MIXED = 0.55  # the first sample's part in MixVal's probes (Hu et al., NeurIPS 2023; the value is their code's)
 SPLITS: dict[str, Side] = {
     "source_train": "source",
     "source_val": "source",

@@ -51,6 +51,8 @@ def race(contestants: Sequence[Contestant], device: str, rounds: int = ROUNDS) -
     """Time all contestants, one after the other, in several rounds."""
     seats = [[_Seat(contestant, device) for _ in range(contestant.workers)] for contestant in contestants]
     try:
+        for seat in (seat for group in seats for seat in group):
+            seat.started.result()
         laps = [[_lap(group) for group in seats] for _ in range(rounds)]
         flops = [group[0].ask(_flops).result() for group in seats]
     finally:
@@ -82,7 +84,7 @@ class _Seat:
         before = dict(os.environ)
         if contestant.loop == "suite":
             os.environ.update({**ALLOCATOR, **os.environ})
-        self.ask(_steps).result()
+        self.started = self.ask(_steps)
         os.environ.clear()
         os.environ.update(before)
 

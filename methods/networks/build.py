@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch._functorch import config as functorch
 
 from benchmarks.randomness import key
 from methods.networks.backbones import build_backbone
@@ -59,6 +60,8 @@ class Build:
     def _made(self, net: Net, role: str) -> Net:
         net.role = role  # type: ignore[assignment]
         if self.compile:
+            # The ratio of gradients reads a graph twice: its buffers must outlive the first reading.
+            functorch.donated_buffer = False
             net.forward = torch.compile(net.forward)
         if self.autocast and role != "adversary":
             net.forward = _in_bfloat16(net.forward)
