@@ -133,6 +133,14 @@ def _grid_flags(command: argparse.ArgumentParser, methods: str | None) -> None:
 
 def _run_flags(command: argparse.ArgumentParser) -> None:
     _device_flags(command)
+    command.add_argument("--retries", type=_number, default=1, help="of a run whose worker dies; default 1")
+    command.add_argument("--engine", choices=("local", "ray"), default="local", help="default local")
+    ray = "with --engine ray: "
+    command.add_argument("--ray-address", metavar="ADDRESS", help=f"{ray}a cluster; default: one on this machine")
+    command.add_argument("--cpus-per-run", type=float, default=1, metavar="N", help=f"{ray}default 1")
+    command.add_argument(
+        "--gpus-per-run", type=float, default=0, metavar="N", help=f"{ray}such as 0.25; default 0"
+    )
     _store_flag(command)
 
 
@@ -156,6 +164,12 @@ def _table_flags(command: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="more tables, by commas: statistics, validators, bound, confusion, classes, cost, or any metric",
     )
+
+
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
 
 
 def _count(text: str) -> int:

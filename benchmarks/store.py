@@ -47,7 +47,14 @@ class Store:
             (self.root / ".partial").mkdir(parents=True, exist_ok=True)
             (self.root / ".partial" / "writable").touch()
         except OSError as error:
-            raise UserError(f"store {str(self.root)!r}: {error.strerror}; choose another with --store") from None
+            raise self.unwritable(error) from None
+
+    def unwritable(self, error: OSError) -> UserError:
+        """What to say of a store that cannot be written."""
+        return UserError(
+            f"store {str(self.root)!r}: {error.strerror}; make room or choose another with --store. "
+            "Everything finished is kept, and the same command goes on from there"
+        )
 
     def folder(self, spec: RunSpec) -> Path:
         """Where the record of a run is, or will be."""

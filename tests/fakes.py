@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 from benchmarks.grid import RunSpec
@@ -33,3 +34,18 @@ def fail(spec: RunSpec, folder: Path, device: str, report: object) -> None:
     if spec.method == "dann":
         raise ValueError("no good")
     pretend(spec, folder, device, report)
+
+
+def fill_the_disk(spec: RunSpec, folder: Path, device: str, report: object) -> None:
+    """Does the first run; then there is no room left."""
+    if spec.seed == 1:
+        Path("/dev/full").write_text("no room")
+    pretend(spec, folder, device, report)
+
+
+def work_slowly(spec: RunSpec, folder: Path, device: str, report: object) -> None:
+    """0.2 s, in which a record is begun, half done and done; its numbers are a function of the spec alone."""
+    for name in ("spec.json", "scores.json"):
+        (folder / name).write_text('{"half": ')
+        time.sleep(0.1)
+        (folder / name).write_text(json.dumps({**spec.to_dict(), "score": int(spec.run_id, 16) / 2**48}))

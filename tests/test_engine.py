@@ -18,7 +18,7 @@ from benchmarks.run import execute
 from benchmarks.settings import UserError
 from benchmarks.store import Store, load_records, save_records
 from tests.conftest import CPU, spec_of
-from tests.fakes import die_at_seed_1, die_once, fail, pretend
+from tests.fakes import die_at_seed_1, die_once, fail, fill_the_disk, pretend
 
 ROOT = Path(__file__).parents[1]
 SPECS = [spec_of(method, seed=seed) for seed in (0, 1) for method in ("source_only", "dann")]
@@ -160,6 +160,15 @@ def test_records_come_back_from_their_compact_form(real_store: Store, tmp_path: 
     assert again["target_test_accuracy"].tolist() == pytest.approx(
         records["target_test_accuracy"].tolist(), abs=1e-6
     )
+
+
+def test_a_full_disk_stops_the_grid_and_keeps_what_is_finished(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(UserError, match="No space left on device; make room"):
+        list(LocalEngine(store, ["cpu"], execute=fill_the_disk).run(SPECS))
+    assert [store.finished(spec) for spec in SPECS] == [True, True, False, False]
+    assert not store.failed(SPECS[2])
+    assert kinds(list(LocalEngine(store, ["cpu"], execute=pretend).run(SPECS[2:]))) == ["finished"] * 2
 
 
 def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:

@@ -4,10 +4,13 @@ import shutil
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from benchmarks.cli import main
+from benchmarks.engines.local import LocalEngine
 from benchmarks.run import execute
 from benchmarks.settings import UserError
 from benchmarks.store import FILES, Store, load_records, save_records
@@ -75,6 +78,37 @@ def test_scores_that_cannot_be_read_are_made_again(copy: Store) -> None:
     before = load_records(copy.root).to_json()
     (copy.folder(SPECS[0]) / "validators.json").write_text("{")
     assert load_records(copy.root).to_json() == before
+
+
+class Bomb:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def test_outputs_cannot_execute_code(copy: Store, tmp_path: Path) -> None:
+    folder = copy.folder(SPECS[0])
+    np.savez(folder / "outputs" / "000020.npz", **{"source_val.logits": np.array([Bomb(tmp_path / "boom")])})
+    (folder / "validators.json").unlink()
+    told: list[UserError] = []
+    assert len(load_records(copy.root, broken=told.append)) == 1
+    assert "000020.npz" in str(told[0])
+    assert not (tmp_path / "boom").exists()
+
+
+def test_a_saved_state_cannot_execute_code(tmp_path: Path) -> None:
+    store, spec = Store(tmp_path / "store"), SPECS[0]
+    partial = store.root / ".partial" / spec.run_id
+    partial.mkdir(parents=True)
+    torch.save(Bomb(tmp_path / "boom"), partial / "state.pt")
+    events = [list(LocalEngine(store, ["cpu"]).run([spec]))[-1] for _ in range(2)]
+    assert [event.kind for event in events] == ["failed", "finished"]
+    assert "Weights only load failed" in events[0].error
+    assert not (tmp_path / "boom").exists()
 
 
 def test_committed_records_of_an_older_version_load(whole: Store, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import grid
-from benchmarks.commands.common import devices_of, store_of
-from benchmarks.engines.local import LocalEngine
+from benchmarks.commands.common import engine_of, store_of
 from benchmarks.grid import RunSpec
 from benchmarks.progress import follow
 from benchmarks.provenance import code_digest
@@ -35,7 +34,7 @@ def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | Non
     if options.source is None:
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder))
-            follow(LocalEngine(store, devices_of(options)).run(specs), len(specs))
+            follow(engine_of(options, store).run(specs), len(specs))
             now = _records(store, specs)
     else:
         now = _records(Store(options.source), specs)
@@ -60,7 +59,7 @@ def _update(options: argparse.Namespace, suite: str, methods: Sequence[str] | No
     planned = grid.plan(suite, methods or grid.method_names("core"), seeds=range(count))
     store = store_of(options)
     todo = [spec for spec in planned.specs if not _is_current(store, spec)]
-    if todo and follow(LocalEngine(store, devices_of(options), fresh=True).run(todo), len(todo)):
+    if todo and follow(engine_of(options, store, fresh=True).run(todo), len(todo)):
         raise UserError("some runs failed, so the baseline is not written")
     save_records(_records(store, planned.specs), path)
     print(f"written to {path}: {len(planned.specs)} runs", file=sys.stderr)

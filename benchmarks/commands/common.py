@@ -10,6 +10,8 @@ import pandas as pd
 import torch
 
 from benchmarks import grid
+from benchmarks.engines.local import LocalEngine
+from benchmarks.engines.ray import RayEngine
 from benchmarks.grid import Grid
 from benchmarks.report.render import render
 from benchmarks.report.table import PARTS, SHORTHANDS, Report, build_report
@@ -92,6 +94,20 @@ def devices_of(options: argparse.Namespace) -> list[str]:
     if not chosen or max(chosen) >= count:
         raise UserError(f"device {text!r}: this machine has {count} CUDA devices; use --device cpu or auto")
     return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen) * options.jobs_per_gpu)]
+
+
+def engine_of(options: argparse.Namespace, store: Store, *, fresh: bool = False) -> LocalEngine | RayEngine:
+    """What executes the runs of a command."""
+    if options.engine == "local":
+        return LocalEngine(store, devices_of(options), retries=options.retries, fresh=fresh)
+    return RayEngine(
+        store,
+        options.ray_address,
+        cpus=options.cpus_per_run,
+        gpus=options.gpus_per_run,
+        retries=options.retries,
+        fresh=fresh,
+    )
 
 
 def _cores() -> int:

@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands.common import devices_of, planned_grid, print_report, report_of, store_of, stored
-from benchmarks.engines.local import LocalEngine
+from benchmarks.commands.common import (
+    devices_of,
+    engine_of,
+    planned_grid,
+    print_report,
+    report_of,
+    store_of,
+    stored,
+)
 from benchmarks.estimate import estimate_seconds
 from benchmarks.grid import Grid, RunSpec
 from benchmarks.progress import follow
@@ -21,20 +28,20 @@ from benchmarks.tensorboard import Board
 def main(options: argparse.Namespace) -> int:
     """Returns 1 if a run of the grid has failed, now or before."""
     seeds = range(options.seeds) if options.seeds else None
-    planned, store, devices = planned_grid(options, options.methods, seeds), store_of(options), devices_of(options)
+    planned, store = planned_grid(options, options.methods, seeds), store_of(options)
     if options.dry_run:
-        _dry_run(planned, store, devices)
+        _dry_run(planned, store, devices_of(options))
         return 0
-    ok = _execute(planned.specs, store, devices, options)
+    ok = _execute(planned.specs, store, options)
     judges = [spec for spec in planned.reverse if store.predictions(spec).exists()]
-    ok = _execute(judges, store, devices, options) and ok
+    ok = _execute(judges, store, options) and ok
     report = report_of(planned, *stored(planned, store), options)
     print_report(report, options.format)
     _write(report, Path(planned.suite).stem, store)
     return 0 if ok else 1
 
 
-def _execute(specs: Sequence[RunSpec], store: Store, devices: list[str], options: argparse.Namespace) -> bool:
+def _execute(specs: Sequence[RunSpec], store: Store, options: argparse.Namespace) -> bool:
     """Do what is not done; returns whether every run of these is."""
     board = Board(options.tensorboard) if options.tensorboard else None
     done = [] if options.fresh else [spec for spec in specs if store.finished(spec)]
@@ -42,7 +49,7 @@ def _execute(specs: Sequence[RunSpec], store: Store, devices: list[str], options
     handled = {spec.run_id for spec in [*done, *skipped]}
     todo = [spec for spec in specs if spec.run_id not in handled]
     _tell_reused(store, done, skipped)
-    engine = LocalEngine(store, devices, fresh=options.fresh)
+    engine = engine_of(options, store, fresh=options.fresh)
     failures = follow(engine.run(todo), len(todo), board) if todo else []
     return not failures and not skipped
 

@@ -6,45 +6,42 @@ import shutil
 import signal
 import threading
 import time
-import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
 from benchmarks.engines.events import Event
+from benchmarks.engines.work import ALLOCATOR, Execute, attempt, died, train
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 from benchmarks.store import Busy, Store
 
-TRIES = 2  # a run that ends its worker this often has failed
 BUSY_WAIT = 1.0  # seconds before a run that another process holds is looked at again
-# A training frees and takes the same large blocks at each step. Giving them back to the system in between, in
-# small pages, costs 5% of a step of DANN. glibc alone reads this, when a process starts.
-ALLOCATOR = {
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824"
-    ":glibc.malloc.trim_threshold=1073741824"
-}
-
-Execute = Callable[..., None]
 
 
 class LocalEngine:
     """One worker process a device.
 
-    A worker that dies costs its run one retry; a run that ends two workers has failed, and the rest go on.
+    A worker that dies costs its run one retry; a run that has none left has failed, and the rest go on.
     Workers end when their driver does.
 
     Args:
         devices: a device for each worker, such as ``["cpu", "cpu"]``.
+        retries: how often a run is done again whose worker died.
         fresh: do runs again that have a record.
-        execute: what does a run, given (spec, folder, device, report); a training, if nothing else is said.
+        execute: what does a run, given (spec, folder, device, report).
     """
 
     def __init__(
-        self, store: Store, devices: Sequence[str], *, fresh: bool = False, execute: Execute | None = None
+        self,
+        store: Store,
+        devices: Sequence[str],
+        *,
+        retries: int = 1,
+        fresh: bool = False,
+        execute: Execute = train,
     ) -> None:
-        self.store, self.devices, self.fresh, self.execute = store, devices, fresh, execute
+        self.store, self.devices, self.retries, self.fresh, self.execute = store, devices, retries, fresh, execute
 
     def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:
         """Do all runs and tell what happens. Closing the generator ends the workers; what is finished stays."""
@@ -79,6 +76,8 @@ class LocalEngine:
         if kind == "signals":
             return Event("signals", spec, signals=value)
         worker.spec = None
+        if kind == "unwritable":
+            raise UserError(value)
         if kind == "busy":
             self.waiting.append(spec)
             time.sleep(BUSY_WAIT)
@@ -89,21 +88,18 @@ class LocalEngine:
         worker.end()
         self.workers[self.workers.index(worker)] = self._hire(worker.device)
         self.deaths[spec.run_id] += 1
-        if self.deaths[spec.run_id] < TRIES:
+        if self.deaths[spec.run_id] <= self.retries:
             self.waiting.appendleft(spec)
             return None
-        error = (
-            f"it ended its worker process {TRIES} times (exit code {worker.process.exitcode}); "
-            f"if for want of memory, {spec.protocol.smaller_batches()}"
-        )
-        self.store.write_failure(spec, error, error)
-        return Event("failed", spec, error=error)
+        failure = died(spec, self.retries + 1, f"exit code {worker.process.exitcode}")
+        self.store.write_failure(spec, failure.error, failure.traceback)
+        return Event("failed", spec, error=failure.error)
 
 
 class _Worker:
     """A process that does one run at a time, and the driver's end of its line."""
 
-    def __init__(self, device: str, store: Store, fresh: bool, execute: Execute | None) -> None:
+    def __init__(self, device: str, store: Store, fresh: bool, execute: Execute) -> None:
         self.device = device
         self.spec: RunSpec | None = None
         context = multiprocessing.get_context("spawn")
@@ -132,7 +128,7 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _work(connection: Connection, store: Store, device: str, fresh: bool, execute: Execute | None) -> None:
+def _work(connection: Connection, store: Store, device: str, fresh: bool, execute: Execute) -> None:
     """A worker's life: receive a spec, do it, say how it went."""
     threading.Thread(target=_end_with_driver, daemon=True).start()
     while True:
@@ -151,7 +147,7 @@ def _end_with_driver() -> None:
 
 
 def _do(
-    spec: RunSpec, connection: Connection, store: Store, device: str, fresh: bool, execute: Execute | None
+    spec: RunSpec, connection: Connection, store: Store, device: str, fresh: bool, execute: Execute
 ) -> tuple[str, str]:
     try:
         with store.locked(spec) as folder:
@@ -159,25 +155,13 @@ def _do(
                 return "reused", ""
             if spec.reverse_of:
                 shutil.copy(store.predictions(spec), folder)
-            (execute or _train)(spec, folder, device, lambda signals: connection.send(("signals", signals)))
+            failure = attempt(execute, spec, folder, device, lambda signals: connection.send(("signals", signals)))
+            if failure:
+                store.write_failure(spec, failure.error, failure.traceback)
+                return "failed", failure.error
             store.publish(spec)
+            return "finished", ""
     except Busy:
         return "busy", ""
-    except Exception as error:
-        text = str(error) if isinstance(error, UserError | FloatingPointError) else _one_line(error)
-        store.write_failure(spec, text, traceback.format_exc())
-        return "failed", text
-    return "finished", ""
-
-
-def _train(spec: RunSpec, folder: Path, device: str, report: Callable[[Sequence[dict[str, float]]], None]) -> None:
-    import torch  # here: a worker that does something else need not wait for it
-
-    from benchmarks.run import execute
-
-    execute(spec, folder, torch.device(device), report)
-
-
-def _one_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"
+    except OSError as error:
+        return "unwritable", str(store.unwritable(error))

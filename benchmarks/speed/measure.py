@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.engines.local import ALLOCATOR
+from benchmarks.engines.work import ALLOCATOR
 from benchmarks.speed import loops
 
 ROUNDS = 7

@@ -3,19 +3,28 @@
 ``python -m pytest tests/speed --benchmark-enable`` prints them.
 """
 
+import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.engines.local import LocalEngine
+from benchmarks.evaluation import scores
+from benchmarks.evaluation.outputs import evaluation_inputs
 from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
 from benchmarks.grid import plan
 from benchmarks.report.table import build_report
+from benchmarks.run import execute, model_outputs
+from benchmarks.store import Store
+from datasets.base import load
 from methods.losses.coral import coral
 from methods.losses.mmd import mk_mmd
-from tests.conftest import CANDIDATES, spec_of, trainer_of
+from tests.conftest import CANDIDATES, CPU, spec_of, trainer_of
+from tests.fakes import pretend
 
 DIGITS = {"backbone": "lenet", "discriminator_layers": "500,500", "steps": 400}
 
@@ -35,6 +44,61 @@ def test_step(benchmark: BenchmarkFixture, method: str) -> None:
 def test_loss(benchmark: BenchmarkFixture, loss: object, batch: int, size: int) -> None:
     source, target = torch.randn(batch, size, requires_grad=True), torch.randn(batch, size)
     benchmark(lambda: torch.autograd.grad(loss(source, target), source))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("loss", "in_batch", "in_size"), [(mk_mmd, 2, 1), (coral, 1, 2)], ids=["mk_mmd", "coral"])
+def test_the_cost_of_a_loss_grows_as_its_formula_says(loss: object, in_batch: int, in_size: int) -> None:
+    """MMD is O(batch² size), CORAL O(batch size²): exponents from one large case to one 4 times as large."""
+
+    def cost(batch: int, size: int) -> float:
+        source, target = torch.randn(batch, size, requires_grad=True), torch.randn(batch, size)
+        return min(seconds(lambda: torch.autograd.grad(loss(source, target), source)) for _ in range(5))  # type: ignore[operator]
+
+    torch.set_num_threads(1)
+    batch, size = (512, 512)
+    start = cost(batch, size)
+    assert math.log(cost(4 * batch, size) / start, 4) < in_batch + 0.5
+    assert math.log(cost(batch, 4 * size) / start, 4) < in_size + 0.5
+
+
+def test_run(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """A whole small run: training, evaluation and record."""
+    benchmark.pedantic(execute, (spec_of("dann", steps=200), tmp_path, CPU), rounds=1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_grid(benchmark: BenchmarkFixture, tmp_path: Path, workers: int) -> None:
+    """Four small runs; a worker's start is part of it."""
+    specs = [spec_of("dann", seed=seed, steps=500) for seed in range(4)]
+    engine = LocalEngine(Store(tmp_path), ["cpu"] * workers)
+    benchmark.pedantic(lambda: list(engine.run(specs)), rounds=1)
+
+
+def test_evaluation(benchmark: BenchmarkFixture) -> None:
+    """One checkpoint of a digits run: outputs of all splits and their scores."""
+    trainer = trainer_of(spec_of("dann", "digits/mnist5k-optdigits", **DIGITS))
+    task = load("digits/mnist5k-optdigits")
+    inputs = evaluation_inputs(task.train_view(), task.evaluation_view(transductive=False))
+    benchmark.pedantic(lambda: scores.evaluate(model_outputs(trainer, inputs, last=False)), rounds=2)
+
+
+def test_ten_thousand_trivial_runs_cost_little_and_keep_no_memory(tmp_path: Path) -> None:
+    """Overhead against the time that a bare write of as many files takes; memory against that of 1,000 runs."""
+    specs = [replace(spec_of("source_only"), seed=seed) for seed in range(3000)]
+    engine = LocalEngine(Store(tmp_path), ["cpu", "cpu"], execute=pretend)
+    peaks, start = [], time.perf_counter()
+    for number, _ in enumerate(engine.run(specs)):
+        if number in (2000, 5999):  # two events a run
+            peaks.append(int(Path("/proc/self/statm").read_text().split()[1]))
+    a_run = (time.perf_counter() - start) / len(specs)
+    assert peaks[1] < peaks[0] * 1.02
+    bare = seconds(lambda: [bare_record(tmp_path / "bare" / str(n)) for n in range(300)]) / 300
+    assert a_run / bare < 40
+
+
+def bare_record(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text("{}")
 
 
 def test_proxy_a_distance(benchmark: BenchmarkFixture) -> None:

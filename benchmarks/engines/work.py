@@ -1,0 +1,67 @@
+"""What every engine's worker does with one run."""
+
+import errno
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.grid import RunSpec
+from benchmarks.settings import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+Report = Callable[[Sequence[Mapping[str, float]]], None]
+Execute = Callable[[RunSpec, Path, str, Report], None]
+
+# A training frees and takes the same large blocks at each step. Giving them back to the system in between, in
+# small pages, costs 5% of a step of DANN. glibc alone reads this, when a process starts.
+ALLOCATOR = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824"
+    ":glibc.malloc.trim_threshold=1073741824"
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed: a line for people, and all of it."""
+
+    error: str
+    traceback: str
+
+
+def attempt(execute: Execute, spec: RunSpec, folder: Path, device: str, report: Report) -> Failure | None:
+    """Do a run in a folder; returns what went wrong, if anything.
+
+    Raises:
+        OSError: the disk is full, which is no fault of the run.
+    """
+    try:
+        execute(spec, folder, device, report)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        text = str(error) if isinstance(error, UserError | FloatingPointError) else _one_line(error)
+        return Failure(text, traceback.format_exc())
+    return None
+
+
+def train(spec: RunSpec, folder: Path, device: str, report: Report) -> None:
+    """Train and evaluate: what a run is, except in tests of engines."""
+    import torch  # here: a worker that does something else need not wait for it
+
+    from benchmarks.run import execute
+
+    execute(spec, folder, torch.device(device), report)
+
+
+def died(spec: RunSpec, times: int, how: str) -> Failure:
+    """A run that took its worker with it each time."""
+    text = f"it ended its worker process {times} times ({how})"
+    text += f"; if for want of memory, {spec.protocol.smaller_batches()}"
+    return Failure(text, text)
+
+
+def _one_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"

@@ -1,0 +1,103 @@
+"""kill -9 at random moments: after a restart the grid is complete, each run is there once, and whole."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.engines.local import LocalEngine
+from benchmarks.engines.work import Execute, train
+from benchmarks.grid import RunSpec
+from benchmarks.store import Store, load_records
+from tests.conftest import spec_of
+from tests.fakes import work_slowly
+
+DRIVER = """
+import json, sys
+from pathlib import Path
+from benchmarks.engines.local import LocalEngine
+from benchmarks.engines.work import train
+from benchmarks.grid import RunSpec
+from benchmarks.store import Store
+from tests.fakes import work_slowly
+
+if __name__ == "__main__":
+    specs = [RunSpec.from_dict(spec, spec["method"]) for spec in json.loads(Path(sys.argv[2]).read_text())]
+    engine = LocalEngine(Store(Path(sys.argv[1])), ["cpu", "cpu"], retries=1000, execute={execute})
+    print([event.error for event in engine.run(specs) if event.kind == "failed"])
+"""
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def run_killing(specs: list[RunSpec], store: Path, execute: Execute, kills: int, rng: random.Random) -> int:
+    """Do a grid with a driver that is started again until it is through; returns how many kills it took.
+
+    Each kill hits the driver or one of its workers, within the time that a few runs take.
+    """
+    listed, script = store.with_suffix(".json"), store.with_suffix(".py")
+    listed.write_text(json.dumps([spec.to_dict() for spec in specs]))
+    script.write_text(DRIVER.replace("{execute}", execute.__name__))
+    command = [sys.executable, str(script), str(store), str(listed)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = 0
+    while True:
+        driver = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        while driver.poll() is None:
+            time.sleep(rng.uniform(0, 0.6 if execute is work_slowly else 6))
+            workers = children(driver.pid)
+            if done < kills and workers and driver.poll() is None:
+                victim = rng.choice([driver.pid, *workers])
+                os.kill(victim, signal.SIGKILL)
+                done += 1
+                if victim == driver.pid:
+                    driver.wait()
+                    time.sleep(0.5)
+                    assert not any(running(worker) for worker in workers)  # they end with their driver
+        output, _ = driver.communicate()
+        if driver.returncode == 0:
+            assert output.strip() == "[]"
+            return done
+
+
+def contents(store: Store) -> dict[str, bytes]:
+    """What a store's records hold, but for clocks and provenance; half a folder would differ."""
+    files = (path for folder in store.record_folders() for path in folder.rglob("*") if path.is_file())
+    numbers = (path for path in files if path.name not in ("cost.json", "provenance.json", "validators.json"))
+    return {str(path.relative_to(store.root)): path.read_bytes() for path in numbers}
+
+
+def test_fifty_kills_of_a_fake_training(tmp_path: Path) -> None:
+    specs, rng, kills = [spec_of("source_only", seed=seed) for seed in range(40)], random.Random(0), 0
+    undisturbed = Store(tmp_path / "undisturbed")
+    list(LocalEngine(undisturbed, ["cpu"] * 4, execute=work_slowly).run(specs))
+    while kills < 50:
+        store = Store(tmp_path / f"after {kills}")
+        kills += run_killing(specs, store.root, work_slowly, 50 - kills, rng)
+        assert contents(store) == contents(undisturbed)
+        assert len(store.record_folders()) == len(specs)
+
+
+def test_three_kills_of_a_real_training(tmp_path: Path) -> None:
+    specs = [spec_of(method, seed=seed, steps=300) for seed in range(3) for method in ("dann", "adda")]
+    undisturbed, store = Store(tmp_path / "undisturbed"), Store(tmp_path / "killed")
+    list(LocalEngine(undisturbed, ["cpu"] * 2, execute=train).run(specs))
+    assert run_killing(specs, store.root, train, 3, random.Random(1)) == 3
+    assert contents(store) == contents(undisturbed)
+    assert len(load_records(store.root)) == len(specs)
