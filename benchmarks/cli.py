@@ -83,6 +83,9 @@ def parser() -> argparse.ArgumentParser:
 
     speed = commands.add_parser("speed", help="time training steps beside other libraries and the machine's limit")
     speed.add_argument("--methods", default="core", help="methods to time besides DANN; default core")
+    speed.add_argument(
+        "--backbone", default="lenet", help="lenet: on 28x28 digits (default); others on random 3x224x224 images"
+    )
     speed.add_argument("--peers", action="store_true", help="also time the libraries of the extra `peers`")
     speed.add_argument("--format", choices=("text", "markdown"), default="text")
     _device_flags(speed)

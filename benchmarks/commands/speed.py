@@ -24,15 +24,15 @@ def main(options: argparse.Namespace) -> int:
     device, *_ = devices_of(options)
     workers = options.jobs or (torch.get_num_threads() if device == "cpu" else 1)
     print(f"A training step on {machine(torch.device(device))}, PyTorch {torch.__version__}, ", end="")
-    print(f"{platform.system()}: LeNet, 28x28, 64 + 64 samples, SGD; medians of rounds in turns\n")
+    print(f"{platform.system()}: {options.backbone}, 64 + 64 samples, SGD; medians of rounds in turns\n")
     contestants = _side_by_side(device, workers, peers=options.peers)
-    times = race(contestants, device)
+    times = race(contestants, device, options.backbone)
     product = max(time.product * time.contestant.workers for time in times if time.contestant.threads == 1)
     limit = ["(its arithmetic as one matrix product)", workers, 1, times[0].flops / product * 1e3]
     _print("DANN", [*_rows(times), [*limit, times[0].flops / 1e9, 1.0]], options.format)
     names = [name for name in grid.method_names(options.methods) if not METHODS.info(name).reference]
     each = [Contestant(name, "suite", {"method": name}, workers=workers) for name in names]
-    _print("method", [row for one in each for row in _rows(race([one], device))], options.format)
+    _print("method", [row for one in each for row in _rows(race([one], device, options.backbone))], options.format)
     return 0
 
 

@@ -1,11 +1,13 @@
 """Training loops to be timed: this suite's, one by hand, and those of other libraries. All do the same work.
 
-The work is a step on digits/mnist5k-optdigits: LeNet of 20 and 50 filters on 28x28, a discriminator of 500 and
-500, batches of 64 and 64, SGD with Nesterov momentum. Each loop does a number of steps when called.
+The work is a step with batches of 64 and 64, SGD with Nesterov momentum and a discriminator of 500 and 500: of LeNet
+(20 and 50 filters) on digits/mnist5k-optdigits, or of another backbone on random images of 3x224x224. Each loop does a
+number of steps when called.
 """
 
 import warnings
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from torch.nn import functional as F
 from benchmarks.grid import plan
 from benchmarks.run import new_trainer
 from benchmarks.training import Trainer, prepare
-from datasets.base import load
+from datasets.base import Samples, Task, load
 from methods.networks.grl import reverse
 
 Loop = Callable[[int], None]
@@ -25,9 +27,9 @@ TASK = "digits/mnist5k-optdigits"
 STEPS = 20  # of a peer's epoch, and of one timing
 
 
-def suite(device: str, method: str = "dann", **protocol: Any) -> Loop:
+def suite(device: str, backbone: str, method: str = "dann", **protocol: Any) -> Loop:
     """Steps of the last stage of a method, as a run does them."""
-    trainer = _trainer(device, method, protocol)
+    trainer = _trainer(device, backbone, method, protocol)
     prepare(trainer.device, trainer.protocol)
     stage = trainer.stages[-1]
     if stage.begin:
@@ -41,9 +43,9 @@ def suite(device: str, method: str = "dann", **protocol: Any) -> Loop:
     return loop
 
 
-def by_hand(device: str) -> Loop:
+def by_hand(device: str, backbone: str) -> Loop:
     """DANN's forward, backward and update, and nothing else, on batches that lie ready."""
-    trainer = _trainer(device, "dann", {})
+    trainer = _trainer(device, backbone)
     prepare(trainer.device, trainer.protocol)
     stage = trainer.stages[0]
     trainer._enter(stage)
@@ -68,7 +70,7 @@ def by_hand(device: str) -> Loop:
     return loop
 
 
-def skada(device: str) -> Loop:
+def skada(device: str, backbone: str) -> Loop:
     """`skada.deep.DANN` with our networks. Its own domain classifier ends in a softmax over one output (0.6.0)."""
     from skada.deep import DANN
     from skada.deep.base import DeepDADataset
@@ -90,8 +92,8 @@ def skada(device: str) -> Loop:
         def forward(self, x: Tensor, sample_weight: Tensor | None = None) -> Tensor:
             return torch.sigmoid(self.net(GradientReversalLayer.apply(x, 1.0)))
 
-    encoder, head, discriminator = _networks(device)
-    source, y, target = _samples()
+    encoder, head, discriminator = _networks(device, backbone)
+    source, y, target = _samples(backbone)
     net = DANN(
         Classifier(),
         layer_name="encoder",
@@ -113,17 +115,17 @@ def skada(device: str) -> Loop:
     return lambda steps: _epochs(lambda: net.partial_fit(data, None), steps)
 
 
-def pytorch_adapt(device: str) -> Loop:
+def pytorch_adapt(device: str, backbone: str) -> Loop:
     """`pytorch_adapt.hooks.DANNHook` with our networks and the library's data loader."""
     from pytorch_adapt.datasets import CombinedSourceAndTargetDataset, SourceDataset, TargetDataset
     from pytorch_adapt.hooks import DANNHook
     from torch.utils.data import DataLoader, TensorDataset
 
-    encoder, head, discriminator = _networks(device)
+    encoder, head, discriminator = _networks(device, backbone)
     networks = {"G": encoder, "C": head, "D": discriminator}
     parameters = [p for net in networks.values() for p in net.parameters()]
     hook = DANNHook([torch.optim.SGD(parameters, lr=1e-3, momentum=0.9, nesterov=True)])
-    source, y, target = _samples()
+    source, y, target = _samples(backbone)
     unlabelled = TensorDataset(target, torch.zeros(len(target)))
     data = CombinedSourceAndTargetDataset(SourceDataset(TensorDataset(source, y)), TargetDataset(unlabelled))
     loader = DataLoader(data, batch_size=64, shuffle=True)
@@ -135,22 +137,35 @@ def pytorch_adapt(device: str) -> Loop:
     return lambda steps: _epochs(epoch, steps)
 
 
-def _trainer(device: str, method: str, protocol: Mapping[str, Any]) -> Trainer:
-    grid = plan("quick", [method], [TASK], [0], {"protocol": {"optimizer": "sgd", **protocol}})
-    spec, task = grid.specs[-1], load(TASK)
+def _trainer(
+    device: str, backbone: str, method: str = "dann", protocol: Mapping[str, Any] = MappingProxyType({})
+) -> Trainer:
+    overrides = {"protocol": {"optimizer": "sgd", "backbone": backbone, **protocol}}
+    spec, task = plan("quick", [method], [TASK], [0], overrides).specs[-1], _task(backbone)
     return new_trainer(spec, task, task.train_view(), torch.device(device))
 
 
-def _networks(device: str) -> tuple[nn.Module, nn.Module, nn.Module]:
+def _task(backbone: str) -> Task:
+    if backbone == "lenet":
+        return load(TASK)
+    rng = np.random.default_rng(0)
+    source, target = (
+        Samples(rng.integers(256, size=(320, 3, 224, 224), dtype=np.uint8), rng.integers(10, size=320))
+        for _ in "st"
+    )
+    return Task("random images", [str(label) for label in range(10)], [source], target)
+
+
+def _networks(device: str, backbone: str) -> tuple[nn.Module, nn.Module, nn.Module]:
     """As their users have them: in PyTorch's default memory format."""
-    method = _trainer(device, "dann", {}).method.to(memory_format=torch.contiguous_format)
+    method = _trainer(device, backbone).method.to(memory_format=torch.contiguous_format)
     warnings.simplefilter("ignore")
     return method.encoder, method.head, method.discriminator  # type: ignore[return-value]
 
 
-def _samples() -> tuple[Tensor, Tensor, Tensor]:
+def _samples(backbone: str) -> tuple[Tensor, Tensor, Tensor]:
     """Source images and labels and target images for one epoch."""
-    view = load(TASK).train_view()
+    view = _task(backbone).train_view()
     source, target = (
         torch.from_numpy(np.resize(x, (STEPS * 64, *x.shape[1:]))).float() / 127.5 - 1
         for x in (view.source.x, view.target_x)

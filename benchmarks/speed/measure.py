@@ -47,9 +47,11 @@ class Time:
     efficiency: float
 
 
-def race(contestants: Sequence[Contestant], device: str, rounds: int = ROUNDS) -> list[Time]:
+def race(contestants: Sequence[Contestant], device: str, backbone: str, rounds: int = ROUNDS) -> list[Time]:
     """Time all contestants, one after the other, in several rounds."""
-    seats = [[_Seat(contestant, device) for _ in range(contestant.workers)] for contestant in contestants]
+    seats = [
+        [_Seat(contestant, device, backbone) for _ in range(contestant.workers)] for contestant in contestants
+    ]
     try:
         for seat in (seat for group in seats for seat in group):
             seat.started.result()
@@ -77,9 +79,9 @@ def _lap(seats: Sequence["_Seat"]) -> tuple[float, float]:
 class _Seat:
     """A process that holds one loop. Ours starts as a worker of a grid does; a peer's as its user would."""
 
-    def __init__(self, contestant: Contestant, device: str) -> None:
+    def __init__(self, contestant: Contestant, device: str, backbone: str) -> None:
         self.pool = ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), _sit, (contestant, device, contestant.threads)
+            1, multiprocessing.get_context("spawn"), _sit, (contestant, device, backbone)
         )
         before = dict(os.environ)
         if contestant.loop == "suite":
@@ -95,9 +97,9 @@ class _Seat:
 _here: dict[str, Any] = {}
 
 
-def _sit(contestant: Contestant, device: str, threads: int) -> None:
-    _here.update(device=device, loop=getattr(loops, contestant.loop)(device, **contestant.arguments))
-    torch.set_num_threads(threads)
+def _sit(contestant: Contestant, device: str, backbone: str) -> None:
+    _here.update(device=device, loop=getattr(loops, contestant.loop)(device, backbone, **contestant.arguments))
+    torch.set_num_threads(contestant.threads)
 
 
 def _steps() -> float:
