@@ -1,8 +1,8 @@
 """Training loops to be timed: this suite's, one by hand, and those of other libraries. All do the same work.
 
-The work is a step with batches of 64 and 64, SGD with Nesterov momentum and a discriminator of 500 and 500: of LeNet
-(20 and 50 filters) on digits/mnist5k-optdigits, or of another backbone on random images of 3x224x224. Each loop does a
-number of steps when called.
+The work is a step with batches of 64 and 64, SGD with Nesterov momentum and a discriminator of 500 and 500: of
+LeNet (20 and 50 filters) on digits/mnist5k-optdigits, or of another backbone on random images of 3x224x224. Each loop
+does a number of steps when called.
 """
 
 import warnings
@@ -148,10 +148,9 @@ def _trainer(
 def _task(backbone: str) -> Task:
     if backbone == "lenet":
         return load(TASK)
-    rng = np.random.default_rng(0)
+    rng, shape = np.random.default_rng(0), (320, 3, 224, 224)
     source, target = (
-        Samples(rng.integers(256, size=(320, 3, 224, 224), dtype=np.uint8), rng.integers(10, size=320))
-        for _ in "st"
+        Samples(rng.integers(256, size=shape, dtype=np.uint8), rng.integers(10, size=320)) for _ in range(2)
     )
     return Task("random images", [str(label) for label in range(10)], [source], target)
 
