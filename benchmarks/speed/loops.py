@@ -1,8 +1,8 @@
 """Training loops to be timed: this suite's, one by hand, and those of other libraries. All do the same work.
 
 The work is a step with batches of 64 and 64, SGD with Nesterov momentum and a discriminator of 500 and 500: of
-LeNet (20 and 50 filters) on digits/mnist5k-optdigits, or of another backbone on random images of 3x224x224. Each loop
-does a number of steps when called.
+LeNet (20 and 50 filters) on digits/mnist5k-optdigits, or of another backbone on random images of 3x224x224. Each
+loop does a number of steps when called.
 """
 
 import warnings
