@@ -68,8 +68,10 @@ def run_killing(specs: list[RunSpec], store: Path, execute: Execute, kills: int,
                 done += 1
                 if victim == driver.pid:
                     driver.wait()
-                    time.sleep(0.5)
-                    assert not any(running(worker) for worker in workers)  # they end with their driver
+                    deadline = time.monotonic() + 20  # one that was just starting finds out when it has started
+                    while any(running(worker) for worker in workers):
+                        assert time.monotonic() < deadline
+                        time.sleep(0.05)
         output, _ = driver.communicate()
         if driver.returncode == 0:
             assert output.strip() == "[]"
