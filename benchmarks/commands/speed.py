@@ -17,7 +17,7 @@ from benchmarks.settings import UserError
 from benchmarks.speed.measure import Contestant, Time, race
 
 PEERS = {"skada": "skada", "pytorch_adapt": "pytorch-adapt"}  # a loop and module, and its name on the index
-HEADERS = ("workers", "threads", "ms a step", "GFLOP a step", "efficiency")
+HEADERS = ("workers", "threads", "ms a step", "ms in kernels", "GFLOP a step", "efficiency")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -30,8 +30,9 @@ def main(options: argparse.Namespace) -> int:
     groups = [contestants] if device == "cpu" else [[each] for each in contestants]
     times = [time for group in groups for time in race(group, device, options.backbone)]
     product = max(time.product * time.contestant.workers for time in times if time.contestant.threads == 1)
-    limit = ["(its arithmetic as one matrix product)", workers, 1, times[0].flops / product * 1e3]
-    _print("DANN", [*_rows(times), [*limit, times[0].flops / 1e9, 1.0]], options.format)
+    limit = times[0].flops / product * 1e3
+    row = ["(its arithmetic as one matrix product)", workers, 1, limit, limit, times[0].flops / 1e9, 1.0]
+    _print("DANN", [*_rows(times), row], options.format)
     names = [name for name in grid.method_names(options.methods) if not METHODS.info(name).reference]
     each = [Contestant(name, "suite", {"method": name}, workers=workers) for name in names]
     _print("method", [row for one in each for row in _rows(race([one], device, options.backbone))], options.format)
@@ -63,14 +64,16 @@ def _words(options: dict[str, object]) -> str:
 
 
 def _rows(times: Sequence[Time]) -> list[list[object]]:
+    """Cells under :data:`HEADERS`."""
     return [
-        [t.contestant.name, t.contestant.workers, t.contestant.threads, t.step * 1e3, t.flops / 1e9, t.efficiency]
+        [each.name, each.workers, each.threads, t.step * 1e3, t.kernels * 1e3, t.flops / 1e9, t.efficiency]
         for t in times
+        for each in [t.contestant]
     ]
 
 
 def _print(title: str, rows: list[list[object]], form: str) -> None:
     style = "github" if form == "markdown" else "simple"
-    digits = ("", "", "", ".2f", ".2f", ".2f")
+    digits = ("", "", "", ".1f", ".1f", ".2f", ".2f")
     print(tabulate(rows, [title, *HEADERS], tablefmt=style, floatfmt=digits), end="\n\n")
     sys.stdout.flush()

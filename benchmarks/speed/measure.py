@@ -1,7 +1,9 @@
 """Contestants in processes of their own, asked for some steps in turns, so that a busy minute hits all alike."""
 
+import math
 import multiprocessing
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -10,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.engines.work import ALLOCATOR
 from benchmarks.speed import loops
 
 ROUNDS = 7
+KERNELS = re.compile(r"^aten::(mkldnn_)?convolution|^aten::(mm|addmm|bmm|max_pool2d_with_indices)")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Time:
         flops: of one step, counted by PyTorch.
         product: FLOP a second of a matrix product in the same process at the same time.
         efficiency: the step's FLOP a second of one worker, as a share of that product's.
+        kernels: seconds of a step in convolutions, matrix products and poolings, which are PyTorch's and not a
+            loop's: no loop that calls them can be faster. NaN on a GPU.
     """
 
     contestant: Contestant
@@ -45,6 +51,7 @@ class Time:
     flops: float
     product: float
     efficiency: float
+    kernels: float
 
 
 def race(contestants: Sequence[Contestant], device: str, backbone: str, rounds: int = ROUNDS) -> list[Time]:
@@ -57,6 +64,7 @@ def race(contestants: Sequence[Contestant], device: str, backbone: str, rounds: 
             seat.started.result()
         laps = [[_lap(group) for group in seats] for _ in range(rounds)]
         flops = [group[0].ask(_flops).result() for group in seats]
+        kernels = [np.mean([f.result() for f in [seat.ask(_kernels) for seat in group]]) for group in seats]
     finally:
         for seat in (seat for group in seats for seat in group):
             seat.pool.shutdown()
@@ -64,8 +72,9 @@ def race(contestants: Sequence[Contestant], device: str, backbone: str, rounds: 
     for number, contestant in enumerate(contestants):
         step, product = np.array([lap[number] for lap in laps]).T
         efficiency = float(np.median(flops[number] / step / product))
-        per_step = float(np.median(step)) / contestant.workers
-        results.append(Time(contestant, per_step, flops[number], float(np.median(product)), efficiency))
+        each, workers = float(np.median(step)), contestant.workers
+        own = float(kernels[number]) / workers
+        results.append(Time(contestant, each / workers, flops[number], float(np.median(product)), efficiency, own))
     return results
 
 
@@ -113,6 +122,15 @@ def _flops() -> float:
     with FlopCounterMode(display=False) as counter:
         _here["loop"](loops.STEPS)
     return counter.get_total_flops() / loops.STEPS
+
+
+def _kernels() -> float:
+    if _here["device"] != "cpu":
+        return math.nan
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        _here["loop"](loops.STEPS)
+    times = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
+    return sum(time for name, time in times.items() if KERNELS.search(name)) / 1e6 / loops.STEPS
 
 
 def _product() -> float:
