@@ -188,6 +188,10 @@ def _check_early(options: argparse.Namespace) -> None:
     grid.method_names(getattr(options, "methods", None) or "")
     grid.parse_overrides(getattr(options, "set", []))
     grid.parse_search(getattr(options, "search", None), getattr(options, "grid", []))
+    if getattr(options, "engine", "ray") == "local":
+        for flag, default in (("ray_address", None), ("cpus_per_run", 1), ("gpus_per_run", 0)):
+            if getattr(options, flag) != default:
+                raise UserError(f"--{flag.replace('_', '-')} needs --engine ray")
     select = getattr(options, "select", None)
     if select and select not in SELECTABLE:
         raise UserError(f"--select: unknown validator {nearest(select, SELECTABLE)}")

@@ -34,7 +34,7 @@ def cluster() -> Iterator[object]:
 
 
 def test_a_failing_run_and_one_that_kills_its_worker_fail_alone(cluster: object, tmp_path: Path) -> None:
-    specs = [spec_of(method, seed=seed) for seed in (0, 1) for method in ("source_only", "dann")]
+    specs = [spec_of("source_only"), spec_of("dann", seed=1)]
     for execute, message in ((fail, "ValueError: no good"), (die_at_seed_1, "2 times")):
         store = Store(tmp_path / execute.__name__)
         events = list(RayEngine(store, cluster.address, execute=execute).run(specs))  # type: ignore[attr-defined]
@@ -58,7 +58,7 @@ def test_nothing_at_the_address_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_node_dies_and_the_numbers_are_those_of_the_local_engine(cluster: object, tmp_path: Path) -> None:
-    specs = [spec_of("dann", seed=seed, steps=400) for seed in range(8)]
+    specs = [spec_of("dann", seed=seed, steps=300) for seed in range(6)]
     local, remote = Store(tmp_path / "local"), Store(tmp_path / "ray")
     list(LocalEngine(local, ["cpu", "cpu"]).run(specs))
     finished = 0

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from benchmarks import grid
+from benchmarks.engines import Engine
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.ray import RayEngine
 from benchmarks.grid import Grid
@@ -96,7 +97,7 @@ def devices_of(options: argparse.Namespace) -> list[str]:
     return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen) * options.jobs_per_gpu)]
 
 
-def engine_of(options: argparse.Namespace, store: Store, *, fresh: bool = False) -> LocalEngine | RayEngine:
+def engine_of(options: argparse.Namespace, store: Store, *, fresh: bool = False) -> Engine:
     """What executes the runs of a command."""
     if options.engine == "local":
         return LocalEngine(store, devices_of(options), retries=options.retries, fresh=fresh)

@@ -15,6 +15,7 @@ from benchmarks.commands.common import (
     store_of,
     stored,
 )
+from benchmarks.engines import Engine
 from benchmarks.estimate import estimate_seconds
 from benchmarks.grid import Grid, RunSpec
 from benchmarks.progress import follow
@@ -32,16 +33,17 @@ def main(options: argparse.Namespace) -> int:
     if options.dry_run:
         _dry_run(planned, store, devices_of(options))
         return 0
-    ok = _execute(planned.specs, store, options)
+    engine = engine_of(options, store, fresh=options.fresh)
+    ok = _execute(planned.specs, store, engine, options)
     judges = [spec for spec in planned.reverse if store.predictions(spec).exists()]
-    ok = _execute(judges, store, options) and ok
+    ok = _execute(judges, store, engine, options) and ok
     report = report_of(planned, *stored(planned, store), options)
     print_report(report, options.format)
     _write(report, Path(planned.suite).stem, store)
     return 0 if ok else 1
 
 
-def _execute(specs: Sequence[RunSpec], store: Store, options: argparse.Namespace) -> bool:
+def _execute(specs: Sequence[RunSpec], store: Store, engine: Engine, options: argparse.Namespace) -> bool:
     """Do what is not done; returns whether every run of these is."""
     board = Board(options.tensorboard) if options.tensorboard else None
     done = [] if options.fresh else [spec for spec in specs if store.finished(spec)]
@@ -49,7 +51,6 @@ def _execute(specs: Sequence[RunSpec], store: Store, options: argparse.Namespace
     handled = {spec.run_id for spec in [*done, *skipped]}
     todo = [spec for spec in specs if spec.run_id not in handled]
     _tell_reused(store, done, skipped)
-    engine = engine_of(options, store, fresh=options.fresh)
     failures = follow(engine.run(todo), len(todo), board) if todo else []
     return not failures and not skipped
 

@@ -14,7 +14,9 @@ from benchmarks.commands.common import devices_of
 from benchmarks.provenance import machine
 from benchmarks.registry import METHODS
 from benchmarks.settings import UserError
+from benchmarks.speed.loops import task_of
 from benchmarks.speed.measure import Contestant, Time, race
+from methods.networks.backbones import build_backbone
 
 PEERS = {"skada": "skada", "pytorch_adapt": "pytorch-adapt"}  # a loop and module, and its name on the index
 HEADERS = ("workers", "threads", "ms a step", "ms in kernels", "GFLOP a step", "efficiency")
@@ -22,6 +24,7 @@ HEADERS = ("workers", "threads", "ms a step", "ms in kernels", "GFLOP a step", "
 
 def main(options: argparse.Namespace) -> int:
     devices = devices_of(options)
+    build_backbone(options.backbone, task_of(options.backbone).input_shape)  # a wrong one ends here, in words
     device, workers = devices[0], len(devices)
     print(f"A training step on {machine(torch.device(device))}, PyTorch {torch.__version__}, ", end="")
     print(f"{platform.system()}: {options.backbone}, 64 + 64 samples, SGD; medians of rounds in turns\n")

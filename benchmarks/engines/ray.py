@@ -50,8 +50,8 @@ class RayEngine:
 
     def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:
         """Do all runs and tell what happens. Closing the generator ends the workers; what is finished stays."""
-        self.store.create()
         self.ray = _connect(self.address)
+        self.store.create()
         task = self.ray.remote(
             num_cpus=self.cpus,
             num_gpus=self.gpus,

@@ -141,11 +141,12 @@ def _trainer(
     device: str, backbone: str, method: str = "dann", protocol: Mapping[str, Any] = MappingProxyType({})
 ) -> Trainer:
     overrides = {"protocol": {"optimizer": "sgd", "backbone": backbone, **protocol}}
-    spec, task = plan("quick", [method], [TASK], [0], overrides).specs[-1], _task(backbone)
+    spec, task = plan("quick", [method], [TASK], [0], overrides).specs[-1], task_of(backbone)
     return new_trainer(spec, task, task.train_view(), torch.device(device))
 
 
-def _task(backbone: str) -> Task:
+def task_of(backbone: str) -> Task:
+    """What a backbone is timed on."""
     if backbone == "lenet":
         return load(TASK)
     rng, shape = np.random.default_rng(0), (320, 3, 224, 224)
@@ -164,7 +165,7 @@ def _networks(device: str, backbone: str) -> tuple[nn.Module, nn.Module, nn.Modu
 
 def _samples(backbone: str) -> tuple[Tensor, Tensor, Tensor]:
     """Source images and labels and target images for one epoch."""
-    view = _task(backbone).train_view()
+    view = task_of(backbone).train_view()
     source, target = (
         torch.from_numpy(np.resize(x, (STEPS * 64, *x.shape[1:]))).float() / 127.5 - 1
         for x in (view.source.x, view.target_x)
