@@ -10,10 +10,11 @@ import json
 import os
 import re
 import shutil
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pandas as pd
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 
-FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "curves.json", "cost.json")
+FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.json")
 REQUIRED = {"run_id", "task", "method", "seed", "spec", "checkpoints"}  # columns of every .csv, old or new
 NESTED = ("spec", "checkpoints", "confusion")  # columns of records that are JSON in a .csv
 
@@ -181,15 +182,23 @@ def _compact(value: Any) -> str:
     return json.dumps(value if exact else rounded(value), sort_keys=True, separators=(",", ":"))
 
 
+def read_part(folder: Path, name: str) -> Any:
+    """One JSON file of a record.
+
+    Raises:
+        UserError: it is missing or broken.
+    """
+    try:
+        with open(f"{folder}/{name}", "rb") as file:  # a Path for each of many thousand files takes its time
+            return json.loads(file.read())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"the record {folder} has no readable {name} ({error}); delete that folder and run again"
+        ) from None
+
+
 def _load_folder(folder: Path) -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    for name in FILES:
-        try:
-            parts[name.removesuffix(".json")] = json.loads((folder / name).read_text())
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"the record {folder} has no readable {name} ({error}); delete that folder and run again"
-            ) from None
+    parts = {name.removesuffix(".json"): read_part(folder, name) for name in FILES}
     try:
         return _row(parts, folder)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
@@ -206,7 +215,8 @@ def _row(parts: dict[str, Any], folder: Path) -> dict[str, Any]:
     rows = [scores["checkpoints"], parts["oracle"]["checkpoints"]]
     last = {key: value for row in rows for key, value in row[-1].items() if key != "step"}
     rows += [validator_scores(folder)] * ("reverse_of" not in spec)
-    checkpoints = [dict(ChainMap(*same)) for same in zip(*rows, strict=True)]
+    # Of parts that hold the same name, the first counts.
+    checkpoints = [reduce(or_, reversed(same)) for same in zip(*rows, strict=True)]
     return {
         "run_id": spec.pop("run_id"),
         "task": spec["task"],

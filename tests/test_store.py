@@ -17,7 +17,7 @@ from benchmarks.store import FILES, Store, load_records, save_records
 from tests.conftest import CPU, spec_of
 
 SPECS = [spec_of("source_only"), spec_of("dann")]
-UNREAD = [("curves.json", "{}"), ("curves.json", "[]"), ("cost.json", "{}")]  # nothing is asked of these
+UNREAD = [("cost.json", "{}")]  # nothing is asked of it
 BROKEN = [pair for pair in product(FILES, [None, "", "{", "{}", "[]"]) if pair not in UNREAD]
 
 
@@ -69,6 +69,9 @@ def test_verify_finds_what_is_broken(copy: Store, capsys: pytest.CaptureFixture[
     assert "1 of 2 records are whole" in said
     path.unlink()
     assert "1 of 2 outputs are there" in verify(copy, capsys)[1]
+    (copy.folder(SPECS[1]) / "curves.json").write_text("{")
+    assert "no readable curves.json" in verify(copy, capsys)[1]
+    (copy.folder(SPECS[1]) / "curves.json").write_text("[]")
     spec = copy.folder(SPECS[1]) / "spec.json"
     spec.write_text(spec.read_text().replace('"seed": 0', '"seed": 7'))
     assert "its spec is not what its name says" in verify(copy, capsys)[1]

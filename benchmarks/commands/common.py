@@ -43,9 +43,9 @@ def stored(planned: Grid, store: Store) -> tuple[pd.DataFrame, dict[str, str]]:
     A record that cannot be read is told of, and counts as missing.
     """
     specs = [*planned.specs, *planned.reverse]
-    done = [spec for spec in specs if store.finished(spec)]
-    errors = {spec.run_id: store.failed(spec) for spec in specs if not store.finished(spec)}
-    records = load_records([store.folder(spec) for spec in done], broken=warn)
+    done = {spec.run_id: store.folder(spec) for spec in specs if store.finished(spec)}
+    errors = {spec.run_id: store.failed(spec) for spec in specs if spec.run_id not in done}
+    records = load_records(done.values(), broken=warn)
     return records, {run: text for run, text in errors.items() if text}
 
 

@@ -7,7 +7,7 @@ from benchmarks.commands.common import store_of
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
-from benchmarks.store import load_records
+from benchmarks.store import load_records, read_part
 
 
 def main(options: argparse.Namespace) -> int:
@@ -26,6 +26,7 @@ def _problem(folder: Path) -> str | None:
     """What is wrong with a record, or None."""
     try:
         record = load_records([folder]).iloc[0]
+        read_part(folder, "curves.json")
         spec = RunSpec.from_dict(record["spec"], variant="")
         outputs = sorted((folder / "outputs").glob("*.npz"))
         for path in outputs:

@@ -24,9 +24,9 @@ def validator_scores(record: Path) -> list[dict[str, Any]]:
 
     Scores that other code made are made again if the outputs are still there.
     """
-    path, outputs = record / FILE, sorted((record / "outputs").glob("*.npz"))
+    path = record / FILE
     kept = _kept(path)
-    if kept["code"] != _code() and outputs:
+    if kept["code"] != _code() and (outputs := sorted((record / "outputs").glob("*.npz"))):
         kept = {"code": _code(), "checkpoints": [_scores(file) for file in outputs]}
         _keep(path, kept)
     return [

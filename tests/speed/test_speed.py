@@ -3,7 +3,9 @@
 ``python -m pytest tests/speed --benchmark-enable`` prints them.
 """
 
+import json
 import math
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
 from benchmarks.grid import plan
 from benchmarks.report.table import build_report
 from benchmarks.run import execute, model_outputs
-from benchmarks.store import Store
+from benchmarks.store import FILES, Store, load_records
 from datasets.base import load
 from methods.losses.coral import coral
 from methods.losses.mmd import mk_mmd
@@ -94,6 +96,18 @@ def test_ten_thousand_trivial_runs_cost_little_and_keep_no_memory(tmp_path: Path
     assert peaks[1] < peaks[0] * 1.02
     bare = seconds(lambda: [bare_record(tmp_path / "bare" / str(n)) for n in range(300)]) / 300
     assert a_run / bare < 40
+
+
+def test_reading_many_records_takes_little_more_than_their_files(tmp_path: Path) -> None:
+    store, spec = Store(tmp_path), spec_of("source_only")
+    list(LocalEngine(store, ["cpu"]).run([spec]))
+    folders = [store.folder(replace(spec, seed=seed)) for seed in range(1, 300)]
+    for folder in folders:
+        shutil.copytree(store.folder(spec), folder)
+    bare = min(
+        seconds(lambda: [json.loads((f / name).read_bytes()) for f in folders for name in FILES]) for _ in "123"
+    )
+    assert min(seconds(lambda: load_records(folders)) for _ in "123") / bare < 6
 
 
 def bare_record(folder: Path) -> None:
