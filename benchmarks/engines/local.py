@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
 from benchmarks.engines.events import Event
@@ -115,7 +116,8 @@ class _Worker:
 
     def begin(self, spec: RunSpec) -> RunSpec:
         self.spec = spec
-        self.connection.send(spec)
+        with suppress(BrokenPipeError):  # it has died while it had nothing to do: its line says so next
+            self.connection.send(spec)
         return spec
 
     def end(self) -> None:
