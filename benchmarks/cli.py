@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 fine, 1 runs or checks failed, 2 wrong use, 130 interrupted."""
     try:
         options = parser().parse_args(arguments)
+        if getattr(options, "data_dir", None):
+            os.environ["BENCHMARKS_DATA"] = str(options.data_dir.absolute())  # for workers too
         _check_early(options)
         return importlib.import_module(f"benchmarks.commands.{options.command}").main(options)
     except UserError as error:
@@ -81,6 +83,11 @@ def parser() -> argparse.ArgumentParser:
     _store_flag(store)
     store.set_defaults(command="store")
 
+    data = commands.add_parser("data", help="which data sets are there, and how to get the others")
+    data.add_argument("action", choices=("check",), help="check: read every file of every data set")
+    _data_flag(data)
+    data.set_defaults(command="data")
+
     speed = commands.add_parser("speed", help="time training steps beside other libraries and the machine's limit")
     speed.add_argument("--methods", default="core", help="methods to time besides DANN; default core")
     speed.add_argument(
@@ -136,6 +143,7 @@ def _grid_flags(command: argparse.ArgumentParser, methods: str | None) -> None:
 
 def _run_flags(command: argparse.ArgumentParser) -> None:
     _device_flags(command)
+    _data_flag(command)
     command.add_argument("--retries", type=_number, default=1, help="of a run whose worker dies; default 1")
     command.add_argument("--engine", choices=("local", "ray"), default="local", help="default local")
     ray = "with --engine ray: "
@@ -153,6 +161,10 @@ def _device_flags(command: argparse.ArgumentParser) -> None:
         "--jobs-per-gpu", type=_count, default=1, metavar="N", help="runs that share a GPU; default 1"
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, or cuda:0,1; default auto")
+
+
+def _data_flag(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data-dir", type=Path, help="folder of data sets; default $BENCHMARKS_DATA")
 
 
 def _store_flag(command: argparse.ArgumentParser) -> None:

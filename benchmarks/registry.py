@@ -36,12 +36,28 @@ class MethodInfo:
 
 
 @dataclass(frozen=True)
+class DataFile:
+    """A file in the data directory: its path there, and the sha256 that it must have."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
-    """``version`` is part of every run's identity: raise it when samples, splits or defaults change."""
+    """What a user wants to know of a data set.
+
+    Attributes:
+        version: part of every run's identity: raise it when samples, splits or defaults change.
+        files: what it reads from the data directory.
+        get: how to get them.
+    """
 
     version: int
     summary: str
     licence: str
+    files: tuple[DataFile, ...] = ()
+    get: str = ""
 
 
 class Registry(Generic[T, Info]):

@@ -30,6 +30,9 @@ def test_a_task_loads_with_its_classes_and_splits(name: str) -> None:
         assert labelled.x.shape[1:] == task.input_shape == train.target_x.shape[1:]
 
 
+REPEATED = {"amazon": 152}  # rows that are in the published training and test files of a domain
+
+
 def rows(x: np.ndarray) -> set[bytes]:
     return {row.tobytes() for row in x}
 
@@ -43,7 +46,7 @@ def test_no_sample_is_on_two_sides(name: str) -> None:
     sets = [rows(part) for part in parts]
     for i, a in enumerate(sets):
         for b in sets[i + 1 :]:
-            assert not a & b
+            assert len(a & b) <= REPEATED.get(name.partition("/")[0], 0)
 
 
 @pytest.mark.parametrize("name", TASKS)

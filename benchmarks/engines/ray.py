@@ -56,7 +56,7 @@ class RayEngine:
             num_cpus=self.cpus,
             num_gpus=self.gpus,
             max_retries=self.retries,
-            runtime_env={"env_vars": ALLOCATOR},
+            runtime_env={"env_vars": {**ALLOCATOR, **_data_directory()}},
         )(_work)
         waiting = deque(specs)
         self.running: dict[Any, tuple[RunSpec, Path, ExitStack]] = {}
@@ -138,6 +138,11 @@ class RayEngine:
         from benchmarks.provenance import code_digest
 
         return code_digest(spec.method, spec.family)
+
+
+def _data_directory() -> dict[str, str]:
+    """Where nodes look for data sets: where the driver does."""
+    return {name: value for name, value in os.environ.items() if name == "BENCHMARKS_DATA"}
 
 
 def _work(execute: Execute, spec: RunSpec, inputs: Files, code: str, gpu: bool) -> Files | Failure:

@@ -57,10 +57,12 @@ def test_the_cost_of_a_loss_grows_as_its_formula_says(loss: object, in_batch: in
         return min(seconds(lambda: torch.autograd.grad(loss(source, target), source)) for _ in range(5))  # type: ignore[operator]
 
     torch.set_num_threads(1)
-    batch, size = (512, 512)
+    batch, size = (256, 256)
     start = cost(batch, size)
-    assert math.log(cost(4 * batch, size) / start, 4) < in_batch + 0.5
-    assert math.log(cost(batch, 4 * size) / start, 4) < in_size + 0.5
+    assert (
+        math.log(cost(4 * batch, size) / start, 4) < in_batch + 0.75
+    )  # leaving the caches costs too; one power more would be seen
+    assert math.log(cost(batch, 4 * size) / start, 4) < in_size + 0.75
 
 
 def test_run(benchmark: BenchmarkFixture, tmp_path: Path) -> None:

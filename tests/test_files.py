@@ -1,0 +1,79 @@
+"""Files in the data directory: missing or broken ones end with one clear error, and `data check` tells."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.settings import UserError
+from datasets import files
+from datasets.base import DomainFamily
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFile:
+    """A small archive that is what it should be."""
+    monkeypatch.setenv(files.VARIABLE, str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    np.savez(tmp_path / "mine" / "data.npz", x=np.arange(1000))
+    return DataFile("mine/data.npz", hashlib.sha256((tmp_path / "mine" / "data.npz").read_bytes()).hexdigest())
+
+
+def test_a_whole_file_is_read(file: DataFile) -> None:
+    assert files.state(file) == "present"
+    assert files.arrays(file)["x"].sum() == 499500
+
+
+def test_a_missing_file_says_where_it_should_be(file: DataFile, tmp_path: Path) -> None:
+    (tmp_path / file.path).unlink()
+    with pytest.raises(UserError, match=r"mine/data.npz is missing; `data check`"):
+        files.arrays(file)
+
+
+def test_without_a_directory_the_error_says_how(file: DataFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(files.VARIABLE)
+    with pytest.raises(UserError, match=r"--data-dir or \$BENCHMARKS_DATA"):
+        files.arrays(file)
+
+
+@pytest.mark.parametrize("change", [lambda b: b[:-10], lambda b: b"", lambda b: b[:50] + b"x" + b[51:]])
+def test_a_truncated_or_changed_file_is_refused(file: DataFile, tmp_path: Path, change: object) -> None:
+    path = tmp_path / file.path
+    path.write_bytes(change(path.read_bytes()))  # type: ignore[operator]
+    assert files.state(file) == "corrupt"
+    with pytest.raises(UserError, match="truncated, or another file"):
+        files.arrays(file)
+
+
+def test_check_lists_every_data_set_and_is_red_for_a_corrupt_one(
+    file: DataFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = DatasetInfo(version=1, summary="an example", licence="none", files=(file,), get="make it")
+    DATASETS.register("mine", info)(type("Mine", (DomainFamily,), {"__module__": __name__}))
+    try:
+        assert main(["data", "check", "--data-dir", str(tmp_path)]) == 0
+        said = capsys.readouterr().out
+        assert all(f"\n{name}: " in said for name in DATASETS.names())
+        assert f"present  mine/data.npz, 0.0 MB, sha256 {file.sha256}" in said
+        (tmp_path / file.path).write_bytes(b"?")
+        assert main(["data", "check", "--data-dir", str(tmp_path)]) == 1
+        assert "corrupt  mine/data.npz" in capsys.readouterr().out
+        (tmp_path / file.path).unlink()
+        assert main(["data", "check", "--data-dir", str(tmp_path)]) == 0
+        said = capsys.readouterr().out
+        assert "missing  mine/data.npz" in said
+        assert "get it: make it" in said
+    finally:
+        DATASETS.remove("mine")
+
+
+def test_a_task_whose_files_are_missing_is_one_clear_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(files.VARIABLE, raising=False)
+    arguments = ["run", "--tasks", "amazon/books-dvd", "--methods", "coral", "--dry-run", "--store", str(tmp_path)]
+    assert main(arguments) == 2
+    assert "error: AmazonReviews/amazon_reviews_msda5000.npz is needed" in capsys.readouterr().err
