@@ -9,7 +9,7 @@ import pytest
 from benchmarks.cli import main
 from benchmarks.registry import DATASETS, DataFile, DatasetInfo
 from benchmarks.settings import UserError
-from datasets import files
+from datasets import amazon, files
 from datasets.base import DomainFamily
 
 
@@ -74,6 +74,7 @@ def test_a_task_whose_files_are_missing_is_one_clear_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(files.VARIABLE, raising=False)
+    amazon._archive.cache_clear()
     arguments = ["run", "--tasks", "amazon/books-dvd", "--methods", "coral", "--dry-run", "--store", str(tmp_path)]
     assert main(arguments) == 2
     assert "error: AmazonReviews/amazon_reviews_msda5000.npz is needed" in capsys.readouterr().err

@@ -73,7 +73,7 @@ def test_run(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_grid(benchmark: BenchmarkFixture, tmp_path: Path, workers: int) -> None:
     """Four small runs; a worker's start is part of it."""
-    specs = [spec_of("dann", seed=seed, steps=500) for seed in range(4)]
+    specs = [spec_of("dann", seed=seed, steps=50) for seed in range(4)]
     engine = LocalEngine(Store(tmp_path), ["cpu"] * workers)
     benchmark.pedantic(lambda: list(engine.run(specs)), rounds=1)
 
