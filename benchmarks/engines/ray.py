@@ -183,7 +183,8 @@ def _connect(address: str | None) -> Any:
         else:
             ray.init("local", include_dashboard=False, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UserError(f"Ray: {str(error).splitlines()[0]}") from None
+        hint = "a cluster that asks for a token needs RAY_AUTH_MODE=token here and that token in ~/.ray/auth_token"
+        raise UserError(f"Ray: {str(error).splitlines()[0]} ({hint})") from None
     return ray
 
 
