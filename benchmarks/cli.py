@@ -148,9 +148,9 @@ def _run_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--engine", choices=("local", "ray"), default="local", help="default local")
     ray = "with --engine ray: "
     command.add_argument("--ray-address", metavar="ADDRESS", help=f"{ray}a cluster; default: one on this machine")
-    command.add_argument("--cpus-per-run", type=float, default=1, metavar="N", help=f"{ray}default 1")
+    command.add_argument("--cpus-per-run", type=_amount, default=1, metavar="N", help=f"{ray}default 1")
     command.add_argument(
-        "--gpus-per-run", type=float, default=0, metavar="N", help=f"{ray}such as 0.25; default 0"
+        "--gpus-per-run", type=_amount, default=0, metavar="N", help=f"{ray}such as 0.25; default 0"
     )
     _store_flag(command)
 
@@ -179,6 +179,16 @@ def _table_flags(command: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="more tables, by commas: statistics, validators, bound, confusion, classes, cost, or any metric",
     )
+
+
+def _amount(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 < amount < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return amount
 
 
 def _number(text: str) -> int:

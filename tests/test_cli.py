@@ -87,6 +87,8 @@ WRONG_SETTINGS = [
     (["run", "--device", "cuda:99"], "CUDA devices"),
     (["run", "--ray-address", "head:6379"], "needs --engine ray"),
     (["run", "--retries", "-1"], "not a whole number"),
+    (["run", "--engine", "ray", "--cpus-per-run", "-1"], "not a number above 0"),
+    (["run", "--engine", "ray", "--gpus-per-run", "nan"], "not a number above 0"),
     (["speed", "--backbone", "lenet5"], "unknown backbone"),
     (["check", "--baseline", "nope", "--suite", "quick"], "unknown baseline"),
     (["table", "--records", "/nowhere.csv"], "not a file of records"),

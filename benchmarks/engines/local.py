@@ -12,12 +12,10 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
 from benchmarks.engines.events import Event
-from benchmarks.engines.work import ALLOCATOR, Execute, attempt, died, train
+from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, attempt, died, train
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 from benchmarks.store import Busy, Store
-
-BUSY_WAIT = 1.0  # seconds before a run that another process holds is looked at again
 
 
 class LocalEngine:

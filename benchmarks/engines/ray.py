@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.engines.events import Event
-from benchmarks.engines.work import ALLOCATOR, Execute, Failure, attempt, died, train
+from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, Failure, attempt, died, train
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 from benchmarks.store import Busy, Store
-
-BUSY_WAIT = 1.0  # seconds before a run that another process holds is looked at again
 
 Files = dict[str, bytes]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 
+BUSY_WAIT = 1.0  # seconds before a run that another process holds is looked at again
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 Report = Callable[[Sequence[Mapping[str, float]]], None]

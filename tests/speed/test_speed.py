@@ -59,9 +59,8 @@ def test_the_cost_of_a_loss_grows_as_its_formula_says(loss: object, in_batch: in
     torch.set_num_threads(1)
     batch, size = (256, 256)
     start = cost(batch, size)
-    assert (
-        math.log(cost(4 * batch, size) / start, 4) < in_batch + 0.75
-    )  # leaving the caches costs too; one power more would be seen
+    # Leaving the caches costs too; one power more would be seen.
+    assert math.log(cost(4 * batch, size) / start, 4) < in_batch + 0.75
     assert math.log(cost(batch, 4 * size) / start, 4) < in_size + 0.75
 
 
@@ -86,7 +85,7 @@ def test_evaluation(benchmark: BenchmarkFixture) -> None:
     benchmark.pedantic(lambda: scores.evaluate(model_outputs(trainer, inputs, last=False)), rounds=2)
 
 
-def test_ten_thousand_trivial_runs_cost_little_and_keep_no_memory(tmp_path: Path) -> None:
+def test_thousands_of_trivial_runs_cost_little_and_keep_no_memory(tmp_path: Path) -> None:
     """Overhead against the time that a bare write of as many files takes; memory against that of 1,000 runs."""
     specs = [replace(spec_of("source_only"), seed=seed) for seed in range(3000)]
     engine = LocalEngine(Store(tmp_path), ["cpu", "cpu"], execute=pretend)
