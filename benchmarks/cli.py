@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import grid
 from benchmarks.evaluation import SELECTABLE
+from benchmarks.protocol import StepsScale
 from benchmarks.settings import UserError, nearest, split
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
@@ -46,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     run = commands.add_parser("run", help="run a seeded grid and print its table")
-    _grid_flags(run, methods="core")
+    _grid_flags(run, default="the suite's")
     _run_flags(run)
     run.add_argument("--dry-run", action="store_true", help="print the grid and an estimate of its time")
     run.add_argument("--fresh", action="store_true", help="do runs again that have a record")
@@ -56,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     run.set_defaults(command="run")
 
     table = commands.add_parser("table", help="print the table of stored records; never trains")
-    _grid_flags(table, methods=None)
+    _grid_flags(table, default="all found")
     table.add_argument("--records", type=Path, metavar="PATH", help="a store or a .csv of records, not --store")
     table.add_argument("--save-records", type=Path, metavar="CSV", help="also write the records, a line a run")
     table.add_argument("--figure", type=Path, metavar="PATH", help="also draw it (.png, .svg or .pdf)")
@@ -104,12 +105,11 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def _grid_flags(command: argparse.ArgumentParser, methods: str | None) -> None:
+def _grid_flags(command: argparse.ArgumentParser, default: str) -> None:
     groups = ", ".join(grid.GROUPS)
     command.add_argument(
         "--methods",
-        default=methods,
-        help=f"names and groups ({groups}, all), by commas; default {methods or 'all found'}",
+        help=f"names and groups ({groups}, all), by commas; default: {default}",
     )
     command.add_argument("--suite", default="quick", help="a suite's name or .toml file; default quick")
     command.add_argument("--tasks", help="these instead of the suite's, by commas: toys/moons?rotation=50")
@@ -120,6 +120,11 @@ def _grid_flags(command: argparse.ArgumentParser, methods: str | None) -> None:
         default=[],
         metavar="OWNER.NAME=VALUE",
         help="dann.gamma=5 or protocol.steps=100",
+    )
+    command.add_argument(
+        "--steps-scale",
+        metavar="HOW:FACTOR",
+        help="more or fewer steps: truncate:0.3 keeps schedules in steps, compress:0.3 squeezes them too",
     )
     command.add_argument(
         "--search",
@@ -210,6 +215,8 @@ def _check_early(options: argparse.Namespace) -> None:
     grid.method_names(getattr(options, "methods", None) or "")
     grid.parse_overrides(getattr(options, "set", []))
     grid.parse_search(getattr(options, "search", None), getattr(options, "grid", []))
+    if getattr(options, "steps_scale", None):
+        StepsScale.parse(options.steps_scale)
     if getattr(options, "engine", "ray") == "local":
         for flag, default in (("ray_address", None), ("cpus_per_run", 1), ("gpus_per_run", 0)):
             if getattr(options, flag) != default:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from benchmarks.protocol import Protocol
+from benchmarks.protocol import Protocol, StepsScale
 from benchmarks.registry import DATASETS, METHODS
 from benchmarks.search import Search, configurations
 from benchmarks.settings import Settings, UserError, format_query, nearest, split
@@ -22,6 +23,7 @@ BASELINE = "source_only"
 GROUPS = {
     "core": ("source_only", "reweighting", "dan", "coral", "dann", "adda", "cdan", "cdan_e"),
     "references": ("target_only", "joint", "majority"),
+    "shallow": ("nearest_neighbour", "svm", "coral_svm"),
 }
 
 
@@ -32,7 +34,7 @@ class RunSpec:
     Attributes:
         task: the short name; ``data`` has the options in full and the data set's version.
         params: all resolved hyper-parameters of the method.
-        variant: the method's name, with those hyper-parameters that were set other than their defaults: a row of
+        variant: the method's name, with those hyper-parameters that were set other than the suite's: a row of
             a table. A search tries several configurations of it; number 0 is the variant itself.
         reverse_of: the run whose predictions on the target are this one's labels, with the domains swapped.
     """
@@ -92,9 +94,18 @@ class SuiteTask(Settings):
 class Suite(Settings):
     """A named set of tasks under one protocol (``benchmarks/suites/*.toml``, or any TOML file)."""
 
-    kind: Literal["fair"] = Field(description="fair: one protocol for all methods, so they may be ranked")
+    kind: Literal["fair", "paper"] = Field(
+        description="fair: one protocol for all methods, so they may be ranked; paper: a paper's own "
+        "settings, to be compared with that paper"
+    )
     description: str = ""
+    sources: tuple[str, ...] = Field((), description="where its settings come from")
     seeds: int = Field(3, ge=1)
+    default_methods: str = Field("core", description="what `run` does where --methods is silent")
+    select: str = Field("", description="the validator that chooses its numbers; none: the last step")
+    grid: dict[str, dict[str, tuple[str, ...]]] = Field(
+        {}, description="values to combine and choose from, by method and setting"
+    )
     protocol: dict[str, Any] = Field({}, description="for all tasks")
     methods: dict[str, dict[str, Any]] = Field({}, description="hyper-parameters other than the defaults")
     task: tuple[SuiteTask, ...]
@@ -115,12 +126,14 @@ class Grid:
 
     Attributes:
         reverse: runs that judge others by reverse validation; each needs its own done first.
+        ranked: whether its methods may be ranked: they share one protocol.
     """
 
     suite: str
     specs: list[RunSpec]
     not_applicable: list[NotApplicable]
     reverse: list[RunSpec] = field(default_factory=list)
+    ranked: bool = True
 
 
 def suite_names() -> list[str]:
@@ -191,6 +204,7 @@ def plan(
     search: Search = Search(),  # noqa: B008 (it is frozen)
     *,
     reverse: bool = False,
+    scale: StepsScale | None = None,
 ) -> Grid:
     """All runs of a command.
 
@@ -201,13 +215,14 @@ def plan(
         overrides: settings by method name or ``protocol``.
         search: further configurations of each method; references keep to their own.
         reverse: also plan the runs of reverse validation.
+        scale: another number of steps than the suite's.
 
     Raises:
         UserError: anything in it that does not exist or does not fit.
     """
     overrides = overrides or {}
     settings = load_suite(suite)
-    protocols = _protocols(suite, settings, tasks, overrides.get("protocol", {}))
+    protocols = _protocols(suite, settings, tasks, overrides.get("protocol", {}), scale)
     for owner in settings.methods:
         METHODS.check(owner)
     for owner in [*overrides, *search.grid]:
@@ -216,20 +231,27 @@ def plan(
     seeds = range(settings.seeds) if seeds is None else seeds
     specs, missing = [], []
     for task, (data, protocol, classes) in protocols.items():
-        tries = []
+        configured = []
         for method in methods:
             cls = METHODS.get(method)
-            values = {**settings.methods.get(method, {}), **overrides.get(method, {})}
-            params = cls.settings.parse(values, method)
-            variant = format_query(method, params.changed())
+            usual = cls.settings.parse(settings.methods.get(method, {}), method)
+            params = usual.replace(overrides.get(method, {}), method)
+            variant = format_query(method, params.changed(usual))
             if reason := cls.unsupported(classes, protocol):
                 missing.append(NotApplicable(task, variant, reason))
                 continue
             first = RunSpec(task, data, method, params.model_dump(mode="json"), protocol, 0, variant)
-            tries += _configured(first, params, search)
-        specs += [replace(each, seed=seed) for seed in seeds for each in tries]
-    judges = [spec.reversed() for spec in specs if reverse and not METHODS.info(spec.method).reference]
-    return Grid(suite, specs, missing, judges)
+            configured += _configured(first, params, search)
+        specs += [replace(each, seed=seed) for seed in seeds for each in configured]
+    tries = Counter((spec.variant, spec.task, spec.seed) for spec in specs)
+    judges = [
+        spec.reversed()
+        for spec in specs
+        # One candidate needs no judge.
+        if reverse and tries[spec.variant, spec.task, spec.seed] * spec.protocol.checkpoints > 1
+        if not METHODS.info(spec.method).reference
+    ]
+    return Grid(suite, specs, missing, judges, settings.kind == "fair")
 
 
 def _configured(spec: RunSpec, params: Settings, search: Search) -> list[RunSpec]:
@@ -244,7 +266,7 @@ def _configured(spec: RunSpec, params: Settings, search: Search) -> list[RunSpec
 
 
 def _protocols(
-    name: str, suite: Suite, tasks: Sequence[str], override: Mapping[str, Any]
+    name: str, suite: Suite, tasks: Sequence[str], override: Mapping[str, Any], scale: StepsScale | None
 ) -> dict[str, tuple[dict[str, Any], Protocol, int]]:
     """Task name to its data's identity, its resolved protocol and its number of classes."""
     from datasets.base import resolve
@@ -258,7 +280,8 @@ def _protocols(
         base = Protocol.parse({**suite.protocol, **own}, f"suite {name!r}, protocol of {spec.name}")
         data = {"options": dict(spec.options), "version": spec.version}
         classes = len(family.classes(spec.task))
-        resolved[spec.name] = (data, base.replace(override, "protocol"), classes)
+        protocol = base.replace(override, "protocol")
+        resolved[spec.name] = (data, protocol.scaled(scale) if scale else protocol, classes)
     return resolved
 
 

@@ -1,10 +1,44 @@
 """The budget and conditions that every method of a table shares."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field
 
-from benchmarks.settings import Settings
+from benchmarks.settings import Settings, UserError
+
+LATER = (
+    "compile",
+    "deterministic",
+    "discriminator_dropout",
+    "momentum",
+    "decay",
+    "decay_steps",
+    "horizon",
+    "stopping",
+    "augmentation",
+)
+
+
+@dataclass(frozen=True)
+class StepsScale:
+    """``truncate:0.3``: how many steps more or fewer, and what becomes of the schedules."""
+
+    schedules: Literal["truncate", "compress"]
+    factor: float
+
+    @classmethod
+    def parse(cls, text: str) -> "StepsScale":
+        schedules, _, number = text.partition(":")
+        try:
+            factor = float(number)
+        except ValueError:
+            factor = 0.0
+        if schedules not in ("truncate", "compress") or not 0 < factor < float("inf"):
+            raise UserError(
+                f"--steps-scale {text!r}: expected truncate:FACTOR or compress:FACTOR, as truncate:0.3"
+            )
+        return cls(schedules, factor)  # type: ignore[arg-type]
 
 
 class Protocol(Settings):
@@ -13,22 +47,38 @@ class Protocol(Settings):
     backbone: str = Field("mlp", description="name?key=value; see `list backbones`")
     head_layers: tuple[int, ...] = Field((), description="hidden sizes of the classifier head")
     discriminator_layers: tuple[int, ...] = Field((500, 500), description="hidden sizes of discriminators")
-    optimizer: Literal["adam", "sgd"] = Field("adam", description="sgd has Nesterov momentum 0.9")
+    discriminator_dropout: float = Field(0.0, ge=0, lt=1, description="between the layers of discriminators")
+    optimizer: Literal["adam", "sgd", "adagrad"] = "adam"
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd, by Nesterov's rule")
     lr_backbone: float = Field(1e-3, gt=0, description="learning rate of encoders")
     lr_new: float = Field(1e-3, gt=0, description="learning rate of heads")
     lr_adversary: float = Field(1e-3, gt=0, description="learning rate of discriminators and critics")
     lr_finetune: float = Field(0.1, gt=0, description="factor for stages that start from a trained encoder")
     weight_decay: float = Field(5e-4, ge=0)
-    schedule: Literal["constant", "inverse"] = Field(
+    schedule: Literal["constant", "inverse", "steps"] = Field(
         "inverse",
-        description="inverse: lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2)",
+        description="inverse: lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2); "
+        "steps: times `decay` every `decay_steps`",
     )
+    decay: float = Field(0.5, gt=0, le=1, description="factor of the schedule `steps`")
+    decay_steps: int = Field(1000, ge=1, description="steps of a stage between two decays")
     steps: int = Field(500, ge=1, description="drawn pairs of batches; stages share them")
+    horizon: int | None = Field(
+        None, ge=1, description="steps over which progress, and so λ and `inverse`, go from 0 to 1; default: steps"
+    )
+    stopping: Literal["last", "source_val"] = Field(
+        "last",
+        description="the model kept: of the last step, or of the epoch of the last stage with the best "
+        "accuracy on the source's validation samples, the first of equals",
+    )
     source_batch: int = Field(64, ge=2)
     target_batch: int = Field(64, ge=2)
     forward: Literal["joint", "separate"] = Field("joint", description="the two domains through the encoder")
     scoring: Literal["inductive", "transductive"] = Field(
         "inductive", description="target samples scored: unseen ones, or those used unlabelled in training"
+    )
+    augmentation: Literal["none", "standard"] = Field(
+        "none", description="of images read from files; standard: random resized crop and horizontal flip"
     )
     checkpoints: int = Field(10, ge=1, description="evenly spaced; the last is the last step")
     precision: Literal["float32", "float64", "bfloat16"] = Field(
@@ -42,8 +92,20 @@ class Protocol(Settings):
     def identity(self) -> dict[str, Any]:
         """What a run's id hashes. Fields that came after the first records count only where they are set."""
         values = self.model_dump(mode="json")
-        later = {name: Protocol.model_fields[name].default for name in ("compile", "deterministic")}
-        return {name: value for name, value in values.items() if name not in later or value != later[name]}
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in LATER or value != Protocol.model_fields[name].default
+        }
+
+    def scaled(self, scale: StepsScale) -> "Protocol":
+        """With another number of steps: schedules as they were and cut short, or squeezed with them."""
+        steps = max(1, round(self.steps * scale.factor))
+        if scale.schedules == "truncate":
+            return self.model_copy(update={"steps": steps, "horizon": self.horizon or self.steps})
+        horizon = self.horizon and max(1, round(self.horizon * scale.factor))
+        decay_steps = max(1, round(self.decay_steps * scale.factor))
+        return self.model_copy(update={"steps": steps, "horizon": horizon, "decay_steps": decay_steps})
 
     def checkpoint_steps(self) -> list[int]:
         """Numbers of finished steps at which outputs are saved."""

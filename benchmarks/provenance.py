@@ -1,25 +1,31 @@
 """What stands beside a run's identity: which code and packages made it."""
 
+import ast
 import hashlib
-import inspect
 import platform
 import subprocess
 import time
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.grid import RunSpec
 from benchmarks.registry import DATASETS, METHODS
+from benchmarks.settings import parse_query
 
+OWN = ("methods", "datasets")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
 HARNESS = (
     "benchmarks.run",
     "benchmarks.training",
     "benchmarks.signals",
+    "benchmarks.streaming",
     "benchmarks.randomness",
     "benchmarks.evaluation.outputs",
     "benchmarks.evaluation.scores",
@@ -29,10 +35,10 @@ HARNESS = (
 )
 
 
-def provenance(method: str, family: str, device: torch.device, started: float) -> dict[str, Any]:
+def provenance(spec: RunSpec, device: torch.device, started: float) -> dict[str, Any]:
     """All of it: code, packages, machine and times."""
     return {
-        "code": code_digest(method, family),
+        "code": spec_digest(spec),
         "packages": package_versions(),
         "python": platform.python_version(),
         "cpu": _cpu(),
@@ -43,20 +49,51 @@ def provenance(method: str, family: str, device: torch.device, started: float) -
     }
 
 
+def spec_digest(spec: RunSpec) -> str:
+    """The code that a run would be done with now."""
+    return code_digest(spec.method, spec.family, spec.protocol.backbone)
+
+
 @cache
-def code_digest(method: str, family: str) -> str:
-    """12 hex digits over the files that decide a run's numbers: not those of other methods or datasets."""
-    paths = {Path(str(import_module(name).__file__)) for name in HARNESS}
-    for cls in (METHODS.get(method), DATASETS.get(family)):
-        for base in cls.__mro__:
-            if base.__module__.split(".")[0] not in ("builtins", "torch", "abc", "pydantic"):
-                paths.add(Path(inspect.getfile(base)))
-    for package in ("methods.losses", "methods.networks"):
-        paths |= set(Path(str(import_module(package).__file__)).parent.glob("*.py"))
+def code_digest(method: str, family: str, backbone: str) -> str:
+    """12 hex digits over the files that decide a run's numbers: not those of other methods, data or backbones.
+
+    They are the harness, and the files of the three with all that these import of `methods` and `datasets`.
+    """
+    used = [cls.__module__ for cls in (METHODS.get(method), DATASETS.get(family))]
+    files = [_file(name) for name in HARNESS]
+    files += map(_file, _imported([*used, f"methods.networks.backbones.{parse_query(backbone)[0]}"]))
     digest = hashlib.sha256()
-    for path in sorted(paths, key=lambda path: (path.parent.name, path.name)):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for file in sorted(set(files)):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _imported(names: Iterable[str]) -> set[str]:
+    """Modules and, of `methods` and `datasets`, whatever they import, directly or not."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse(_file(name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in OWN:
+                parts = [f"{node.module}.{alias.name}" for alias in node.names]
+                waiting += [node.module, *(part for part in parts if _is_module(part))]
+    return found
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # its parent is a module, and the name something in it
+        return False
+
+
+def _file(module: str) -> Path:
+    return Path(str(import_module(module).__file__))
 
 
 @cache

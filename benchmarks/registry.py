@@ -37,10 +37,19 @@ class MethodInfo:
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file in the data directory: its path there, and the sha256 that it must have."""
+    """A file in the data directory.
+
+    Attributes:
+        path: in the data directory.
+        sha256: that it must have; without any digest it is a folder, whose files are checked as they are read.
+        url: where `data fetch` gets it; empty where nobody offers it under a fixed address.
+        md5: of the official file, where its publisher gives no other; either digest will do.
+    """
 
     path: str
-    sha256: str
+    sha256: str = ""
+    url: str = ""
+    md5: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from threadpoolctl import threadpool_limits
 
 from benchmarks.evaluation import oracle, scores
@@ -19,15 +21,17 @@ from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
 from benchmarks.evaluation.stored import validator_scores
 from benchmarks.grid import RunSpec
 from benchmarks.memory import is_out_of_memory, peak_mb, reset_peak
-from benchmarks.provenance import code_digest, provenance
+from benchmarks.provenance import provenance, spec_digest
 from benchmarks.registry import METHODS
 from benchmarks.settings import UserError
 from benchmarks.signals import Signals, discriminator_doubt
-from benchmarks.training import Trainer, prepare, to_device
-from datasets.base import Task, TrainView, load
+from benchmarks.training import Trainer, prepare, stored, to_device
+from datasets.base import Inputs, Task, TrainView, load
+from datasets.files.images import ImageFiles
 from methods.base import MethodWarning
 from methods.networks.build import Build
 
+CPU = torch.device("cpu")
 SAVE_EVERY = 60.0  # seconds between saved states of a long run
 
 Report = Callable[[Sequence[Signals]], None]
@@ -39,6 +43,8 @@ def execute(
     device: torch.device,
     report: Report = lambda signals: None,
     save_every: float = SAVE_EVERY,
+    *,
+    save_weights: bool = False,
 ) -> None:
     """Train, evaluate at checkpoints and write the record into ``folder``, going on from a state saved there.
 
@@ -46,6 +52,7 @@ def execute(
         folder: for a reverse run it holds the ``predictions.npz`` of the run that it judges.
         report: called at each checkpoint with the signals since the last.
         save_every: least seconds between two saved states.
+        save_weights: also keep the model, as ``weights.safetensors``.
     """
     prepare(device, spec.protocol)
     reset_peak(device)
@@ -54,7 +61,10 @@ def execute(
         warnings.simplefilter("ignore")
         warnings.filterwarnings("always", category=MethodWarning)
         try:
-            _Execution(spec, folder, device).run(report, save_every)
+            execution = _Execution(spec, folder, device)
+            execution.run(report, save_every)
+            if save_weights:
+                execution.save_weights()
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -62,8 +72,17 @@ def execute(
     texts = list(dict.fromkeys(str(warning.message) for warning in caught))
     _write(
         folder / "provenance.json",
-        {**provenance(spec.method, spec.family, device, started), "warnings": texts},
+        {**provenance(spec, device, started), "warnings": texts},
     )
+
+
+@dataclass(frozen=True)
+class Best:
+    """The model with the best source validation accuracy so far, of the protocol's ``stopping``."""
+
+    accuracy: float = -1.0
+    step: int = 0
+    state: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 class _Execution:
@@ -71,10 +90,11 @@ class _Execution:
 
     def __init__(self, spec: RunSpec, folder: Path, device: torch.device) -> None:
         self.spec, self.folder, self.device = spec, folder, device
-        self.code = code_digest(spec.method, spec.family)
+        self.code = spec_digest(spec)
         task = load(spec.task)
         if spec.reverse_of:
             task = task.reversed(_predictions(folder))
+        self.input_shape, self.classes = task.input_shape, task.classes
         self.transductive = spec.protocol.scoring == "transductive" and not spec.reverse_of
         reference = METHODS.info(spec.method).reference
         seen = oracle.reference_view(task, reference) if reference else task.train_view()
@@ -83,6 +103,7 @@ class _Execution:
         self.target_train_x = task.train_view().target_x
         view = task.evaluation_view(transductive=self.transductive)
         self.inputs = evaluation_inputs(task.train_view(), view)
+        self.best = Best()
         self.checkpoints: list[dict[str, Any]] = []
         self.oracle_checkpoints: list[dict[str, Any]] = []
         self.seconds = {"training": 0.0, "evaluation": 0.0}
@@ -93,13 +114,17 @@ class _Execution:
         self._resume()
         saved = clock = time.perf_counter()
         outputs = None
-        for step in self.trainer.run():
+        looks, steps = self._looks(), self.spec.protocol.checkpoint_steps()
+        for step in self.trainer.run(looks):
             self.seconds["training"] += time.perf_counter() - clock
             clock = time.perf_counter()
-            outputs = self._checkpoint(step)
-            curves = self.trainer.progress.curves
-            report(curves[self.reported :])
-            self.reported = len(curves)
+            if step in looks:
+                self._look(last=step == steps[-1])
+            if step in steps:
+                outputs = self._checkpoint(step)
+                curves = self.trainer.progress.curves
+                report(curves[self.reported :])
+                self.reported = len(curves)
             self.seconds["evaluation"] += time.perf_counter() - clock
             clock = time.perf_counter()
             if clock - saved > save_every:
@@ -112,6 +137,27 @@ class _Execution:
         self.seconds["evaluation"] += time.perf_counter() - clock
         clocks = {f"{name}_seconds": value for name, value in self.seconds.items()}
         _write(self.folder / "cost.json", {**clocks, "peak_memory_mb": peak_mb(self.device)})
+
+    def _looks(self) -> frozenset[int]:
+        """Ends of the last stage's source epochs, where the protocol keeps the best of them."""
+        protocol, ends = self.spec.protocol, self.trainer.ends
+        if protocol.stopping == "last":
+            return frozenset()
+        start = ends[-2] if len(ends) > 1 else 0
+        epoch = max(1, len(self.trainer.source.y) // protocol.source_batch)
+        return frozenset([*range(start + epoch, protocol.steps, epoch), protocol.steps])
+
+    def _look(self, *, last: bool) -> None:
+        """Keep the model if it is the best so far; after the last step, go back to the best."""
+        x, y = self.inputs["source_val"]
+        assert y is not None
+        _, logits = self.trainer.outputs(stored(x, CPU), "source")
+        accuracy = scores.accuracy(logits.cpu().numpy(), y)
+        if accuracy > self.best.accuracy:
+            state = {name: tensor.clone() for name, tensor in self.trainer.method.state_dict().items()}
+            self.best = Best(accuracy, self.trainer.progress.step, state)
+        if last:
+            self.trainer.method.load_state_dict(self.best.state)
 
     def _checkpoint(self, step: int) -> Outputs:
         outputs = model_outputs(self.trainer, self.inputs, last=step == self.spec.protocol.steps)
@@ -132,7 +178,7 @@ class _Execution:
             "forward_passes": progress.forward_passes,
             "backward_passes": progress.backward_passes,
             "parameters": sum(p.numel() for p in self.trainer.method.parameters()),
-        }
+        } | ({"kept_step": self.best.step} if self.best.state else {})
         own, theirs, task = {}, {}, {}
         if not self.spec.reverse_of:
             own, theirs = scores.evaluate_last(outputs), oracle.evaluate_last(outputs, self.oracle)
@@ -149,9 +195,19 @@ class _Execution:
         oracle.save_oracle(self.oracle, self.folder / "oracle.npz")
         (self.folder / "state.pt").unlink(missing_ok=True)
 
+    def save_weights(self) -> None:
+        """The model as it was evaluated, and what is needed to build it again without the data."""
+        tensors = {name: t.detach().cpu().contiguous() for name, t in self.trainer.method.state_dict().items()}
+        about = {
+            "input_shape": self.input_shape,
+            "classes": self.classes,
+            "source_size": len(self.trainer.source.y),
+        }
+        save_file(tensors, self.folder / "weights.safetensors", {"model": json.dumps(about)})
+
     def _save_predictions(self) -> None:
         """What the trained model says of every target training sample: a reverse run's labels."""
-        _, logits = self.trainer.outputs(torch.from_numpy(self.target_train_x), "target")
+        _, logits = self.trainer.outputs(stored(self.target_train_x, CPU), "target")
         np.savez_compressed(self.folder / "predictions.npz", target_train=logits.argmax(1).cpu().numpy())
 
     def _save(self) -> None:
@@ -161,6 +217,7 @@ class _Execution:
             "checkpoints": self.checkpoints,
             "oracle_checkpoints": self.oracle_checkpoints,
             "seconds": self.seconds,
+            "best": vars(self.best),
         }
         partial = self.folder / "state.pt.partial"
         torch.save(state, partial)
@@ -176,6 +233,7 @@ class _Execution:
         self.trainer.load_state_dict(state["trainer"])
         self.checkpoints, self.oracle_checkpoints = state["checkpoints"], state["oracle_checkpoints"]
         self.seconds = state["seconds"]
+        self.best = Best(**state["best"])
         self.reported = len(self.trainer.progress.curves)
 
 
@@ -190,6 +248,7 @@ def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device
         backbone=protocol.backbone,
         head_layers=protocol.head_layers,
         discriminator_layers=protocol.discriminator_layers,
+        discriminator_dropout=protocol.discriminator_dropout,
         joint_forward=protocol.forward == "joint",
         autocast=protocol.precision == "bfloat16",
         compile=protocol.compile,
@@ -199,20 +258,18 @@ def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device
     return Trainer(to_device(method, device, protocol), view, protocol, spec.seed, device)
 
 
-def model_outputs(
-    trainer: Trainer, inputs: dict[str, tuple[np.ndarray, np.ndarray | None]], *, last: bool
-) -> Outputs:
+def model_outputs(trainer: Trainer, inputs: dict[str, tuple[Inputs, np.ndarray | None]], *, last: bool) -> Outputs:
     """Forward every split, and MixVal's probes, through the method as it is now."""
     arrays = {}
     limit = float(np.finfo(np.float16).max)
     for split, (x, y) in inputs.items():
-        features, logits = trainer.outputs(torch.from_numpy(x), SPLITS[split])
+        features, logits = trainer.outputs(stored(x, CPU), SPLITS[split])
         arrays[f"{split}.logits"] = logits.float().cpu().numpy()
         if last or not split.endswith("test"):
             arrays[f"{split}.features"] = features[:KEPT].clamp(-limit, limit).cpu().numpy().astype(np.float16)
         if y is not None:
             arrays[f"{split}.y"] = y
-    plain = trainer.inputs(torch.from_numpy(inputs["target_train"][0]))
+    plain = trainer.inputs(torch.from_numpy(np.array(inputs["target_train"][0])))
     _, logits = trainer.outputs(MIXED * plain + (1 - MIXED) * plain.flip(0), "target")
     arrays["target_mixed.logits"] = logits.float().cpu().numpy()
     return Outputs(arrays)
@@ -222,7 +279,9 @@ def model_outputs(
 def _input_distance(task: str, transductive: bool) -> dict[str, Any]:
     """Proxy A-distance of a task's raw inputs, the same in each of its records."""
     view = load(task).evaluation_view(transductive=transductive)
-    source, target = (x.reshape(len(x), -1) for x in (view.source_test.x, view.target_test_x))
+    if isinstance(view.target_test_x, ImageFiles):  # photographs have too many pixels for a linear classifier
+        return {}
+    source, target = (np.asarray(x).reshape(len(x), -1) for x in (view.source_test.x, view.target_test_x))
     return scores.distance_scores("proxy_a_distance_inputs", proxy_a_distance(source, target))
 
 

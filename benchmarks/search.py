@@ -71,10 +71,10 @@ def _drawn_protocol(protocol: Protocol, number: int) -> Protocol:
 
 def _with_dropout(backbone: str, dropout: float) -> str:
     """The backbone's text with another dropout, if it has one."""
-    from methods.networks.backbones import BACKBONES, backbone_options
+    from methods.networks.backbones import backbone_options
 
     name, options = parse_query(backbone)
-    if name not in BACKBONES or "dropout" not in backbone_options(BACKBONES[name]).model_fields:
+    if "dropout" not in backbone_options(name).model_fields:
         return backbone
     return format_query(name, {**options, "dropout": dropout})
 

@@ -70,9 +70,10 @@ class Settings(BaseModel):
         """A checked copy with some values changed."""
         return self.parse({**self.model_dump(), **values}, where)
 
-    def changed(self) -> dict[str, Any]:
-        """The values that differ from their defaults."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+    def changed(self, usual: Self | None = None) -> dict[str, Any]:
+        """The values that differ from the usual ones: others, or the defaults."""
+        known = (usual or type(self)()).model_dump(mode="json")
+        return {key: value for key, value in self.model_dump(mode="json").items() if value != known[key]}
 
 
 def _split(cls: type[BaseModel], key: str, value: Any) -> Any:

@@ -2,8 +2,9 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,18 @@ from torch import Tensor, nn
 
 from benchmarks.protocol import Protocol
 from benchmarks.randomness import BatchStream, key
+from benchmarks.settings import UserError
 from benchmarks.signals import Signals, gradient_ratio, values
-from datasets.base import TrainView
+from benchmarks.streaming import DecodedAhead
+from datasets.base import Inputs, TrainView
+from datasets.files.images import ImageFiles
 from methods.base import Batch, Labelled, Loss, Method, Side, Stage, Unlabelled, Update, View
 
+Stored = Tensor | ImageFiles
 SIGNALS = 50  # times in a run that signals are read
 EVALUATION_BATCH = 500
+EVALUATION_NUMBERS = 2**24  # of inputs in a batch: fewer samples where each is large
+AHEAD = 100  # steps whose batches are drawn at once: each copy to a GPU waits for it
 
 
 @dataclass
@@ -45,27 +52,33 @@ class Trainer:
     ) -> None:
         self.method, self.protocol, self.seed, self.device = method, protocol, seed, device
         self.source = Labelled(
-            x=torch.from_numpy(view.source.x).to(device),
+            x=stored(view.source.x, device),
             y=torch.from_numpy(view.source.y).to(device),
             index=torch.arange(len(view.source.y), device=device),
             domain=torch.from_numpy(view.source.domain).to(device),
         )
         self.target = Unlabelled(
-            x=torch.from_numpy(view.target_x).to(device),
+            x=stored(view.target_x, device),
             index=torch.arange(len(view.target_x), device=device),
         )
+        for x in (self.source.x, self.target.x):
+            if protocol.augmentation != "none" and isinstance(x, Tensor):
+                raise UserError("protocol.augmentation is for images that are read from files; set it to none")
         self.stages = list(method.stages())
         self.ends = _stage_ends(self.stages, protocol.steps)
         self.progress = Progress()
         self.optimizer: torch.optim.Optimizer | None = None
         self._trained: list[list[nn.Parameter]] = []
         self._streams: dict[tuple[Side, str], BatchStream] = {}
+        self._drawn: dict[tuple[Side, str], tuple[int, Tensor]] = {}
+        self._decoded: dict[tuple[Side, str], DecodedAhead] = {}
+        self._unchecked: list[tuple[int, Tensor]] = []
         for module in method.modules():
             if getattr(module, "role", None) == "backbone":
                 module.register_forward_hook(self._count_forward)
 
-    def run(self) -> Iterator[int]:
-        """Train to the end; yields the number of finished steps at each checkpoint.
+    def run(self, also: Container[int] = ()) -> Iterator[int]:
+        """Train to the end; yields the number of finished steps at each checkpoint, and where ``also`` says.
 
         The last comes when every stage is through; a method without updates has no other.
         """
@@ -78,9 +91,11 @@ class Trainer:
                     stage.begin(self._view(stage))
                 self.progress.begun += 1
             while (step := self.progress.step) < end:
-                self._step(stage, step, (step - start) / (end - start), step + 1 in [*checkpoints, last])
+                self._step(stage, step, step - start, end - start, step + 1 in [*checkpoints, last])
                 self.progress.step += 1
-                if self.progress.step in checkpoints:
+                if self.progress.step != last and (
+                    self.progress.step in checkpoints or self.progress.step in also
+                ):
                     yield self.progress.step
             start = end
         yield last
@@ -109,14 +124,19 @@ class Trainer:
         parameters = [(name, p) for name, p in self.method.named_parameters() if p.requires_grad]
         self._trained = [[p for name, p in parameters if _trains(u, name)] for u in stage.updates]
 
-    def _step(self, stage: Stage, step: int, progress: float, checkpoint: bool) -> None:
+    def _step(self, stage: Stage, step: int, own: int, steps: int, checkpoint: bool) -> None:
+        """One step: ``step`` of the run, ``own`` of the ``steps`` of its stage."""
         if stage.each_epoch and self._new_epoch(stage, step):
             stage.each_epoch(self._view(stage))
         self.method.train()
         self.method.signals.clear()
         self._seed_step(step)
         signals: Signals = {"step": step + 1}
-        fraction = torch.tensor(progress, dtype=torch.float64, device=self.device)
+        read = step % max(1, self.protocol.steps // SIGNALS) == 0 or checkpoint
+        horizon = (self.protocol.horizon or self.protocol.steps) / self.protocol.steps
+        progress = min(own / (steps * horizon), 1.0)
+        fraction = torch.full((), progress, dtype=torch.float64, device=self.device)
+        rate = _decay(self.protocol, progress, own)
         for number, update in enumerate(stage.updates):
             for repeat in range(update.repeat):
                 fresh = repeat if update.batch == "fresh" else 0
@@ -124,43 +144,70 @@ class Trainer:
                 loss = update.loss(batch, fraction)
                 if checkpoint and loss.task is not None and loss.terms:
                     signals["gradient_ratio"] = gradient_ratio(loss, self.method.encoder)
-                self._apply(loss, self._trained[number], step, progress)
-                signals |= values({"task": loss.task, **loss.terms})
-        if step % max(1, self.protocol.steps // SIGNALS) == 0 or checkpoint:
+                total = loss.total
+                self._unchecked.append((step, total.detach()))
+                # On a GPU every look at a number waits for all that was asked of it: looks are few.
+                if read or self.device.type == "cpu":
+                    self._check_finite(loss)
+                self._apply(total, self._trained[number], rate)
+                signals |= values({"task": loss.task, **loss.terms}) if read else {}
+        if read:
             self.progress.curves.append(signals | values(self.method.signals))
 
-    def _apply(self, loss: Loss, trained: list[nn.Parameter], step: int, progress: float) -> None:
-        total = loss.total
-        if not math.isfinite(float(total.detach())):
-            raise FloatingPointError(
-                f"the loss is {float(total.detach())} at step {step + 1} of {self.protocol.steps} "
-                f"({', '.join(f'{k} {v:.3g}' for k, v in values({'task': loss.task, **loss.terms}).items())}); "
-                "try a smaller learning rate or trade-off"
-            )
+    def _check_finite(self, loss: Loss) -> None:
+        totals = torch.stack([total for _, total in self._unchecked]).tolist()
+        for (step, _), total in zip(self._unchecked, totals, strict=True):
+            if not math.isfinite(total):
+                parts = values({"task": loss.task, **loss.terms})
+                raise FloatingPointError(
+                    f"the loss is {total} at step {step + 1} of {self.protocol.steps} "
+                    f"({', '.join(f'{name} {value:.3g}' for name, value in parts.items())}); "
+                    "try a smaller learning rate or trade-off"
+                )
+        self._unchecked.clear()
+
+    def _apply(self, total: Tensor, trained: list[nn.Parameter], rate: float) -> None:
         assert self.optimizer is not None
         gradients = torch.autograd.grad(total, trained, allow_unused=True)
         for parameter, gradient in zip(trained, gradients, strict=True):
             parameter.grad = gradient
-        decay = (1 + 10 * progress) ** -0.75 if self.protocol.schedule == "inverse" else 1.0
         for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * decay
+            group["lr"] = group["initial_lr"] * rate
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.backward_passes += 1
 
     def _batch(self, stage: Stage, step: int, fresh: str) -> Batch:
-        def index(side: Side) -> Tensor:
-            return torch.from_numpy(self._stream(side, fresh)[step]).to(self.device)
-
         source = target = None
         if stage.sees != "target":
-            i = index("source")
-            x, y = self.inputs(self.source.x[i]), self.source.y[i]
+            i = self._indices("source", fresh, step)
+            x, y = self._drawn_inputs("source", fresh, step, i), self.source.y[i]
             source = Labelled(x, y, i, self.source.domain[i])
         if stage.sees != "source":
-            i = index("target")
-            target = Unlabelled(self.inputs(self.target.x[i]), i)
+            i = self._indices("target", fresh, step)
+            target = Unlabelled(self._drawn_inputs("target", fresh, step, i), i)
         return Batch(source, target)
+
+    def _indices(self, side: Side, fresh: str, step: int) -> Tensor:
+        """Positions (batch,) of a step's samples, on the device."""
+        block, place = divmod(step, AHEAD)
+        if self._drawn.get((side, fresh), (None,))[0] != block:
+            stream = self._stream(side, fresh)
+            drawn = np.stack([stream[block * AHEAD + ahead] for ahead in range(AHEAD)])
+            self._drawn[side, fresh] = block, torch.from_numpy(drawn).to(self.device)
+        return self._drawn[side, fresh][1][place]
+
+    def _drawn_inputs(self, side: Side, fresh: str, step: int, index: Tensor) -> Tensor:
+        x = self.source.x if side == "source" else self.target.x
+        if isinstance(x, Tensor):
+            return self.inputs(x[index])
+        if (side, fresh) not in self._decoded:
+            size = self.protocol.source_batch if side == "source" else self.protocol.target_batch
+            stream = BatchStream(self.seed, f"batches/{side}{fresh}", len(x), size)
+            name = f"augmentation/{side}{fresh}"
+            seed = None if self.protocol.augmentation == "none" else partial(key, self.seed, name)
+            self._decoded[side, fresh] = DecodedAhead(x, stream, seed)
+        return self.inputs(self._decoded[side, fresh][step])
 
     def _stream(self, side: Side, fresh: str = "") -> BatchStream:
         if (side, fresh) not in self._streams:
@@ -187,10 +234,11 @@ class Trainer:
         )
 
     @torch.no_grad()
-    def outputs(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
+    def outputs(self, x: Stored, side: Side) -> tuple[Tensor, Tensor]:
         """Features and logits of stored inputs, in evaluation mode."""
         self.method.eval()
-        parts = [self.method.predict(self.inputs(part), side) for part in x.split(EVALUATION_BATCH)]
+        size = max(1, min(EVALUATION_BATCH, EVALUATION_NUMBERS // math.prod(x.shape[1:])))
+        parts = [self.method.predict(self.inputs(part), side) for part in _parts(x, size)]
         features, logits = zip(*parts, strict=True)
         return torch.cat(features), torch.cat(logits)
 
@@ -230,7 +278,10 @@ class Trainer:
         ]
         if protocol.optimizer == "adam":
             return torch.optim.Adam(groups, weight_decay=protocol.weight_decay, fused=True)
-        return torch.optim.SGD(groups, momentum=0.9, nesterov=True, weight_decay=protocol.weight_decay, fused=True)
+        if protocol.optimizer == "adagrad":
+            return torch.optim.Adagrad(groups, weight_decay=protocol.weight_decay)
+        momentum, decay = protocol.momentum, protocol.weight_decay
+        return torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, weight_decay=decay, fused=True)
 
 
 def prepare(device: torch.device, protocol: Protocol) -> None:
@@ -250,6 +301,28 @@ def to_device(method: Method, device: torch.device, protocol: Protocol) -> Metho
 
 def _dtype(protocol: Protocol) -> torch.dtype:
     return {"float64": torch.float64}.get(protocol.precision, torch.float32)
+
+
+def _decay(protocol: Protocol, progress: float, step: int) -> float:
+    """The factor of the learning rates, ``progress`` and ``step`` being the stage's."""
+    if protocol.schedule == "inverse":
+        return (1 + 10 * progress) ** -0.75
+    return protocol.decay ** (step // protocol.decay_steps) if protocol.schedule == "steps" else 1.0
+
+
+def stored(x: Inputs, device: torch.device) -> Any:
+    """Inputs where batches are taken from: a tensor on the device, or files as they are."""
+    if isinstance(x, ImageFiles):
+        return x
+    return torch.from_numpy(np.require(x, requirements=["C", "W"])).to(device)
+
+
+def _parts(x: Stored, size: int) -> Iterator[Tensor]:
+    if isinstance(x, Tensor):
+        yield from x.split(size)
+    else:
+        for start in range(0, len(x), size):
+            yield torch.from_numpy(x.decode(np.arange(start, min(start + size, len(x)))))
 
 
 def _stage_ends(stages: list[Stage], steps: int) -> list[int]:

@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from benchmarks.randomness import generator
-from benchmarks.registry import DATASETS
+from benchmarks.registry import DATASETS, DataFile
 from benchmarks.settings import Settings, UserError, format_query, nearest, parse_query
+from datasets.files.images import ImageFiles, concatenate
 
+Inputs = np.ndarray | ImageFiles
 TEST_SHARE = 0.3  # of a domain's samples, where the data set has no test split of its own
 VAL_SHARE = 0.1  # of the source's training samples
 SPLIT_SEED = 0  # splits belong to the data set's version, never to a run
@@ -28,13 +30,13 @@ class Samples:
 
     Attributes:
         x: (n, ...) float32, used as it is; or uint8 images (n, channels, height, width), which the harness
-            scales to [-1, 1].
+            scales to [-1, 1]; or :class:`ImageFiles`, which are decoded batch by batch.
         y: (n,) int64 labels in 0..classes-1.
         test: (n,) bool, the data set's own test samples; None: drawn at random, blind to the labels.
         groups: (n,) ids of samples that belong together and must stay on one side of a split.
     """
 
-    x: np.ndarray
+    x: Inputs
     y: np.ndarray
     test: np.ndarray | None = None
     groups: np.ndarray | None = None
@@ -44,7 +46,7 @@ class Samples:
 class Labelled:
     """Samples with labels and, for several sources, the number of the domain each came from."""
 
-    x: np.ndarray
+    x: Inputs
     y: np.ndarray
     domain: np.ndarray
 
@@ -54,7 +56,7 @@ class TrainView:
     """All that training may see: the labelled source and the target's inputs."""
 
     source: Labelled
-    target_x: np.ndarray
+    target_x: Inputs
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class EvaluationView:
 
     source_val: Labelled
     source_test: Labelled
-    target_test_x: np.ndarray
+    target_test_x: Inputs
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Task:
         for samples in (*sources, target):
             _check(name, samples, len(classes))
         sources, target = _same_channels(name, [*sources, target])
-        train, val, test = zip(*(_split(samples) for samples in sources), strict=True)
+        train, val, test = zip(*(split(samples) for samples in sources), strict=True)
         self._source = {
             "train": _labelled(sources, train),
             "val": _labelled(sources, val),
@@ -129,13 +131,12 @@ class Task:
 
     def supervised(self, on: Literal["target", "both"]) -> TrainView:
         """What a reference trains on: the labelled target's training samples, after the source's or alone."""
-        train, _, _ = _split(self._target)
+        train, _, _ = split(self._target)
         x, y = self._target.x[train], self._target.y[train]
         source = self._source["train"]
         labelled = Labelled(x, y, np.full(len(y), source.domain.max() + 1))
         if on == "both":
-            pairs = zip(vars(source).values(), vars(labelled).values(), strict=True)
-            labelled = Labelled(*(np.concatenate(pair) for pair in pairs))
+            labelled = _joined([source, labelled])
         return TrainView(labelled, self.train_view().target_x)
 
     def reversed(self, predictions: np.ndarray) -> "Task":
@@ -149,7 +150,7 @@ class Task:
         groups = None if self._target.groups is None else self._target.groups[self._target_train]
         backward = Samples(self._target.x[self._target_train], predictions, groups=groups)
         held_out = np.repeat([False, True], [len(train.y), len(val.y)])
-        forward = Samples(np.concatenate([train.x, val.x]), np.concatenate([train.y, val.y]), held_out)
+        forward = Samples(concatenate([train.x, val.x]), np.concatenate([train.y, val.y]), held_out)
         return Task(self.name, self.classes, [backward], forward)
 
     def _scored(self, transductive: bool) -> np.ndarray:
@@ -177,6 +178,10 @@ class Family(ABC):
         """Raise a UserError unless ``task`` can be read."""
         if task not in self.tasks():
             raise UserError(f"{self.name} has no task {nearest(task, self.tasks())}")
+
+    def files(self, task: str) -> tuple[DataFile, ...]:
+        """What reading the task needs of the data directory."""
+        return DATASETS.info(self.name).files
 
     def options(self, task: str) -> type[Settings]:
         """The typed parameters of a task; none by default."""
@@ -266,8 +271,8 @@ def _draw(size: int, groups: np.ndarray | None, share: float, stream: str) -> np
     return np.isin(group, order[taken])
 
 
-def _split(samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of a source domain's train, val and test samples."""
+def split(samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of a domain's train, val and test samples, if it is a source."""
     test = _test_mask(samples)
     rest = np.flatnonzero(~test)
     groups = None if samples.groups is None else samples.groups[rest]
@@ -276,12 +281,17 @@ def _split(samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _labelled(domains: Sequence[Samples], parts: Sequence[np.ndarray]) -> Labelled:
-    pairs = list(zip(domains, parts, strict=True))
-    return Labelled(
-        x=np.concatenate([domain.x[part] for domain, part in pairs]),
-        y=np.concatenate([domain.y[part] for domain, part in pairs]),
-        domain=np.concatenate([np.full(len(part), number) for number, (_, part) in enumerate(pairs)]),
+    return _joined(
+        [
+            Labelled(domain.x[part], domain.y[part], np.full(len(part), number))
+            for number, (domain, part) in enumerate(zip(domains, parts, strict=True))
+        ]
     )
+
+
+def _joined(parts: Sequence[Labelled]) -> Labelled:
+    y, domain = (np.concatenate([getattr(part, name) for part in parts]) for name in ("y", "domain"))
+    return Labelled(concatenate([part.x for part in parts]), y, domain)
 
 
 def _check(name: str, samples: Samples, classes: int) -> None:
@@ -290,7 +300,7 @@ def _check(name: str, samples: Samples, classes: int) -> None:
         raise UserError(f"{name}: a domain has {len(x)} inputs and {len(y)} labels; it needs at least 2 of each")
     if x.dtype not in (np.float32, np.uint8):
         raise UserError(f"{name}: inputs are {x.dtype}; they must be float32, or uint8 images")
-    if x.dtype == np.float32 and not np.isfinite(x).all():
+    if isinstance(x, np.ndarray) and x.dtype == np.float32 and not np.isfinite(x).all():
         raise UserError(f"{name}: inputs contain NaN or infinity")
     if y.dtype != np.int64 or y.min() < 0 or y.max() >= classes:
         raise UserError(f"{name}: labels must be int64 in 0..{classes - 1}, got {y.dtype} {y.min()}..{y.max()}")
@@ -302,7 +312,7 @@ def _same_channels(name: str, domains: list[Samples]) -> tuple[list[Samples], Sa
     matched = []
     for samples in domains:
         x = samples.x
-        if x.dtype == np.uint8 and x.shape[1] == 1 and channels == 3:
+        if isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.shape[1] == 1 and channels == 3:
             x = np.repeat(x, 3, axis=1)
         if x.shape[1:] != (channels, *domains[-1].x.shape[2:]):
             shapes = " and ".join(str(samples.x.shape[1:]) for samples in domains)

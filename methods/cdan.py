@@ -19,6 +19,7 @@ RANDOM_MAP = 1024
 class Params(base.Params):
     trade_off: float = param(1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 4")
     gamma: float = param(10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 4")
+    warmup: float = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none; its code has one")
 
 
 @METHODS.register(
@@ -37,7 +38,7 @@ class CDAN(base.Method):
         self.discriminator = build.discriminator(self.map.out_features)
 
     def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
-        strength = self.params.trade_off * ramp(progress, self.params.gamma)
+        strength = self.params.trade_off * ramp(progress, self.params.gamma, self.params.warmup)
         maps = (
             self.map(reverse(side.features, strength), side.logits.detach().softmax(1))
             for side in (source, target)

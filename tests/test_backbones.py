@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from benchmarks.settings import UserError
-from methods.networks.backbones import BACKBONES, build_backbone
+from methods.networks.backbones import backbone_names, build_backbone
 
-SHAPES = {"lenet": (1, 28, 28), "cnn1d": (9, 128)}
+SEQUENCE, DIGIT = (9, 128), (1, 28, 28)
+SHAPES = {"lenet": DIGIT, "mnistnet": DIGIT, "cnn1d": SEQUENCE, "lstm": SEQUENCE, "transformer": SEQUENCE}
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", backbone_names())
 def test_features_have_the_promised_size_and_carry_gradients(name: str) -> None:
     shape = SHAPES.get(name, (3, 32, 32))
     encoder = build_backbone(name, shape)

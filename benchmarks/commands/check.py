@@ -13,7 +13,7 @@ from benchmarks import grid
 from benchmarks.commands.common import engine_of, store_of
 from benchmarks.grid import RunSpec
 from benchmarks.progress import follow
-from benchmarks.provenance import code_digest
+from benchmarks.provenance import code_digest, spec_digest
 from benchmarks.report.check import compare
 from benchmarks.settings import UserError, nearest, split
 from benchmarks.store import Store, load_records, save_records
@@ -106,14 +106,14 @@ def _records(store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
 
 
 def _is_current(store: Store, spec: RunSpec) -> bool:
-    return store.finished(spec) and store.code(spec) == code_digest(spec.method, spec.family)
+    return store.finished(spec) and store.code(spec) == spec_digest(spec)
 
 
 def _refuse_other_code(records: pd.DataFrame) -> None:
     other = [
         row.run_id
         for row in records.itertuples()
-        if row.code != code_digest(row.method, row.task.partition("/")[0])
+        if row.code != code_digest(row.method, row.task.partition("/")[0], row.spec["protocol"]["backbone"])
     ]
     if other:
         raise UserError(

@@ -14,8 +14,10 @@ from benchmarks.engines import Engine
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.ray import RayEngine
 from benchmarks.grid import Grid
+from benchmarks.protocol import StepsScale
 from benchmarks.report.render import render
 from benchmarks.report.table import PARTS, SHORTHANDS, Report, build_report
+from benchmarks.search import Search
 from benchmarks.settings import UserError, nearest, split
 from benchmarks.store import Store, load_records
 
@@ -26,11 +28,30 @@ DEFAULT_VALIDATOR = "source_accuracy"  # the customary one; chosen for that, not
 def planned_grid(options: argparse.Namespace, methods: str, seeds: Sequence[int] | None) -> Grid:
     """The grid of a command's flags."""
     names, tasks = grid.method_names(methods), split(options.tasks)
-    search = grid.parse_search(options.search, options.grid)
-    reverse = options.select == "reverse_validation"
     return grid.plan(
-        options.suite, names, tasks, seeds, grid.parse_overrides(options.set), search, reverse=reverse
+        options.suite,
+        names,
+        tasks,
+        seeds,
+        grid.parse_overrides(options.set),
+        _search(options, names),
+        reverse=selected_by(options) == "reverse_validation",
+        scale=StepsScale.parse(options.steps_scale) if options.steps_scale else None,
     )
+
+
+def _search(options: argparse.Namespace, methods: Sequence[str]) -> Search:
+    """What the flags ask for, else the suite."""
+    if options.search or options.grid:
+        return grid.parse_search(options.search, options.grid)
+    values = grid.load_suite(options.suite).grid
+    return Search(1, {owner: settings for owner, settings in values.items() if owner in methods})
+
+
+def selected_by(options: argparse.Namespace) -> str | None:
+    """The validator that chooses what is shown: the flag's, the suite's, or source accuracy for a search."""
+    searched = options.search or options.grid
+    return options.select or grid.load_suite(options.suite).select or (DEFAULT_VALIDATOR if searched else None)
 
 
 def store_of(options: argparse.Namespace) -> Store:
@@ -66,10 +87,7 @@ def report_of(
     for name in show:
         if len(records) and name not in known:
             raise UserError(f"--show: no metric {nearest(name, known)}")
-    searched = options.search or options.grid
-    return build_report(
-        planned, records, failures, show, options.select or (DEFAULT_VALIDATOR if searched else None)
-    )
+    return build_report(planned, records, failures, show, selected_by(options))
 
 
 def print_report(report: Report, form: str) -> None:

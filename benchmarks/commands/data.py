@@ -2,8 +2,12 @@
 
 import argparse
 
-from benchmarks.registry import DATASETS
+from benchmarks.registry import DATASETS, DataFile
 from datasets import files
+
+
+def _digest(file: DataFile) -> str:
+    return f"sha256 {file.sha256}" if file.sha256 else f"md5 {file.md5}"
 
 
 def main(options: argparse.Namespace) -> int:
@@ -18,7 +22,7 @@ def main(options: argparse.Namespace) -> int:
         print(f"\n{name}: {info.summary}\n  licence: {info.licence}")
         for file, state in states.items():
             size = f", {(root / file.path).stat().st_size / 1e6:.1f} MB" if root and state != "missing" else ""
-            print(f"  {state:8} {file.path}{size}, sha256 {file.sha256}")
+            print(f"  {state:8} {file.path}{size}, {_digest(file)}")
         if not info.files:
             print("  comes with installed packages, or is generated")
         elif set(states.values()) != {"present"}:

@@ -51,12 +51,12 @@ def _tasks() -> Iterator[str]:
 
 
 def _backbones() -> Iterator[str]:
-    from methods.networks.backbones import BACKBONES, backbone_options
+    from methods.networks.backbones import backbone, backbone_names, backbone_options
 
-    for name, build in BACKBONES.items():
-        fields = backbone_options(build).model_fields
+    for name in backbone_names():
+        fields = backbone_options(name).model_fields
         query = "&".join(f"{key}={field.default}" for key, field in fields.items())
-        yield f"{name:12} {(build.__doc__ or '').splitlines()[0]}" + (f"  (?{query})" if query else "")
+        yield f"{name:12} {(backbone(name).__doc__ or '').splitlines()[0]}" + (f"  (?{query})" if query else "")
 
 
 def _validators() -> Iterator[str]:

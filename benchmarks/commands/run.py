@@ -17,9 +17,9 @@ from benchmarks.commands.common import (
 )
 from benchmarks.engines import Engine
 from benchmarks.estimate import estimate_seconds
-from benchmarks.grid import Grid, RunSpec
+from benchmarks.grid import Grid, RunSpec, load_suite
 from benchmarks.progress import follow
-from benchmarks.provenance import code_digest
+from benchmarks.provenance import spec_digest
 from benchmarks.report.render import render
 from benchmarks.report.table import Report
 from benchmarks.store import Store
@@ -29,7 +29,8 @@ from benchmarks.tensorboard import Board
 def main(options: argparse.Namespace) -> int:
     """Returns 1 if a run of the grid has failed, now or before."""
     seeds = range(options.seeds) if options.seeds else None
-    planned, store = planned_grid(options, options.methods, seeds), store_of(options)
+    methods = options.methods or load_suite(options.suite).default_methods
+    planned, store = planned_grid(options, methods, seeds), store_of(options)
     if options.dry_run:
         _dry_run(planned, store, devices_of(options))
         return 0
@@ -57,7 +58,7 @@ def _execute(specs: Sequence[RunSpec], store: Store, engine: Engine, options: ar
 
 def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpec]) -> None:
     if done:
-        changed = sum(store.code(spec) not in ("", code_digest(spec.method, spec.family)) for spec in done)
+        changed = sum(store.code(spec) not in ("", spec_digest(spec)) for spec in done)
         print(f"{len(done)} runs have a record and are reused" + ("." if not changed else ";"), file=sys.stderr)
         if changed:
             print(f"{changed} of them were made by different code: --fresh does them again.", file=sys.stderr)

@@ -133,9 +133,9 @@ class RayEngine:
         """The digest that a worker's code must have too; none for what is no training."""
         if self.execute is not train:
             return ""
-        from benchmarks.provenance import code_digest
+        from benchmarks.provenance import spec_digest
 
-        return code_digest(spec.method, spec.family)
+        return spec_digest(spec)
 
 
 def _data_directory() -> dict[str, str]:
@@ -146,9 +146,9 @@ def _data_directory() -> dict[str, str]:
 def _work(execute: Execute, spec: RunSpec, inputs: Files, code: str, gpu: bool) -> Files | Failure:
     """On a worker: do a run in a folder of its own, and send back all that it left there."""
     if code:
-        from benchmarks.provenance import code_digest
+        from benchmarks.provenance import spec_digest
 
-        if (here := code_digest(spec.method, spec.family)) != code:
+        if (here := spec_digest(spec)) != code:
             text = f"node {os.uname().nodename} has other code ({here}) than the driver ({code}): install the same"
             return Failure(text, text)
     with tempfile.TemporaryDirectory() as name:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.scores import accuracy
@@ -36,18 +36,30 @@ def evaluate_last(outputs: Outputs, oracle: Oracle) -> dict[str, Any]:
     """What accuracy alone does not say.
 
     ``confusion`` counts samples by true class (rows) and predicted class; class-mean accuracy is the mean recall
-    of the classes present; the majority rate is the share of the most frequent class.
+    of the classes present (for two: balanced accuracy), macro-F1 that of their F1; the majority rate is the share
+    of the most frequent class. The area under the ROC curve is there for two classes.
     """
     logits, y = outputs["target_test.logits"], oracle.target_test_y
-    confusion = confusion_matrix(y, logits.argmax(1), labels=range(logits.shape[1]))
+    predicted = logits.argmax(1)
+    confusion = confusion_matrix(y, predicted, labels=range(logits.shape[1]))
     sizes = confusion.sum(1)
     return {
         "target_test_n": len(y),
         "target_class_mean_accuracy": float((confusion.diagonal()[sizes > 0] / sizes[sizes > 0]).mean()),
+        "target_macro_f1": float(
+            f1_score(y, predicted, labels=np.flatnonzero(sizes), average="macro", zero_division=0)
+        ),
+        **_auc(logits, y),
         "target_majority_rate": float(sizes.max() / len(y)),
         "target_calibration_error": calibration_error(logits, y),
         "confusion": confusion.tolist(),
     }
+
+
+def _auc(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    if logits.shape[1] != 2 or len(np.unique(y)) != 2:
+        return {}
+    return {"target_auc": float(roc_auc_score(y, logits[:, 1] - logits[:, 0]))}
 
 
 def calibration_error(logits: np.ndarray, y: np.ndarray) -> float:

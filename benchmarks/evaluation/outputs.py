@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.randomness import generator
 from benchmarks.settings import UserError
-from datasets.base import EvaluationView, TrainView
+from datasets.base import EvaluationView, Inputs, TrainView
 from methods.base import Side
 
 KEPT = 1000  # samples of a split whose features are kept
@@ -62,7 +62,7 @@ class Outputs:
             raise UserError(f"{path} cannot be read ({error}); delete the record's folder and run again") from None
 
 
-def evaluation_inputs(train: TrainView, view: EvaluationView) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+def evaluation_inputs(train: TrainView, view: EvaluationView) -> dict[str, tuple[Inputs, np.ndarray | None]]:
     """Inputs and, for the source, labels of each split. Training splits are capped by a fixed draw."""
     source, target = (_capped(len(x)) for x in (train.source.y, train.target_x))
     return {

@@ -55,11 +55,13 @@ def validator_scores(scores: pd.DataFrame, validator: str) -> pd.Series:
 
 
 def select(scores: pd.DataFrame, validator: str) -> Hashable | None:
-    """The label of the best row, the first of equals; None if no row has a score.
+    """The label of the best row, the first of equals, or the only one; None if no row of several has a score.
 
     Args:
         scores: the candidates of one (method, task, seed), label-free columns only.
     """
+    if len(scores) == 1:
+        return scores.index[0]
     ranked = validator_scores(scores, validator).dropna()
     return ranked.idxmax() if len(ranked) else None
 

@@ -20,7 +20,7 @@ SHORTHANDS = {
     "classes": ("target_class_mean_accuracy", "target_majority_rate", "target_calibration_error"),
     "cost": ("training_seconds", "forward_passes", "backward_passes", "peak_memory_mb", "parameters"),
 }
-SHARES = ("accuracy", "rate", "calibration_error")
+SHARES = ("accuracy", "rate", "calibration_error", "_f1", "_auc")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _listings(
         found.append(listings.side_by_side(cells, select))
     if len(frame):
         found.append(listings.validators(frame))
-    if "statistics" in show and complete:
+    if "statistics" in show and complete and cells.grid.ranked:
         found += listings.statistics(complete)
     if "bound" in show:
         found.append(listings.bound(cells))
@@ -107,7 +107,8 @@ def _accuracy(cells: Cells, metric: str, title: str) -> Block:
         }
         for variant, row in block.rows.items()
     }
-    _mark_best(rows, block.columns, block.references)
+    if cells.grid.ranked:
+        _mark_best(rows, block.columns, block.references)
     return replace(block, rows=rows, footer={"(test samples; their standard error)": _test_sets(cells)})
 
 
@@ -171,6 +172,8 @@ def _distances(cells: Cells) -> Block:
 
 def _notes(cells: Cells) -> list[str]:
     notes = [_about_seeds(len(cells.seeds))]
+    if not cells.grid.ranked:
+        notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
     common = cells.common_tasks(ACCURACY)
     if len(common) < len(cells.tasks):
         notes.append(f"mean: over the {len(common)} tasks that all shown methods have.")

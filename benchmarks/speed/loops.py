@@ -38,7 +38,7 @@ def suite(device: str, backbone: str, method: str = "dann", **protocol: Any) -> 
 
     def loop(steps: int) -> None:
         for step in range(1, steps + 1):
-            trainer._step(stage, step, 0.5, False)
+            trainer._step(stage, step, 1, 2, False)
 
     return loop
 

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch._functorch import config as functorch
 
 from benchmarks.randomness import key
 from methods.networks.backbones import build_backbone
@@ -32,6 +31,7 @@ class Build:
     head_layers: tuple[int, ...]
     discriminator_layers: tuple[int, ...]
     joint_forward: bool
+    discriminator_dropout: float = 0.0
     autocast: bool = False
     compile: bool = False
 
@@ -48,7 +48,9 @@ class Build:
     def discriminator(self, in_features: int, name: str = "discriminator") -> Discriminator:
         """Features (n, in_features) to one logit each (n,); above 0 means source."""
         with self.seeded(name):
-            return self._made(Discriminator(in_features, self.discriminator_layers), "adversary")
+            return self._made(
+                Discriminator(in_features, self.discriminator_layers, self.discriminator_dropout), "adversary"
+            )
 
     @contextmanager
     def seeded(self, name: str) -> Iterator[None]:
@@ -60,6 +62,8 @@ class Build:
     def _made(self, net: Net, role: str) -> Net:
         net.role = role  # type: ignore[assignment]
         if self.compile:
+            from torch._functorch import config as functorch
+
             # The ratio of gradients reads a graph twice: its buffers must outlive the first reading.
             functorch.donated_buffer = False
             net.forward = torch.compile(net.forward)

@@ -1,4 +1,4 @@
-"""Heads and discriminators: protocol settings, the same for every method of a table."""
+"""What encoders, heads and discriminators are made of."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,12 +17,20 @@ def perceptron(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+class Encoder(nn.Sequential):
+    """Layers in order, with the size of what they return."""
+
+    def __init__(self, *layers: nn.Module, out_features: int) -> None:
+        super().__init__(*layers)
+        self.out_features = out_features
+
+
 class Discriminator(nn.Module):
     """Tells the domains apart: features (n, d) to one logit each (n,); above 0 means source."""
 
-    def __init__(self, in_features: int, hidden: Sequence[int]) -> None:
+    def __init__(self, in_features: int, hidden: Sequence[int], dropout: float = 0.0) -> None:
         super().__init__()
-        self.net = perceptron([in_features, *hidden, 1])
+        self.net = perceptron([in_features, *hidden, 1], dropout)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.net(features).squeeze(1)

@@ -1,0 +1,231 @@
+"""Sets of image files that stand in for arrays: decoded when they are asked for, a batch at a time.
+
+An image passes two steps, as in TLlib and CDAN: it is resized to a square of 256/224 of the side that networks
+see, whatever its proportions (their ``ResizeImage(256)``), and a crop is taken of that square. The squares of a
+set of up to ``CACHE_LIMIT`` bytes are kept in the cache folder, so that a second start decodes no file; larger
+sets are decoded from their files each time. Both give the same bits.
+"""
+
+import fcntl
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, overload
+
+import numpy as np
+
+from benchmarks.randomness import generator
+from benchmarks.settings import UserError
+from datasets import files
+
+CACHE_LIMIT = 2 * 10**9  # bytes of one set's squares: 10,172 images at side 224
+SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of torchvision's RandomResizedCrop
+ATTEMPTS = 10  # at a crop that fits, before it takes the middle
+
+File = Path | zipfile.Path  # one image file, on disk or in a zip
+
+
+class ImageFiles:
+    """Images as ``Samples.x``: shape (n, 3, side, side), uint8, RGB. Indexing gives a subset and decodes nothing.
+
+    Args:
+        paths: of the images.
+        side: of the images that networks see, in pixels.
+        name: of the cached squares; shows in the cache folder.
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 4
+
+    def __init__(self, paths: Sequence[File], side: int = 224, name: str = "images") -> None:
+        self.sets: tuple[Squares, ...] = (Squares(paths, round(side * 256 / 224), name),)
+        self.which = np.zeros(len(paths), np.int64)  # the set that each image is of,
+        self.position = np.arange(len(paths))  # and its place there
+        self.side = side
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (len(self), 3, self.side, self.side)
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def __getitem__(self, part: "np.ndarray | slice") -> "ImageFiles":
+        return self._with(self.sets, self.which[part], self.position[part])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Images (3, side, side) one by one, in the evaluation form."""
+        for start in range(0, len(self), 256):
+            yield from self.decode(np.arange(start, min(start + 256, len(self))))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """All of it in memory, in the evaluation form: for small sets."""
+        return self.decode(np.arange(len(self))).astype(dtype or self.dtype, copy=False)
+
+    @classmethod
+    def concatenate(cls, parts: Iterable["ImageFiles"]) -> "ImageFiles":
+        parts = list(parts)
+        offsets = np.cumsum([0, *(len(part.sets) for part in parts)])
+        which = [part.which + offset for part, offset in zip(parts, offsets[:-1], strict=True)]
+        sets = tuple(squares for part in parts for squares in part.sets)
+        return parts[0]._with(sets, np.concatenate(which), np.concatenate([part.position for part in parts]))
+
+    def decode(self, positions: np.ndarray, seed: int | None = None) -> np.ndarray:
+        """Images (k, 3, side, side) uint8 at some positions, over all cores.
+
+        Args:
+            seed: None for the evaluation form, the middle of the square. Otherwise training's: a random crop of 8
+                to 100% of the square, resized, and mirrored half of the time (torchvision's RandomResizedCrop and
+                RandomHorizontalFlip), a function of the seed and of the place in ``positions`` alone.
+
+        Raises:
+            UserError: a file that is no image.
+        """
+
+        for number in np.unique(self.which[positions]):
+            self.sets[number].open()
+
+        def one(place: int) -> np.ndarray:
+            i = positions[place]
+            square = self.sets[self.which[i]][self.position[i]]
+            if seed is None:
+                return _middle(square, self.side)
+            return _augmented(square, self.side, generator(seed, "augmentation", place))
+
+        made = np.empty((len(positions), 3, self.side, self.side), np.uint8)
+        for place, image in enumerate(_pool().map(one, range(len(positions)))):
+            made[place] = image.transpose(2, 0, 1)
+        return made
+
+    def _with(self, sets: "tuple[Squares, ...]", which: np.ndarray, position: np.ndarray) -> "ImageFiles":
+        other = object.__new__(type(self))
+        other.sets, other.which, other.position, other.side = sets, which, position, self.side
+        return other
+
+
+@overload
+def concatenate(parts: Sequence[np.ndarray]) -> np.ndarray: ...
+@overload
+def concatenate(parts: Sequence[ImageFiles]) -> ImageFiles: ...
+@overload
+def concatenate(parts: Sequence[np.ndarray | ImageFiles]) -> np.ndarray | ImageFiles: ...
+def concatenate(parts: Sequence[Any]) -> Any:
+    """Arrays, or image files, one after the other."""
+    return ImageFiles.concatenate(parts) if isinstance(parts[0], ImageFiles) else np.concatenate(parts)
+
+
+class Squares:
+    """The images of one set, each resized to a square (size, size, 3) uint8; from the cache where it may be."""
+
+    def __init__(self, paths: Sequence[File], size: int, name: str) -> None:
+        self.paths, self.size, self.name = list(paths), size, name
+        self._lock = Lock()
+        self._cached: np.ndarray | None = None
+
+    def open(self) -> None:
+        """Make or open the cached squares, unless they are too many. Not in the pool's threads."""
+        with self._lock:
+            if self._cached is None and len(self.paths) * self.size**2 * 3 <= CACHE_LIMIT:
+                self._cached = self._from_cache()
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        return self._decoded(i) if self._cached is None else self._cached[i]
+
+    def _decoded(self, i: int) -> np.ndarray:
+        from PIL import Image
+
+        try:
+            with Image.open(io.BytesIO(content_of(self.paths[i]))) as image:
+                if image.mode == "F" or image.mode.startswith("I"):
+                    raise ValueError("more than 8 bits a channel")  # Pillow would clip them
+                return np.asarray(image.convert("RGB").resize((self.size, self.size), Image.Resampling.BICUBIC))
+        except UserError:
+            raise
+        except Exception as error:  # Pillow's decoders raise whatever their parsers do
+            raise UserError(f"{self.paths[i]} is no image that can be read ({error}); mend or remove it") from None
+
+    def _from_cache(self) -> np.ndarray:
+        """All squares (n, size, size, 3), memory-mapped. One process makes the file; it is renamed when whole."""
+        folder = files.cache()
+        path = folder / f"{self.name}-{self._digest()}.npy"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not path.exists():
+                    self._write(path.with_suffix(".partial"))
+                    path.with_suffix(".partial").rename(path)
+        except OSError as error:
+            raise UserError(
+                f"cache folder {folder}: {error.strerror}; make room, or name another with ${files.CACHE}"
+            ) from None
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+    def _write(self, path: Path) -> None:
+        shape = (len(self.paths), self.size, self.size, 3)
+        with path.open("wb") as file:
+            # Not a memory map: writing to one on a full disk ends the process.
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            try:
+                # A chunk at a time: a pool's results would pile up in memory.
+                for start in range(0, len(self.paths), 256):
+                    for square in _pool().map(self._decoded, range(start, min(start + 256, len(self.paths)))):
+                        file.write(square.tobytes())
+            except BaseException:
+                path.unlink()
+                raise
+
+    def _digest(self) -> str:
+        """16 hex digits over what the squares are made from: the files' bytes, their order, size and decoder."""
+        import PIL
+
+        digest = hashlib.sha256(f"{self.size} {PIL.__version__}".encode())
+        for one in _pool().map(lambda path: hashlib.sha256(content_of(path)).digest(), self.paths):
+            digest.update(one)
+        return digest.hexdigest()[:16]
+
+
+def content_of(path: File) -> bytes:
+    """A file's bytes, or a UserError that names it."""
+    try:
+        return path.read_bytes()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+
+
+def _middle(square: np.ndarray, side: int) -> np.ndarray:
+    start = (len(square) - side) // 2
+    return square[start : start + side, start : start + side]
+
+
+def _augmented(square: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    from PIL import Image
+
+    left, top, width, height = _random_crop(len(square), rng)
+    crop = Image.fromarray(square[top : top + height, left : left + width])
+    image = np.asarray(crop.resize((side, side), Image.Resampling.BILINEAR))
+    return image[:, ::-1] if rng.random() < 0.5 else image
+
+
+def _random_crop(size: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Left, top, width and height of a crop of a square, as torchvision's ``RandomResizedCrop.get_params``."""
+    for _ in range(ATTEMPTS):
+        area = size**2 * rng.uniform(*SCALE)
+        ratio = np.exp(rng.uniform(*np.log(RATIO)))
+        width, height = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
+        if 0 < width <= size and 0 < height <= size:
+            left, top = rng.integers(size - width + 1), rng.integers(size - height + 1)
+            return int(left), int(top), width, height
+    return 0, 0, size, size
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads that decode; Pillow lets go of the interpreter's lock meanwhile."""
+    return ThreadPoolExecutor(min(16, os.cpu_count() or 1), "decode")

@@ -1,0 +1,69 @@
+"""torchvision's ResNets as backbones."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.settings import UserError
+
+# Of ImageNet's pixels in [0, 1], by channel: what torchvision's weights were trained with.
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class ResNet(nn.Module):
+    """A torchvision ResNet without its classifier, then Linear, batch norm and ReLU (TLlib's bottleneck).
+
+    Inputs in [-1, 1] are brought to ImageNet's mean and deviation. Frozen blocks keep their weights and their
+    batch-norm statistics.
+
+    Args:
+        weights: none, imagenet (downloads) or a state-dict file.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, name: str, shape: tuple[int, ...], weights: str, frozen: int, width: int) -> None:
+        import torchvision
+
+        super().__init__()
+        if len(shape) != 3 or shape[0] != 3:
+            raise UserError(f"backbone {name!r} needs three-channel images, not inputs of shape {shape}")
+        net = torchvision.models.get_model(name, weights="IMAGENET1K_V1" if weights == "imagenet" else None)
+        if weights not in ("none", "imagenet"):
+            _load_weights(net, Path(weights))
+        stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
+        self.blocks = nn.Sequential(stem, net.layer1, net.layer2, net.layer3, net.layer4)
+        self.bottleneck = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(net.fc.in_features, width),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+        )
+        if not 0 <= frozen <= len(self.blocks):
+            raise UserError(f"backbone {name!r}: frozen={frozen} must be 0..{len(self.blocks)}")
+        self.frozen = frozen
+        self.out_features = width
+        self.blocks[:frozen].requires_grad_(False)
+        self.register_buffer("mean", 2 * torch.tensor(MEAN)[:, None, None] - 1)
+        self.register_buffer("deviation", 2 * torch.tensor(DEVIATION)[:, None, None])
+
+    def train(self, mode: bool = True) -> "ResNet":
+        super().train(mode)
+        self.blocks[: self.frozen].eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bottleneck(self.blocks((x - self.mean) / self.deviation))
+
+
+def _load_weights(net: nn.Module, path: Path) -> None:
+    try:
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:
+        raise UserError(
+            f"backbone weights {str(path)!r} cannot be read ({type(error).__name__}); expected a torchvision "
+            "state dict saved with torch.save, or 'none', or 'imagenet' to download"
+        ) from None
