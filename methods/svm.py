@@ -67,7 +67,9 @@ def linear_svm(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> tuple
         warnings.simplefilter("ignore", ConvergenceWarning)
         machine.set_params(**search.fit(x[some], y[some]).best_params_).fit(x, y)
     if machine.n_iter_ >= PASSES:
-        warnings.warn(f"svm: not converged after {PASSES} passes over the source", MethodWarning, stacklevel=2)
+        warnings.warn(
+            f"the SVM has not converged after {PASSES} passes over the source", MethodWarning, stacklevel=2
+        )
     found = machine.coef_ if axes is None else machine.coef_ @ axes.T
     sign = np.array([[-1], [1]]) if len(present) == 2 else 1  # scikit-learn fits one machine for two classes
     weight[present], bias[present] = sign * found, np.ravel(sign * machine.intercept_)
