@@ -58,6 +58,11 @@ def weights(trainer: Trainer, *prefixes: str) -> dict[str, torch.Tensor]:
     return {k: v.clone() for k, v in state.items() if not prefixes or k.startswith(prefixes)}
 
 
+def takes_steps(method: str) -> bool:
+    """Whether it trains networks; a shallow method is fitted once."""
+    return any(stage.updates for stage in trainer_of(spec_of(method)).stages)
+
+
 def same(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
     """Equal to the bit."""
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)

@@ -1,0 +1,35 @@
+"""The nearest source sample's label (Cover and Hart, IEEE Trans. Information Theory 1967): no adaptation."""
+
+import torch
+from torch import Tensor
+
+from benchmarks.registry import METHODS, MethodInfo
+from methods.base import Params, View
+from methods.networks.build import Build
+from methods.shallow import NEVER, Shallow
+
+
+@METHODS.register(
+    "nearest_neighbour",
+    MethodInfo("shallow", 1967, "IEEE TIT", "Cover and Hart, Nearest Neighbor Pattern Classification"),
+)
+class NearestNeighbour(Shallow):
+    """Logits are minus the Euclidean distances to the nearest source sample of each class."""
+
+    samples: Tensor
+    labels: Tensor
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.register_buffer("samples", torch.zeros(build.source_size, self.n_features))
+        self.register_buffer("labels", torch.zeros(build.source_size, dtype=torch.int64))
+
+    def fit(self, view: View) -> None:
+        assert view.source is not None
+        self.samples.copy_(view.embed("source")[0])
+        self.labels.copy_(view.source.y)
+
+    def logits(self, features: Tensor) -> Tensor:
+        nearness = -torch.cdist(features, self.samples)
+        of_class = self.labels == torch.arange(self.n_classes, device=self.labels.device)[:, None]
+        return torch.stack([nearness.where(mask, NEVER).amax(1) for mask in of_class], 1)

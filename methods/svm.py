@@ -1,0 +1,76 @@
+"""A linear support vector machine on source inputs (Cortes and Vapnik, Machine Learning 1995): no adaptation.
+
+The shallow baseline of JMLR 2016, table 1: hinge loss, C from ten values between 1e-5 and 1. There reverse
+validation chooses C; here cross-validation on the source's training samples does.
+"""
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.svm import LinearSVC
+from torch import Tensor
+
+from benchmarks.registry import METHODS, MethodInfo
+from methods.base import MethodWarning, Params, View
+from methods.networks.build import Build
+from methods.shallow import NEVER, Shallow
+
+STRENGTHS = np.logspace(-5, 0, 10)  # of C: Ganin et al., JMLR 2016, section 5.1.2
+FOLDS = 3
+CHOOSING = 2000  # samples that C is chosen on, at most
+PASSES = 200  # over the source, at most
+
+
+@METHODS.register(
+    "svm", MethodInfo("shallow", 1995, "Machine Learning", "Cortes and Vapnik, Support-Vector Networks")
+)
+class SVM(Shallow):
+    """One linear classifier for each class against the others. Logits are decision values."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.register_buffer("weight", torch.zeros(self.n_classes, self.n_features))
+        self.register_buffer("bias", torch.zeros(self.n_classes))
+
+    def fit(self, view: View) -> None:
+        assert view.source is not None
+        x, y = view.embed("source")[0].cpu().numpy(), view.source.y.cpu().numpy()
+        weight, bias = linear_svm(x, y, self.n_classes, view.seed % 2**32)
+        self.weight.copy_(torch.from_numpy(weight))
+        self.bias.copy_(torch.from_numpy(bias))
+
+    def logits(self, features: Tensor) -> Tensor:
+        return features @ self.weight.T + self.bias
+
+
+def linear_svm(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (n_classes, d) and biases (n_classes,); C is the smallest of the most accurate over the folds."""
+    weight, bias = np.zeros((n_classes, x.shape[1])), np.full(n_classes, NEVER)
+    present = np.unique(y)
+    if len(present) == 1:
+        bias[present] = 0
+        return weight, bias
+    axes = None
+    if np.count_nonzero(x) > len(x) ** 2:  # fewer numbers say the same in coordinates of the samples' span
+        axes, x = np.linalg.qr(x.T)
+        x = x.T
+    machine = LinearSVC(loss="hinge", max_iter=PASSES, random_state=seed)
+    some = np.random.default_rng(seed).permutation(len(x))[:CHOOSING]
+    search = GridSearchCV(machine, {"C": STRENGTHS}, cv=StratifiedKFold(FOLDS), refit=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        machine.set_params(**search.fit(x[some], y[some]).best_params_).fit(x, y)
+    if machine.n_iter_ >= PASSES:
+        warnings.warn(
+            f"the SVM has not converged after {PASSES} passes over the source", MethodWarning, stacklevel=2
+        )
+    found = machine.coef_ if axes is None else machine.coef_ @ axes.T
+    sign = np.array([[-1], [1]]) if len(present) == 2 else 1  # scikit-learn fits one machine for two classes
+    weight[present], bias[present] = sign * found, np.ravel(sign * machine.intercept_)
+    return weight, bias

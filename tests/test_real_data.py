@@ -1,0 +1,132 @@
+"""Data sets from files: what only the real data can show; skipped where the files are not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from benchmarks.registry import DATASETS
+from datasets import files, har
+from datasets.base import Samples, load, split
+from datasets.har import HAR
+from datasets.office_caltech_surf import OfficeCaltechSURF
+from datasets.sentiment import Sentiment
+
+
+def needs(family: str) -> pytest.MarkDecorator:
+    absent = [file.path for file in DATASETS.info(family).files if files.state(file) != "present"]
+    return pytest.mark.skipif(bool(absent), reason=f"no {absent} in ${files.VARIABLE}")
+
+
+# Long et al., Transfer Feature Learning with Joint Distribution Adaptation, ICCV 2013, table 2, column NN.
+PUBLISHED = {
+    "caltech-amazon": 23.70,
+    "caltech-webcam": 25.76,
+    "caltech-dslr": 25.48,
+    "amazon-caltech": 26.00,
+    "amazon-webcam": 29.83,
+    "amazon-dslr": 25.48,
+    "webcam-caltech": 19.86,
+    "webcam-amazon": 22.96,
+    "webcam-dslr": 59.24,
+    "dslr-caltech": 26.27,
+    "dslr-amazon": 28.50,
+    "dslr-webcam": 63.39,
+}
+
+
+@needs("office_caltech_surf")
+def test_nearest_neighbours_of_surf_histograms_are_the_published_ones() -> None:
+    family = OfficeCaltechSURF()
+    domains = {domain: family.read_domain(domain) for domain in family.domains}
+
+    def accuracy(source: Samples, target: Samples) -> float:
+        squares = (source.x**2).sum(1) - 2 * target.x @ source.x.T
+        return round(100 * float((source.y[squares.argmin(1)] == target.y).mean()), 2)
+
+    found = {task: accuracy(*(domains[domain] for domain in task.split("-"))) for task in family.tasks()}
+    assert found == PUBLISHED
+
+
+@needs("office_caltech_surf")
+def test_the_whole_surf_target_is_trained_on_and_scored() -> None:
+    task = load("office_caltech_surf/amazon-dslr")
+    scored = task.evaluation_view(transductive=True).target_test_x
+    assert np.array_equal(scored, task.train_view().target_x)
+    assert len(scored) == len(task.oracle(transductive=True).target_test_y) == 157
+
+
+def halves(x: np.ndarray) -> set[bytes]:
+    """The first and second halves of windows."""
+    return {half.tobytes() for windows in np.split(x, 2, axis=-1) for half in windows}
+
+
+@needs("har")
+def test_windows_of_different_parts_share_no_half() -> None:
+    for subject in HAR.domains:
+        samples = HAR().read_domain(subject)
+        assert samples.test is not None
+        assert samples.val is not None
+        parts = [halves(samples.x[mask]) for mask in (samples.test, samples.val, ~samples.test & ~samples.val)]
+        assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
+
+
+@needs("har")
+@pytest.mark.parametrize("task", HAR().tasks())
+def test_all_activities_are_in_every_part_of_a_har_source(task: str) -> None:
+    loaded = load(f"har/{task}")
+    view = loaded.evaluation_view(transductive=False)
+    for part in (loaded.train_view().source, view.source_val, view.source_test):
+        assert set(part.y) == set(range(6))
+
+
+TEXTS = Samples(
+    np.array([f"word{i} word{i + 1} all" for i in range(40)]), np.arange(40) % 2, groups=np.arange(40) // 2
+)
+
+
+def test_words_are_those_of_training_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other texts for validation and testing change no input of training; other target texts for training do."""
+
+    def inputs(changed: str, part: int) -> list[np.ndarray]:
+        def read_domain(self: Sentiment, domain: str) -> Samples:
+            texts = TEXTS.x.copy()
+            if domain == changed:
+                texts[split(TEXTS)[part]] = "all others others others"
+            return dataclasses.replace(TEXTS, x=texts)
+
+        monkeypatch.setattr(Sentiment, "read_domain", read_domain)
+        load.cache_clear()
+        view = load("sentiment/products-films").train_view()
+        return [view.source.x, view.target_x]
+
+    def same(a: list[np.ndarray], b: list[np.ndarray]) -> list[bool]:
+        return [np.array_equal(x, y) for x, y in zip(a, b, strict=True)]
+
+    before, (_, val, test) = inputs("none", 0), range(3)
+    for domain, part in (("products", val), ("products", test), ("films", test)):
+        assert all(same(before, inputs(domain, part)))
+    assert same(before, inputs("films", val)) == [False, False]
+
+
+@needs("sentiment")
+def test_sentences_of_a_review_stay_together_and_none_is_neutral() -> None:
+    samples = Sentiment().read_domain("products")
+    assert samples.groups is not None
+    parts = [set(samples.groups[part]) for part in split(samples)]
+    assert sum(map(len, parts)) == len(set(samples.groups)) == 299
+    assert "repost from january 13, 2004 with a better fit title." in samples.x  # rated -0.15
+    assert len(samples.y) == len(set(samples.x)) == 3459  # of 3,708
+
+
+@pytest.mark.parametrize("length", [1, 4, 5, 8, 15, 29])
+def test_a_bout_is_cut_along_time_with_gaps(length: int) -> None:
+    parts = har.parts(length)
+    assert len(parts) == length
+    named = [har.TRAIN, har.LEFT_OUT, har.VAL, har.LEFT_OUT, har.TEST] if length >= har.SHORTEST else [har.TRAIN]
+    assert [part for part, before in zip(parts, [-1, *parts], strict=False) if part != before] == named
+
+
+def test_bouts_are_chains_of_windows_that_share_a_half() -> None:
+    index = np.array([[4, 5], [1, 2], [7, 8], [0, 1], [5, 6]])
+    assert [bout.tolist() for bout in har.bouts(index)] == [[0, 4], [2], [3, 1]]

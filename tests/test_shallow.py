@@ -1,0 +1,86 @@
+"""Shallow baselines: what their papers' formulas say, on data where the answer is known."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import LinearSVC
+
+from benchmarks.training import Trainer
+from datasets.base import Samples, Task, load
+from methods.coral_svm import covariance_power
+from methods.shallow import NEVER
+from methods.svm import STRENGTHS, linear_svm
+from tests.conftest import spec_of, trained
+
+RNG = np.random.default_rng(0)
+
+
+def predictions(trainer: Trainer, x: np.ndarray) -> np.ndarray:
+    return trainer.outputs(torch.from_numpy(x), "target")[1].argmax(1).numpy()
+
+
+@pytest.mark.parametrize("task", ["toys/moons", "toys/waves"])
+def test_nearest_neighbours_are_those_of_scikit_learn(task: str) -> None:
+    view = load(task).train_view()
+    source, target = (x.reshape(len(x), -1) for x in (view.source.x, view.target_x))
+    wanted = KNeighborsClassifier(1).fit(source, view.source.y).predict(target)
+    assert (predictions(trained(spec_of("nearest_neighbour", task)), view.target_x) == wanted).mean() > 0.995
+
+
+def test_images_are_scaled_alike_when_fitted_and_when_used() -> None:
+    """The samples themselves are their own nearest neighbours only if both sides are scaled."""
+    images = RNG.integers(256, size=(60, 1, 4, 4), dtype=np.uint8)
+    domain = Samples(images, RNG.integers(3, size=60), test=np.arange(60) >= 40)
+    task = Task("mine/a-b", ("0", "1", "2"), [domain], domain)
+    source = task.train_view().source
+    assert (predictions(trained(spec_of("nearest_neighbour"), task), source.x) == source.y).all()
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("size", [30, 200])
+def test_decision_values_are_those_of_scikit_learn(classes: int, size: int) -> None:
+    """Also where there are fewer samples than dimensions, and the machine works in their span."""
+    y = np.arange(size) % classes
+    x = RNG.normal(size=(size, 40)) + 2 * np.eye(40)[y]
+    weight, bias = linear_svm(x, y, classes, seed=0)
+    machines = [LinearSVC(loss="hinge", C=c, max_iter=10**5).fit(x, y) for c in STRENGTHS]
+    values = [np.stack([-v, v], 1) if v.ndim == 1 else v for v in (m.decision_function(x) for m in machines)]
+    assert min(np.abs(x @ weight.T + bias - v).max() for v in values) < 0.05
+
+
+@pytest.mark.parametrize("present", [[2], [0, 2], [0, 1, 3]])
+def test_a_class_without_samples_is_never_said(present: list[int]) -> None:
+    y = np.array(present * 10)
+    x = RNG.normal(size=(len(y), 5)) + y[:, None]
+    weight, bias = linear_svm(x, y, 4, seed=0)
+    logits = x @ weight.T + bias
+    assert set(logits.argmax(1)) <= set(present)
+    assert (np.delete(logits, present, axis=1) == NEVER).all()
+
+
+@pytest.mark.parametrize("size", [10, 100])
+@pytest.mark.parametrize("power", [-0.5, 0.5])
+def test_the_power_of_a_covariance(size: int, power: float) -> None:
+    """Applied twice, (C + I)^1/2 is C + I, and (C + I)^-1/2 its inverse; also from the smaller of two matrices."""
+    x = RNG.normal(size=(size, 20)) @ RNG.normal(size=(20, 20))
+    root = covariance_power(x, power, np.eye(20))
+    wanted = np.cov(x.T) + np.eye(20)
+    np.testing.assert_allclose(root @ root, wanted if power > 0 else np.linalg.inv(wanted), rtol=1e-6, atol=1e-6)
+
+
+def test_coral_gives_the_source_the_covariance_of_the_target_up_to_the_identity() -> None:
+    """(C_s + I) turns into (C_t + I); the target stays."""
+    trainer, view = trained(spec_of("coral_svm", "toys/scale")), load("toys/scale").train_view()
+    features = [
+        trainer.outputs(torch.from_numpy(x), side)[0].numpy()
+        for x, side in (
+            (np.concatenate([view.source.x, np.eye(6, dtype=np.float32)]), "source"),
+            (view.target_x, "target"),
+        )
+    ]
+    coloured, colour = np.split(features[0], [-6])
+    assert np.array_equal(features[1], view.target_x)
+    np.testing.assert_allclose(
+        np.cov(coloured.T) + colour.T @ colour, np.cov(view.target_x.T) + np.eye(6), atol=1e-4
+    )
