@@ -15,7 +15,7 @@ from benchmarks.registry import DataFile
 from benchmarks.settings import UserError
 
 VARIABLE = "BENCHMARKS_DATA"
-CACHE = "BENCHMARKS_CACHE"
+CACHE_VARIABLE = "BENCHMARKS_CACHE"
 
 State = Literal["present", "missing", "corrupt"]
 
@@ -27,7 +27,7 @@ def directory() -> Path | None:
 
 def cache() -> Path:
     """The folder of what was decoded before."""
-    return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "domain-adaptation-benchmarks")
+    return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "domain-adaptation-benchmarks")
 
 
 def state(file: DataFile) -> State:

@@ -163,7 +163,7 @@ class Squares:
                     path.with_suffix(".partial").rename(path)
         except OSError as error:
             raise UserError(
-                f"cache folder {folder}: {error.strerror}; make room, or name another with ${files.CACHE}"
+                f"cache folder {folder}: {error.strerror}; make room, or name another with ${files.CACHE_VARIABLE}"
             ) from None
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
