@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import grid
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.protocol import StepsScale
+from benchmarks.registry import DATASETS
 from benchmarks.settings import UserError, nearest, split
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
@@ -85,7 +86,12 @@ def parser() -> argparse.ArgumentParser:
     store.set_defaults(command="store")
 
     data = commands.add_parser("data", help="which data sets are there, and how to get the others")
-    data.add_argument("action", choices=("check",), help="check: read every file of every data set")
+    data.add_argument(
+        "action",
+        choices=("check", "fetch"),
+        help="check: read every file of every data set; fetch: download what is missing of one",
+    )
+    data.add_argument("name", nargs="?", help="fetch: the data set; see `list datasets`")
     _data_flag(data)
     data.set_defaults(command="data")
 
@@ -221,6 +227,13 @@ def _check_early(options: argparse.Namespace) -> None:
         for flag, default in (("ray_address", None), ("cpus_per_run", 1), ("gpus_per_run", 0)):
             if getattr(options, flag) != default:
                 raise UserError(f"--{flag.replace('_', '-')} needs --engine ray")
+    if options.command == "data":
+        if options.action == "check" and options.name:
+            raise UserError("data check takes no name: it lists every data set")
+        if options.action == "fetch":
+            if not options.name:
+                raise UserError("data fetch needs the name of a data set; see `data check`")
+            DATASETS.check(options.name)
     select = getattr(options, "select", None)
     if select and select not in SELECTABLE:
         raise UserError(f"--select: unknown validator {nearest(select, SELECTABLE)}")
