@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(options, "data_dir", None):
             os.environ["BENCHMARKS_DATA"] = str(options.data_dir.absolute())  # for workers too
         _check_early(options)
+        if "target" in options:
+            _enter_own(options)
         return importlib.import_module(f"benchmarks.commands.{options.command}").main(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -119,6 +121,12 @@ def _grid_flags(command: argparse.ArgumentParser, default: str) -> None:
     )
     command.add_argument("--suite", default="quick", help="a suite's name or .toml file; default quick")
     command.add_argument("--tasks", help="these instead of the suite's, by commas: toys/moons?rotation=50")
+    own = "your own data, an .npz (x, y), a .csv or a folder class/image"
+    command.add_argument("--source", type=Path, metavar="PATH", help=f"{own}: the labelled source")
+    command.add_argument(
+        "--target", type=Path, metavar="PATH", help="the target; its labels are for scoring alone"
+    )
+    command.add_argument("--label", metavar="COLUMN", help="of labels in a .csv; default label")
     command.add_argument("--seeds", type=_count, help="how many; default: the suite's")
     command.add_argument(
         "--set",
@@ -243,3 +251,16 @@ def _check_early(options: argparse.Namespace) -> None:
 
         for task in tasks:
             resolve(task)
+
+
+def _enter_own(options: argparse.Namespace) -> None:
+    """``--source`` and ``--target`` become a task."""
+    if bool(options.source) != bool(options.target):
+        raise UserError("--source and --target: give both")
+    if options.source:
+        from datasets import own
+
+        task = own.enter(options.source, options.target, options.label or "label")
+        options.tasks = ",".join([*split(options.tasks), task])
+    elif options.label:
+        raise UserError("--label needs --source and --target")

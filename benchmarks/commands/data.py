@@ -29,7 +29,7 @@ def _check() -> int:
             size = f", {(root / file.path).stat().st_size / 1e6:.1f} MB" if root and is_file else ""
             print(f"  {state:8} {file.path}{size}, {_digest(file)}")
         if not info.files:
-            print("  comes with installed packages, or is generated")
+            print(f"  {info.get or 'comes with installed packages, or is generated'}")
         elif set(states.values()) != {"present"}:
             offered = f"`data fetch {name}`; or " if any(file.url for file in info.files) else ""
             print(f"  get it: {offered}{info.get}")

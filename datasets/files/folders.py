@@ -69,7 +69,7 @@ def read_folder(folder: File, classes: Sequence[str]) -> tuple[list[File], np.nd
     unknown = set(class_names(folder)) - set(classes)
     if unknown:
         raise UserError(f"{folder}: the folder {min(unknown)!r} is none of the {len(classes)} classes")
-    by_class = [_images(folder / name) for name in classes]
+    by_class = [images_in(folder / name) for name in classes]
     paths = [path for some in by_class for path in some]
     if not paths:
         raise UserError(f"{folder}: no images; expected folders class/image ({', '.join(SUFFIXES)})")
@@ -111,7 +111,8 @@ def read_list(path: File, root: File, classes: Sequence[str]) -> tuple[list[File
     return paths, np.array(labels)
 
 
-def _images(folder: File) -> list[File]:
+def images_in(folder: File) -> list[File]:
+    """The image files in a folder, by name; none where there is no such folder."""
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES) and path.name[0] != "."]

@@ -76,6 +76,11 @@ class ImageFiles:
         sets = tuple(squares for part in parts for squares in part.sets)
         return parts[0]._with(sets, np.concatenate(which), np.concatenate([part.position for part in parts]))
 
+    def open(self) -> None:
+        """Make or open the cached squares, of sets that are small enough for it."""
+        for number in np.unique(self.which):
+            self.sets[number].open()
+
     def decode(self, positions: np.ndarray, seed: int | None = None) -> np.ndarray:
         """Images (k, 3, side, side) uint8 at some positions, over all cores.
 
