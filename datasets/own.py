@@ -171,6 +171,8 @@ def _images(folder: Path) -> Domain:
 
 
 def _npz(path: Path, label: str) -> Domain:
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: it is no .npz that can be read")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -228,7 +230,8 @@ def _csv(path: Path, label: str) -> Domain:
         )
     for name in table.columns:
         if len(table) and table[name].dtype.kind not in "fiub":
-            raise UserError(f"{path}: column {name!r} is not of numbers; encode it or leave it out")
+            hint = f"; if it is the label, say --label {name}" if labels is None else ""
+            raise UserError(f"{path}: column {name!r} is not of numbers; encode it or leave it out{hint}")
     if table.shape[1] == 0:
         raise UserError(f"{path}: it has no column besides {label!r}")
     columns = tuple(map(str, table.columns))
