@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.registry import DATASETS, DatasetInfo
 from benchmarks.settings import Settings, UserError, nearest
 from datasets import files
-from datasets.base import Family, Samples, _split
+from datasets.base import Family, Samples, split
 from datasets.files.folders import class_names, images_in, read_folder
 from datasets.files.images import ImageFiles, content_of
 
@@ -299,7 +299,7 @@ def _standardised(source: Any, inputs: Sequence[Any]) -> list[Any]:
     """Inputs over mean and deviation of the source's training samples; images of bytes as they are."""
     if source.dtype == np.uint8:
         return list(inputs)
-    train, _, _ = _split(Samples(source, np.zeros(len(source), np.int64)))  # blind to labels
+    train, _, _ = split(Samples(source, np.zeros(len(source), np.int64)))  # blind to labels
     axes = (0, *range(2, source.ndim))
     mean = source[train].mean(axes, keepdims=True, dtype=np.float64)
     deviation = source[train].std(axes, keepdims=True, dtype=np.float64)

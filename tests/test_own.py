@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.cli import main
 from benchmarks.settings import UserError
 from datasets import files, own
-from datasets.base import Samples, _split, load, resolve
+from datasets.base import Samples, load, resolve, split
 from tests.conftest import spec_of, trained
 
 
@@ -252,7 +252,7 @@ def test_scaling_never_sees_test_samples(folder: Path) -> None:
     x, y = arrays("old", 60)
     task = entered(folder)
     before = load(task).train_view()
-    _, _, test = _split(Samples(x, y))
+    _, _, test = split(Samples(x, y))
     x[test] *= 100
     np.savez(folder / "old.npz", x=x, y=y)
     after = load(entered(folder)).train_view()
