@@ -59,7 +59,8 @@ class Own(Family):
         source, target = pair.read()
         inputs = _standardised(source.x, [source.x, target.x])
         labels = [domain.numbers(pair.classes) for domain in (source, target)]
-        first, last = (Samples(x, y) for x, y in zip(inputs, labels, strict=True))
+        groups = [domain.x.copies() if isinstance(domain.x, ImageFiles) else None for domain in (source, target)]
+        first, last = (Samples(*parts) for parts in zip(inputs, labels, [None, None], groups, strict=True))
         return [first], last
 
 
@@ -311,10 +312,12 @@ def _digest(source: Domain, target: Domain, label: str) -> str:
     """Of the contents of both domains and, for tables, of the label's column; not of where they are."""
     digest = hashlib.sha256(label.encode() if source.columns else b"")
     for domain in (source, target):
-        inside = domain.x.sets[0].paths if isinstance(domain.x, ImageFiles) else [domain.path]
-        for path in inside:
-            digest.update(f"\0{str(path).removeprefix(str(domain.path))}\0".encode())
-            digest.update(hashlib.sha256(content_of(path)).digest())
+        if isinstance(domain.x, ImageFiles):
+            (squares,) = domain.x.sets
+            for path, content in zip(squares.paths, squares.digests, strict=True):
+                digest.update(f"\0{str(path).removeprefix(str(domain.path))}\0".encode() + content)
+        else:
+            digest.update(hashlib.sha256(content_of(domain.path)).digest())
     return digest.hexdigest()
 
 

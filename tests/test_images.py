@@ -1,18 +1,24 @@
 """Sets of image files: what is decoded, what is cached, and what a broken folder or list says."""
 
+import shutil
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.registry import DATASETS, DatasetInfo
+from benchmarks.run import execute
 from benchmarks.settings import UserError
 from datasets import files
 from datasets.files import images
 from datasets.files.folders import ImageFamily, read_folder, read_list
 from datasets.files.images import ImageFiles, concatenate
 from datasets.office_caltech import ARCHIVE, OfficeCaltech
+from tests import test_datasets
+from tests.conftest import CPU, spec_of
 
 SIDE = 28  # squares of 32 pixels
 
@@ -208,3 +214,44 @@ def test_office_caltech_is_read_from_its_zip(monkeypatch: pytest.MonkeyPatch, re
 def real_data() -> str:
     """The data directory that the tests were started with."""
     return str(files.directory() or "")
+
+
+@pytest.fixture
+def pets(root: Path) -> Iterator[str]:
+    """The small data set, with copies of an image, as a task."""
+    rng = np.random.default_rng(1)
+    for number in range(40):
+        domain, name = ("Photo", "sketch")[number % 2], ("cat", "dog")[number // 2 % 2]
+        image = Image.fromarray(rng.integers(256, size=(8, 8, 3), dtype=np.uint8))
+        image.save(root / domain / name / f"more{number}.png")
+    for number in range(5):
+        shutil.copy(root / "Photo/cat/1.png", root / f"Photo/cat/copy{number}.png")
+    DATASETS.register("pets", DatasetInfo(version=1, summary="an example", licence="none"))(Pets)
+    yield "pets/photo-sketch"
+    DATASETS.remove("pets")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        test_datasets.test_no_sample_is_on_two_sides,
+        test_datasets.test_a_task_is_the_same_every_time,
+        test_datasets.test_a_reversed_task_swaps_the_domains_and_never_reads_target_labels,
+    ],
+)
+def test_a_task_of_images_keeps_to_what_every_task_must(pets: str, check: Callable[[str], None]) -> None:
+    check(pets)
+
+
+def test_target_splits_of_images_are_blind_to_labels(pets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    test_datasets.test_target_splits_are_blind_to_labels(monkeypatch, pets)
+
+
+def test_a_run_on_images_repeats_to_the_bit(pets: str, tmp_path: Path) -> None:
+    """Decoded ahead by threads, augmented, and evaluated in parts: two runs have the same outputs."""
+    spec = spec_of("dann", pets, steps=3, checkpoints=1, source_batch=4, target_batch=4, augmentation="standard")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        execute(spec, tmp_path / name, CPU)
+    a, b = (next((tmp_path / name / "outputs").iterdir()).read_bytes() for name in ("a", "b"))
+    assert a == b

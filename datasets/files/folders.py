@@ -57,7 +57,8 @@ class ImageFamily(DomainFamily):
         y = np.concatenate([labels for _, labels in parts])
         _all_classes(f"{self.name}: {domain}", y, classes)
         test = test if test is not None and test.any() else None
-        return Samples(ImageFiles(paths, name=f"{self.name}-{domain}"), y, test=test)
+        x = ImageFiles(paths, name=f"{self.name}-{domain}")
+        return Samples(x, y, test, groups=x.copies())
 
 
 def read_folder(folder: File, classes: Sequence[str]) -> tuple[list[File], np.ndarray]:

@@ -13,7 +13,7 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, overload
@@ -67,6 +67,14 @@ class ImageFiles:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All of it in memory, in the evaluation form: for small sets."""
         return self.decode(np.arange(len(self))).astype(dtype or self.dtype, copy=False)
+
+    def copies(self) -> np.ndarray | None:
+        """(n,) ids, equal for files of equal bytes: ``Samples.groups``, for a set as it was made.
+
+        None where the set is too large for the cache: all of it would have to be read first.
+        """
+        (squares,) = self.sets
+        return np.unique(squares.digests, return_inverse=True)[1] if squares.small else None
 
     @classmethod
     def concatenate(cls, parts: Iterable["ImageFiles"]) -> "ImageFiles":
@@ -133,10 +141,20 @@ class Squares:
         self._lock = Lock()
         self._cached: np.ndarray | None = None
 
+    @property
+    def small(self) -> bool:
+        """Whether the squares may be cached."""
+        return len(self.paths) * self.size**2 * 3 <= CACHE_LIMIT
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """sha256 of each file."""
+        return list(_pool().map(lambda path: hashlib.sha256(content_of(path)).digest(), self.paths))
+
     def open(self) -> None:
         """Make or open the cached squares, unless they are too many. Not in the pool's threads."""
         with self._lock:
-            if self._cached is None and len(self.paths) * self.size**2 * 3 <= CACHE_LIMIT:
+            if self._cached is None and self.small:
                 self._cached = self._from_cache()
 
     def __getitem__(self, i: int) -> np.ndarray:
@@ -191,8 +209,7 @@ class Squares:
         import PIL
 
         digest = hashlib.sha256(f"{self.size} {PIL.__version__}".encode())
-        for one in _pool().map(lambda path: hashlib.sha256(content_of(path)).digest(), self.paths):
-            digest.update(one)
+        digest.update(b"".join(self.digests))
         return digest.hexdigest()[:16]
 
 
