@@ -23,10 +23,11 @@ from benchmarks.registry import DATASETS, DatasetInfo
 from benchmarks.settings import Settings, UserError, nearest
 from datasets import files
 from datasets.base import Family, Samples, split
-from datasets.files.folders import class_names, images_in, read_folder
+from datasets.files.folders import TRAINING, class_names, images_in, read_folder
 from datasets.files.images import ImageFiles, content_of
 
 BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
+IMAGE_FILES = "resnet18?weights=imagenet"
 LABELS = "the labels are needed to score, and no training sees those of the target"
 
 
@@ -52,7 +53,8 @@ class Own(Family):
         return _pair(task).classes
 
     def protocol(self, task: str) -> dict[str, Any]:
-        return {"backbone": _pair(task).backbone}
+        backbone = _pair(task).backbone
+        return {"backbone": backbone, **(TRAINING if backbone == IMAGE_FILES else {})}
 
     def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
         pair = _pair(task)
@@ -111,7 +113,7 @@ def enter(source: Path, target: Path, label: str) -> str:
     classes, digest, backbone = _shared_classes(*domains), _digest(*domains, label), BACKBONES[domains[0].x.ndim]
     for domain in domains:
         if isinstance(domain.x, ImageFiles):
-            backbone = "resnet18?weights=imagenet"
+            backbone = IMAGE_FILES
             domain.x.open()  # an image that does not decode is told of now
     pair = Pair(*paths, label, digest, classes, backbone)
     name = "-".join(re.sub(r"[^\w.]+", "_", path.stem)[:40] for path in (source, target)) + f"-{digest[:12]}"

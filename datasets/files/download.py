@@ -27,8 +27,9 @@ def fetch(file: DataFile, root: Path) -> None:
         part.parent.mkdir(parents=True, exist_ok=True)
         _download(file.url, part)
     except (OSError, http.client.HTTPException) as error:
+        reason = error.reason if type(error) is urllib.error.URLError else error
         kept = f"; {part} is kept, and the same command goes on from there" if part.exists() else ""
-        raise UserError(f"{file.url} could not be downloaded: {error}{kept}") from None
+        raise UserError(f"{file.url} could not be downloaded: {reason}{kept}") from None
     if not files.matches(file, part):
         part.unlink()
         expected = f"sha256 {file.sha256}" if file.sha256 else f"md5 {file.md5}"

@@ -18,6 +18,7 @@ from datasets import files
 from datasets.base import DomainFamily, Samples
 from datasets.files.images import File, ImageFiles, content_of
 
+TRAINING = {"source_batch": 32, "target_batch": 32, "augmentation": "standard"}  # as TLlib's scripts
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 
 
@@ -38,7 +39,7 @@ class ImageFamily(DomainFamily):
         return tuple(self.labels.split())
 
     def protocol(self, task: str) -> dict[str, Any]:
-        return {"backbone": "resnet50?weights=imagenet", "source_batch": 32, "target_batch": 32}
+        return {"backbone": "resnet50?weights=imagenet", **TRAINING}
 
     def root(self) -> File:
         """The folder that holds the domains' folders."""
