@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import grid
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.protocol import StepsScale
+from benchmarks.registry import DATASETS
 from benchmarks.settings import UserError, nearest, split
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(options, "data_dir", None):
             os.environ["BENCHMARKS_DATA"] = str(options.data_dir.absolute())  # for workers too
         _check_early(options)
+        if "target" in options:
+            _enter_own(options)
         return importlib.import_module(f"benchmarks.commands.{options.command}").main(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -85,7 +88,12 @@ def parser() -> argparse.ArgumentParser:
     store.set_defaults(command="store")
 
     data = commands.add_parser("data", help="which data sets are there, and how to get the others")
-    data.add_argument("action", choices=("check",), help="check: read every file of every data set")
+    data.add_argument(
+        "action",
+        choices=("check", "fetch"),
+        help="check: read every file of every data set; fetch: download what is missing of one",
+    )
+    data.add_argument("name", nargs="?", help="fetch: the data set; see `list datasets`")
     _data_flag(data)
     data.set_defaults(command="data")
 
@@ -113,6 +121,12 @@ def _grid_flags(command: argparse.ArgumentParser, default: str) -> None:
     )
     command.add_argument("--suite", default="quick", help="a suite's name or .toml file; default quick")
     command.add_argument("--tasks", help="these instead of the suite's, by commas: toys/moons?rotation=50")
+    own = "your own data, an .npz (x, y), a .csv or a folder class/image"
+    command.add_argument("--source", type=Path, metavar="PATH", help=f"{own}: the labelled source")
+    command.add_argument(
+        "--target", type=Path, metavar="PATH", help="the target; its labels are for scoring alone"
+    )
+    command.add_argument("--label", metavar="COLUMN", help="of labels in a .csv; default label")
     command.add_argument("--seeds", type=_count, help="how many; default: the suite's")
     command.add_argument(
         "--set",
@@ -221,6 +235,13 @@ def _check_early(options: argparse.Namespace) -> None:
         for flag, default in (("ray_address", None), ("cpus_per_run", 1), ("gpus_per_run", 0)):
             if getattr(options, flag) != default:
                 raise UserError(f"--{flag.replace('_', '-')} needs --engine ray")
+    if options.command == "data":
+        if options.action == "check" and options.name:
+            raise UserError("data check takes no name: it lists every data set")
+        if options.action == "fetch":
+            if not options.name:
+                raise UserError("data fetch needs the name of a data set; see `data check`")
+            DATASETS.check(options.name)
     select = getattr(options, "select", None)
     if select and select not in SELECTABLE:
         raise UserError(f"--select: unknown validator {nearest(select, SELECTABLE)}")
@@ -230,3 +251,16 @@ def _check_early(options: argparse.Namespace) -> None:
 
         for task in tasks:
             resolve(task)
+
+
+def _enter_own(options: argparse.Namespace) -> None:
+    """``--source`` and ``--target`` become a task."""
+    if bool(options.source) != bool(options.target):
+        raise UserError("--source and --target: give both")
+    if options.source:
+        from datasets import own
+
+        task = own.enter(options.source, options.target, options.label or "label")
+        options.tasks = ",".join([*split(options.tasks), task])
+    elif options.label:
+        raise UserError("--label needs --source and --target")

@@ -1,17 +1,21 @@
-"""The `data` command: which data sets are there, and how to get the others."""
+"""The `data` command: which data sets are there, how to get the others, and getting those with an address."""
 
 import argparse
+import sys
 
 from benchmarks.registry import DATASETS, DataFile
+from benchmarks.settings import UserError
 from datasets import files
-
-
-def _digest(file: DataFile) -> str:
-    return f"sha256 {file.sha256}" if file.sha256 else f"md5 {file.md5}"
+from datasets.files.download import fetch
 
 
 def main(options: argparse.Namespace) -> int:
-    """Read every file of every data set. Returns 1 if any is corrupt."""
+    """Returns 1 if `check` finds a corrupt file."""
+    return _check() if options.action == "check" else _fetch(options.name)
+
+
+def _check() -> int:
+    """Read every file of every data set."""
     root = files.directory()
     print(f"data directory: {root or f'none (--data-dir or ${files.VARIABLE})'}")
     corrupt = False
@@ -21,10 +25,41 @@ def main(options: argparse.Namespace) -> int:
         corrupt |= "corrupt" in states.values()
         print(f"\n{name}: {info.summary}\n  licence: {info.licence}")
         for file, state in states.items():
-            size = f", {(root / file.path).stat().st_size / 1e6:.1f} MB" if root and state != "missing" else ""
+            is_file = root and (root / file.path).is_file()
+            size = f", {(root / file.path).stat().st_size / 1e6:.1f} MB" if root and is_file else ""
             print(f"  {state:8} {file.path}{size}, {_digest(file)}")
         if not info.files:
-            print("  comes with installed packages, or is generated")
+            print(f"  {info.get or 'comes with installed packages, or is generated'}")
         elif set(states.values()) != {"present"}:
-            print(f"  get it: {info.get}")
+            offered = f"`data fetch {name}`; or " if any(file.url for file in info.files) else ""
+            print(f"  get it: {offered}{info.get}")
     return 1 if corrupt else 0
+
+
+def _digest(file: DataFile) -> str:
+    if not (file.sha256 or file.md5):
+        return "a folder"
+    return f"sha256 {file.sha256}" if file.sha256 else f"md5 {file.md5}"
+
+
+def _fetch(name: str) -> int:
+    """Download what is missing or corrupt of a data set.
+
+    Raises:
+        UserError: nowhere to put it, no file with an address, or a download that failed.
+    """
+    root, info = files.directory(), DATASETS.info(name)
+    if root is None:
+        raise UserError(f"name a folder for the data with --data-dir or ${files.VARIABLE}")
+    lacking = [file for file in info.files if files.state(file) != "present"]
+    offered = [file for file in lacking if file.url]
+    if lacking and not offered:
+        raise UserError(f"{name} is offered under no fixed address; get it by hand: {info.get}")
+    for file in offered:
+        print(f"fetching {file.url}", file=sys.stderr)
+        fetch(file, root)
+    for file in lacking:
+        print(f"{'fetched' if file.url else 'missing'}  {file.path}" + ("" if file.url else f"; {info.get}"))
+    if not lacking:
+        print(f"{name}: nothing is missing")
+    return 0

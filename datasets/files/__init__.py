@@ -15,7 +15,7 @@ from benchmarks.registry import DataFile
 from benchmarks.settings import UserError
 
 VARIABLE = "BENCHMARKS_DATA"
-CACHE = "BENCHMARKS_CACHE"
+CACHE_VARIABLE = "BENCHMARKS_CACHE"
 
 State = Literal["present", "missing", "corrupt"]
 
@@ -27,7 +27,7 @@ def directory() -> Path | None:
 
 def cache() -> Path:
     """The folder of what was decoded before."""
-    return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "domain-adaptation-benchmarks")
+    return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "domain-adaptation-benchmarks")
 
 
 def state(file: DataFile) -> State:
@@ -37,9 +37,13 @@ def state(file: DataFile) -> State:
         return "missing"
     if not (file.sha256 or file.md5):
         return "present" if (root / file.path).is_dir() else "missing"
+    return "present" if matches(file, root / file.path) else "corrupt"
+
+
+def matches(file: DataFile, path: Path) -> bool:
+    """Whether what is at ``path`` has one of the file's digests."""
     right = {"sha256": file.sha256, "md5": file.md5}
-    known = any(right[kind] == _digest(root / file.path, kind) for kind in right if right[kind])
-    return "present" if known else "corrupt"
+    return any(right[kind] == _digest(path, kind) for kind in right if right[kind])
 
 
 def checked(file: DataFile) -> Path:

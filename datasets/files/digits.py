@@ -21,8 +21,12 @@ from benchmarks.settings import UserError
 from datasets import files
 from datasets.base import Samples
 
+# Addresses are torchvision's.
+LIBSVM = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass"
 MNIST = tuple(
-    DataFile(f"MNIST/raw/{name}-ubyte.gz", sha256)
+    DataFile(
+        f"MNIST/raw/{name}-ubyte.gz", sha256, f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}-ubyte.gz"
+    )
     for name, sha256 in {
         "train-images-idx3": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
         "train-labels-idx1": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
@@ -36,9 +40,14 @@ USPS = (
     DataFile(
         "USPS/usps.bz2",
         "caec874fbcdcd11751576c8579376130f7555dd1ce150bc52e7a9727e4172409",
+        f"{LIBSVM}/usps.bz2",
         md5="ec16c51db3855ca6c91edd34d0e9b197",
     ),
-    DataFile("USPS/usps.t.bz2", "a9c0164e797d60142a50604917f0baa604f326e9a689698763793fa5d12ffc4e"),
+    DataFile(
+        "USPS/usps.t.bz2",
+        "a9c0164e797d60142a50604917f0baa604f326e9a689698763793fa5d12ffc4e",
+        f"{LIBSVM}/usps.t.bz2",
+    ),
 )
 USPS_ZIP = (DataFile("USPS/usps.npz", "867a7c098456c613985ac96b7dd6ccb820d3ec28fbe93070b9b7421e03a3b9f4"),)
 CROPS = DataFile("MNIST-M/mnistm_table.npz", "f80fbe6395686f09453fc4ad0137591aaeff0ea50109c8cfadf5ab0b4a13c90b")
@@ -46,9 +55,12 @@ PHOTOGRAPHS = DataFile(
     "BSDS500/bsds500_train_images.zip", "8c9b3e2a9bf4ba08b1674f7b97ed3fdcffbd9e9ecafa3f0820e9e1fcc463817d"
 )
 MNIST_M = (*MNIST, CROPS, PHOTOGRAPHS)
-SVHN = (
-    DataFile("SVHN/train_32x32.mat", md5="e26dedcc434d2e4c54c9b2d4a06d8373"),
-    DataFile("SVHN/test_32x32.mat", md5="eb5a983be6a315427106f1b164d9cef3"),
+SVHN = tuple(
+    DataFile(f"SVHN/{part}_32x32.mat", sha256, f"http://ufldl.stanford.edu/housenumbers/{part}_32x32.mat")
+    for part, sha256 in {
+        "train": "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+        "test": "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+    }.items()
 )
 # Of the uint8 pixels (n, 32, 32, 3) of the published MNIST-M.
 MNIST_M_PIXELS = {

@@ -13,7 +13,7 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, overload
@@ -68,6 +68,14 @@ class ImageFiles:
         """All of it in memory, in the evaluation form: for small sets."""
         return self.decode(np.arange(len(self))).astype(dtype or self.dtype, copy=False)
 
+    def copies(self) -> np.ndarray | None:
+        """(n,) ids, equal for files of equal bytes: ``Samples.groups``, for a set as it was made.
+
+        None where the set is too large for the cache: all of it would have to be read first.
+        """
+        (squares,) = self.sets
+        return np.unique(squares.digests, return_inverse=True)[1] if squares.small else None
+
     @classmethod
     def concatenate(cls, parts: Iterable["ImageFiles"]) -> "ImageFiles":
         parts = list(parts)
@@ -75,6 +83,11 @@ class ImageFiles:
         which = [part.which + offset for part, offset in zip(parts, offsets[:-1], strict=True)]
         sets = tuple(squares for part in parts for squares in part.sets)
         return parts[0]._with(sets, np.concatenate(which), np.concatenate([part.position for part in parts]))
+
+    def open(self) -> None:
+        """Make or open the cached squares, of sets that are small enough for it."""
+        for number in np.unique(self.which):
+            self.sets[number].open()
 
     def decode(self, positions: np.ndarray, seed: int | None = None) -> np.ndarray:
         """Images (k, 3, side, side) uint8 at some positions, over all cores.
@@ -128,10 +141,20 @@ class Squares:
         self._lock = Lock()
         self._cached: np.ndarray | None = None
 
+    @property
+    def small(self) -> bool:
+        """Whether the squares may be cached."""
+        return len(self.paths) * self.size**2 * 3 <= CACHE_LIMIT
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """sha256 of each file."""
+        return list(_pool().map(lambda path: hashlib.sha256(content_of(path)).digest(), self.paths))
+
     def open(self) -> None:
         """Make or open the cached squares, unless they are too many. Not in the pool's threads."""
         with self._lock:
-            if self._cached is None and len(self.paths) * self.size**2 * 3 <= CACHE_LIMIT:
+            if self._cached is None and self.small:
                 self._cached = self._from_cache()
 
     def __getitem__(self, i: int) -> np.ndarray:
@@ -163,7 +186,7 @@ class Squares:
                     path.with_suffix(".partial").rename(path)
         except OSError as error:
             raise UserError(
-                f"cache folder {folder}: {error.strerror}; make room, or name another with ${files.CACHE}"
+                f"cache folder {folder}: {error.strerror}; make room, or name another with ${files.CACHE_VARIABLE}"
             ) from None
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
@@ -186,8 +209,7 @@ class Squares:
         import PIL
 
         digest = hashlib.sha256(f"{self.size} {PIL.__version__}".encode())
-        for one in _pool().map(lambda path: hashlib.sha256(content_of(path)).digest(), self.paths):
-            digest.update(one)
+        digest.update(b"".join(self.digests))
         return digest.hexdigest()[:16]
 
 

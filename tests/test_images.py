@@ -1,0 +1,257 @@
+"""Sets of image files: what is decoded, what is cached, and what a broken folder or list says."""
+
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.registry import DATASETS, DatasetInfo
+from benchmarks.run import execute
+from benchmarks.settings import UserError
+from datasets import files
+from datasets.files import images
+from datasets.files.folders import ImageFamily, read_folder, read_list
+from datasets.files.images import ImageFiles, concatenate
+from datasets.office_caltech import ARCHIVE, OfficeCaltech
+from tests import test_datasets
+from tests.conftest import CPU, spec_of
+
+SIDE = 28  # squares of 32 pixels
+
+
+class Pets(ImageFamily):
+    name = "pets"
+    folder = files.DataFile("pets")
+    domains = ("photo", "sketch")
+    labels = "cat dog"
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data set of two domains, a cat and two dogs each, in a data directory; and an empty cache."""
+    monkeypatch.setenv(files.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for domain in ("Photo", "sketch"):
+        for name in ("cat/1.png", "dog/1.png", "dog/2.jpg"):
+            path = tmp_path / "pets" / domain / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(256, size=(40, 30, 3), dtype=np.uint8)).save(path)
+    return tmp_path / "pets"
+
+
+def photos(root: Path) -> ImageFiles:
+    return ImageFiles(sorted((root / "Photo").rglob("*.*g")), SIDE, "photos")
+
+
+def test_image_files_stand_in_for_an_array(root: Path) -> None:
+    x = photos(root)
+    assert x.shape == (3, 3, SIDE, SIDE)
+    assert (x.dtype, x.ndim, len(x)) == (np.uint8, 4, 3)
+    whole = np.asarray(x)
+    for part in (np.array([2, 0, 0]), np.array([True, False, True]), slice(1, None)):
+        assert np.array_equal(x[part], whole[part])
+    assert np.array_equal(np.stack(list(x)), whole)
+    both = concatenate([x[1:], x[:1], x])
+    assert np.array_equal(both[2:], np.concatenate([whole[:1], whole]))
+    assert np.array_equal(concatenate([whole[1:], whole[:1]]), np.asarray(both)[:3])
+
+
+def test_evaluation_sees_the_middle_of_the_resized_square(root: Path) -> None:
+    path = root / "Photo" / "cat" / "1.png"
+    square = np.asarray(Image.open(path).resize((32, 32), Image.Resampling.BICUBIC))
+    assert np.array_equal(photos(root).decode(np.array([0]))[0], square[2:30, 2:30].transpose(2, 0, 1))
+
+
+def test_augmentation_is_a_function_of_seed_and_place(root: Path) -> None:
+    x, same = photos(root), np.zeros(64, np.int64)
+    first = x.decode(same, seed=1)
+    assert np.array_equal(first, x.decode(same, seed=1))
+    assert np.array_equal(first[:7], x.decode(same[:7], seed=1))
+    assert not np.array_equal(first, x.decode(same, seed=2))
+    assert len({image.tobytes() for image in first}) == 64
+
+
+def test_random_crops_are_torchvisions() -> None:
+    """8 to 100% of the area, proportions of 3/4 to 4/3, within the square; and half are mirrored."""
+    rng = np.random.default_rng(0)
+    left, top, width, height = np.array([images._random_crop(256, rng) for _ in range(2000)]).T
+    assert min(left.min(), top.min()) >= 0
+    assert max((left + width).max(), (top + height).max()) <= 256
+    assert 0.07 < (width * height).min() / 256**2 < 0.1
+    assert (width * height).max() / 256**2 > 0.9
+    assert 0.73 < (width / height).min() < 0.77
+    assert 1.3 < (width / height).max() < 1.37
+    ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, :, None], (32, 32, 3))
+    made = [images._augmented(ramp, SIDE, np.random.default_rng(seed)) for seed in range(400)]
+    assert 0.4 < np.mean([image[0, 0, 0] > image[0, -1, 0] for image in made]) < 0.6
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "P", "RGBA", "LA", "1"])
+def test_other_kinds_of_image_become_rgb(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / f"image{'.jpg' if mode == 'CMYK' else '.png'}"
+    Image.new("RGB", (32, 32), "white").convert(mode).save(path)
+    assert ImageFiles([path], SIDE).decode(np.array([0])).min() >= 250
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", None])
+def test_an_image_that_does_not_decode_is_named_and_leaves_no_cache(root: Path, content: bytes | None) -> None:
+    path = root / "Photo" / "dog" / "2.jpg"
+    path.write_bytes(path.read_bytes()[:300] if content is None else content)
+    with pytest.raises(UserError, match=r"dog/2.jpg is no image that can be read"):
+        photos(root).decode(np.array([0]))
+    assert not [path for path in files.cache().iterdir() if path.suffix != ".lock"]
+
+
+def test_sixteen_bits_are_refused_not_clipped(tmp_path: Path) -> None:
+    Image.fromarray(np.full((32, 32), 40000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(UserError, match="more than 8 bits"):
+        ImageFiles([tmp_path / "deep.png"], SIDE).decode(np.array([0]))
+
+
+def test_a_second_start_decodes_nothing_and_a_changed_file_is_decoded(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = np.asarray(photos(root))
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", lambda *_: pytest.fail("an image was decoded"))
+        assert np.array_equal(photos(root), first)
+    Image.new("RGB", (32, 32), "red").save(root / "Photo" / "cat" / "1.png")
+    assert not np.array_equal(photos(root), first)
+
+
+def test_a_set_too_large_for_the_cache_is_read_from_its_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = photos(root).decode(np.arange(3), seed=5)
+    monkeypatch.setattr(images, "CACHE_LIMIT", 0)
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(root / "other"))
+    assert np.array_equal(photos(root).decode(np.arange(3), seed=5), cached)
+    assert not (root / "other").exists()
+
+
+def test_a_cache_that_cannot_be_written_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(root / "Photo" / "cat" / "1.png" / "cache"))
+    with pytest.raises(UserError, match=r"cache folder .* name another with \$BENCHMARKS_CACHE"):
+        photos(root).decode(np.array([0]))
+
+
+def test_folders_are_domains_and_classes(root: Path) -> None:
+    sources, target = Pets().read("photo-sketch", None)  # type: ignore[arg-type]
+    for samples in (*sources, target):
+        assert samples.y.tolist() == [0, 1, 1]
+        assert len(samples.x) == 3
+        assert samples.test is None
+
+
+def test_lists_count_before_folders(root: Path) -> None:
+    (root / "image_list").mkdir()
+    (root / "image_list" / "photo.txt").write_text("Photo/dog/1.png 1\n\nPhoto/cat/1.png 0\n")
+    assert Pets().read_domain("photo").y.tolist() == [1, 0]
+    (root / "sketch_train.txt").write_text("sketch/dog/1.png 1\nsketch/cat/1.png 0\n")
+    (root / "sketch_test.txt").write_text("sketch/dog/2.jpg 1\n")
+    sketch = Pets().read_domain("sketch")
+    assert sketch.test is not None
+    assert sketch.test.tolist() == [False, False, True]
+    assert np.array_equal(sketch.x[2:].decode(np.array([0])), ImageFiles([root / "sketch/dog/2.jpg"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Photo/dog/1.png 2", r"line 1: label 2 is outside 0..1"),
+        ("Photo/dog/1.png 1\nPhoto/dog/1.png -1", "line 2: expected 'path label'"),
+        ("Photo/dog/1.png", "expected 'path label'"),
+        ("Photo/dog/1.png 0", "label 0 is 'cat', but the image is in the folder 'dog'"),
+        ("\n", "it lists no image"),
+    ],
+)
+def test_a_wrong_list_says_where(root: Path, text: str, message: str) -> None:
+    (root / "photo.txt").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_list(root / "photo.txt", root, ("cat", "dog"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda root: (root / "Photo/cat/1.png").unlink(), "photo has no image of 1 of 2 classes, such as 'cat'"),
+        (lambda root: [path.unlink() for path in (root / "Photo").rglob("*.*g")], "no images; expected"),
+        (lambda root: (root / "Photo/cat").rename(root / "Photo/cow"), "'cow' is none of the 2 classes"),
+        (lambda root: (root / "Photo").rename(root / "pictures"), "no folder 'photo'"),
+        (lambda root: root.rename(root.with_name("cats")), "pets is missing; `data check`"),
+    ],
+)
+def test_a_wrong_folder_says_what_is_missing(root: Path, change: object, message: str) -> None:
+    change(root)  # type: ignore[operator]
+    with pytest.raises(UserError, match=message):
+        Pets().read_domain("photo")
+
+
+def test_a_zip_is_read_as_it_is(root: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "photo.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in sorted((root / "Photo").rglob("*.*g")):
+            packed.write(path, str(path.relative_to(root)))
+    paths, y = read_folder(zipfile.Path(archive) / "Photo", ("cat", "dog"))
+    assert y.tolist() == [0, 1, 1]
+    assert np.array_equal(ImageFiles(paths, SIDE), photos(root))
+
+
+def test_office_caltech_is_read_from_its_zip(monkeypatch: pytest.MonkeyPatch, real_data: str) -> None:
+    monkeypatch.setenv(files.VARIABLE, real_data)
+    if files.state(ARCHIVE) != "present":
+        pytest.skip(f"no {ARCHIVE.path} in ${files.VARIABLE}")
+    sizes = {domain: len(OfficeCaltech().read_domain(domain).x) for domain in OfficeCaltech.domains}
+    assert sizes == {"amazon": 958, "caltech": 1123, "dslr": 157, "webcam": 295}
+    monkeypatch.setattr(images, "CACHE_LIMIT", 0)  # CI need not decode all of it
+    assert OfficeCaltech().read_domain("dslr").x.decode(np.arange(4)).std() > 30
+
+
+@pytest.fixture(scope="module")
+def real_data() -> str:
+    """The data directory that the tests were started with."""
+    return str(files.directory() or "")
+
+
+@pytest.fixture
+def pets(root: Path) -> Iterator[str]:
+    """The small data set, with copies of an image, as a task."""
+    rng = np.random.default_rng(1)
+    for number in range(40):
+        domain, name = ("Photo", "sketch")[number % 2], ("cat", "dog")[number // 2 % 2]
+        image = Image.fromarray(rng.integers(256, size=(8, 8, 3), dtype=np.uint8))
+        image.save(root / domain / name / f"more{number}.png")
+    for number in range(5):
+        shutil.copy(root / "Photo/cat/1.png", root / f"Photo/cat/copy{number}.png")
+    DATASETS.register("pets", DatasetInfo(version=1, summary="an example", licence="none"))(Pets)
+    yield "pets/photo-sketch"
+    DATASETS.remove("pets")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        test_datasets.test_no_sample_is_on_two_sides,
+        test_datasets.test_a_task_is_the_same_every_time,
+        test_datasets.test_a_reversed_task_swaps_the_domains_and_never_reads_target_labels,
+    ],
+)
+def test_a_task_of_images_keeps_to_what_every_task_must(pets: str, check: Callable[[str], None]) -> None:
+    check(pets)
+
+
+def test_target_splits_of_images_are_blind_to_labels(pets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    test_datasets.test_target_splits_are_blind_to_labels(monkeypatch, pets)
+
+
+def test_a_run_on_images_repeats_to_the_bit(pets: str, tmp_path: Path) -> None:
+    """Decoded ahead by threads, augmented, and evaluated in parts: two runs have the same outputs."""
+    spec = spec_of("dann", pets, steps=3, checkpoints=1, source_batch=4, target_batch=4, augmentation="standard")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        execute(spec, tmp_path / name, CPU)
+    a, b = (next((tmp_path / name / "outputs").iterdir()).read_bytes() for name in ("a", "b"))
+    assert a == b

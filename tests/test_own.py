@@ -1,0 +1,260 @@
+"""The user's own data: what becomes a task, under which name, and what each kind of broken file says."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from benchmarks.cli import main
+from benchmarks.settings import UserError
+from datasets import files, own
+from datasets.base import Samples, load, resolve, split
+from tests.conftest import spec_of, trained
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Domains `old` and `new` of 60 and 40 samples as .npz, .csv and folders of images; and an empty cache."""
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
+    for name, size in (("old", 60), ("new", 40)):
+        x, y = arrays(name, size)
+        np.savez(tmp_path / f"{name}.npz", x=x, y=y)
+        pd.DataFrame(x, columns=["a", "b", "c"]).assign(kind=np.array(["no", "yes"])[y]).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+        for label in ("cat", "dog"):
+            for number in range(2):
+                path = tmp_path / name / label / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (20, 20), (80 * number, size, 200)).save(path)
+    return tmp_path
+
+
+def arrays(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features of very different scale, shifted in `new`, and labels."""
+    rng = np.random.default_rng(size)
+    y = np.arange(size) % 2
+    return (rng.normal(size=(size, 3)) + 2 * y[:, None] + (name == "new")) * [1, 1000, 0.01] + 50, y
+
+
+def entered(folder: Path, kind: str = ".npz", label: str = "kind") -> str:
+    return own.enter(folder / f"old{kind}", folder / f"new{kind}", label)
+
+
+@pytest.mark.parametrize(("kind", "classes"), [(".npz", ("0", "1")), (".csv", ("no", "yes"))])
+def test_arrays_and_tables_become_a_task(folder: Path, kind: str, classes: tuple[str, ...]) -> None:
+    task = load(entered(folder, kind))
+    assert task.classes == classes
+    assert task.input_shape == (3,)
+    source = task.train_view().source
+    x, _ = arrays("old", 60)
+    assert np.allclose(own.read_domain(folder / f"old{kind}", "kind").x, x)
+    assert set(source.y) == {0, 1}
+    assert trained(spec_of("dann", task.name)).progress.step == 20
+
+
+def test_features_are_standardised_on_the_sources_training_samples(folder: Path) -> None:
+    train = load(entered(folder)).train_view()
+    assert np.allclose(train.source.x.mean(0), 0, atol=1e-5)
+    assert np.allclose(train.source.x.std(0), 1, atol=1e-5)
+    assert (train.target_x.mean(0) > 0.3).all()  # the shift is still there
+
+
+def test_images_become_a_task(folder: Path) -> None:
+    task = entered(folder, "")
+    sources, target = own.Own().read(task.removeprefix("own/"), None)  # type: ignore[arg-type]
+    assert own.Own().classes(task.removeprefix("own/")) == ("cat", "dog")
+    assert target.x.shape == (4, 3, 224, 224)
+    assert sources[0].y.tolist() == [0, 0, 1, 1]
+
+
+def test_byte_images_of_an_npz_stay_bytes(folder: Path) -> None:
+    for name in ("old", "new"):
+        np.savez(folder / f"{name}.npz", x=np.zeros((40, 8, 8), np.uint8), y=np.arange(40) % 2)
+    task = load(entered(folder))
+    assert task.input_shape == (1, 8, 8)
+    assert task.train_view().target_x.dtype == np.uint8
+
+
+def test_a_name_follows_the_contents_not_the_place(folder: Path) -> None:
+    name = entered(folder)
+    assert name.startswith("own/old-new-")
+    assert resolve(name).name == name
+    shutil.copytree(folder, folder / "odd place, with?&=")
+    assert entered(folder / "odd place, with?&=") == name
+    x, y = arrays("new", 40)
+    np.savez(folder / "new.npz", x=x + 1, y=y)
+    assert entered(folder) != name
+    assert load(name)  # where it was last seen
+    shutil.copy(folder / "new.npz", folder / "odd place, with?&=")
+    load.cache_clear()
+    with pytest.raises(UserError, match="has changed; give --source and --target again"):
+        load(name)
+
+
+def test_a_name_that_is_not_known_here_says_so() -> None:
+    with pytest.raises(UserError, match="own/old-new-0123: not known here; give its --source and --target"):
+        resolve("own/old-new-0123")
+
+
+def test_columns_of_the_target_may_have_another_order(folder: Path) -> None:
+    before = load(entered(folder, ".csv")).train_view().target_x
+    table = pd.read_csv(folder / "new.csv")
+    table[["kind", "c", "a", "b"]].to_csv(folder / "new.csv", index=False)
+    assert np.array_equal(load(entered(folder, ".csv")).train_view().target_x, before)
+
+
+def test_new_data_are_read_as_the_tasks_were(folder: Path) -> None:
+    task = entered(folder, ".csv")
+    _, target = own.Own().read(task.removeprefix("own/"), None)  # type: ignore[arg-type]
+    pd.read_csv(folder / "new.csv").drop(columns="kind")[["c", "b", "a"]].to_csv(folder / "more.csv", index=False)
+    x, y = own.read_like(task.removeprefix("own/"), folder / "more.csv")
+    assert np.array_equal(x, target.x)
+    assert y is None
+    x, y = own.read_like(task.removeprefix("own/"), folder / "new.csv")
+    assert np.array_equal(y, target.y)
+
+
+def broken(change: Callable[[dict[str, Any]], None], kind: str = ".npz") -> Callable[[Path], None]:
+    """Rewrites the target's file."""
+
+    def write(folder: Path) -> None:
+        x, y = arrays("new", 40)
+        if kind == ".npz":
+            values: dict[str, Any] = {"x": x, "y": y}
+            change(values)
+            np.savez(folder / "new.npz", **values)
+        else:
+            table = pd.read_csv(folder / "new.csv")
+            change(table)  # type: ignore[arg-type]
+            table.to_csv(folder / "new.csv", index=False)
+
+    return write
+
+
+def with_nan(x: np.ndarray) -> np.ndarray:
+    return np.where(np.arange(x.size).reshape(x.shape) == 7, np.nan, x)
+
+
+NPZ = [
+    (broken(lambda v: v.update(x=with_nan(v["x"]))), r"x\[2\] has NaN"),
+    (broken(lambda v: v.update(x=v["x"][:, :2])), r"inputs of different size: float32 \(3,\) and float32 \(2,\)"),
+    (broken(lambda v: v.update(x=v["x"].astype(object))), "pickled objects, which could run code"),
+    (broken(lambda v: v.update(y=v["y"].astype(object))), "pickled objects"),
+    (broken(lambda v: v.update(y=v["y"] + 1)), "the source has no class '2'"),
+    (broken(lambda v: v.update(y=v["y"] * 0)), "no sample of the class '1', which .*old.npz has"),
+    (broken(lambda v: v.update(y=v["y"] - 1)), "label -1 is outside the range"),
+    (broken(lambda v: v.update(y=v["y"] + 0.5)), "whole numbers or texts"),
+    (broken(lambda v: v.update(y=v["y"][:3])), r"y has shape \(3,\)"),
+    (broken(lambda v: v.pop("y")), "no labels; add y, .* no training sees those of the target"),
+    (broken(lambda v: v.pop("x")), "no array x; it has y"),
+    (broken(lambda v: v.update(x=v["x"][:0], y=v["y"][:0])), "it has no samples"),
+    (broken(lambda v: v.update(x=np.zeros((40, 8, 8, 3), np.uint8))), "transpose x"),
+    (broken(lambda v: v.update(x=v["x"].astype(str))), "it must be numbers"),
+    (lambda folder: (folder / "new.npz").write_bytes(b"PK no zip"), "no .npz that can be read"),
+    (lambda folder: (folder / "new.npz").unlink(), "no such file or folder"),
+]
+CSV = [
+    (
+        broken(lambda t: t.pop("kind"), ".csv"),
+        "no labels; it has the columns a, b, c; name the column with --label",
+    ),
+    (broken(lambda t: t.__setitem__("a", with_nan(t["a"].to_numpy())), ".csv"), "line 9, column 'a' has NaN"),
+    (broken(lambda t: t.__setitem__("a", "red"), ".csv"), "column 'a' is not of numbers"),
+    (broken(lambda t: t.pop("a"), ".csv"), "do not have the same columns: 'a' is in one only"),
+    (broken(lambda t: t.__setitem__("kind", t["kind"].where(t.index != 3)), ".csv"), "line 5 has no label"),
+    (lambda folder: (folder / "new.csv").write_text("a,b,c,kind\n"), "it has no samples"),
+    (lambda folder: (folder / "new.csv").write_bytes(b""), "no .csv that can be read"),
+]
+IMAGES = [
+    (lambda folder: (folder / "new/dog/1.png").write_bytes(b"GIF"), "new/dog/1.png is no image that can be read"),
+    (lambda folder: shutil.rmtree(folder / "new/dog"), "no sample of the class 'dog'"),
+    (lambda folder: (folder / "new/dog").rename(folder / "new/dogs"), "no class 'dogs'; did you mean 'dog'"),
+    (lambda folder: [path.unlink() for path in (folder / "new").rglob("*.png")], "no images; expected folders"),
+    (lambda folder: shutil.rmtree(folder / "new") or (folder / "new").mkdir(), "it has no samples"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [(kind, *case) for kind, cases in ((".npz", NPZ), (".csv", CSV), ("", IMAGES)) for case in cases],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_data_that_cannot_be_used_end_with_one_clear_message(
+    folder: Path, kind: str, change: Callable[[Path], object], message: str
+) -> None:
+    change(folder)
+    with pytest.raises(UserError, match=message) as error:
+        entered(folder, kind)
+    assert "new" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (files.cache() / "own").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--source", "old.npz"], "give both"),
+        (["--label", "kind"], "--label needs --source and --target"),
+        (
+            ["--source", "old.csv", "--target", "new.csv"],
+            "'kind' is not of numbers; encode it or leave it out; if it is the label, say --label kind",
+        ),
+        (["--source", "old.npz", "--target", "old.npz"], "source and target are the same"),
+        (["--source", "old.txt", "--target", "new.npz"], "old.txt: expected an .npz, a .csv or a folder"),
+        (["--source", "old.npz", "--target", "new.npz", "--methods", "dan2"], "did you mean 'dan'"),
+    ],
+)
+def test_wrong_flags_are_one_line(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "old.txt").touch()
+    assert main(["run", *flags]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_run_takes_two_paths(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Instead of the suite's tasks."""
+    flags = [
+        "--methods",
+        "source_only",
+        "--seeds",
+        "1",
+        "--set",
+        "protocol.steps=2",
+        "--store",
+        str(folder / "store"),
+    ]
+    paths = ["--source", str(folder / "old.csv"), "--target", str(folder / "new.csv"), "--label", "kind"]
+    assert main(["run", "--dry-run", *paths, *flags]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 1 runs to do" in said
+    assert "own/old-new-" in said
+
+
+def test_scaling_never_sees_test_samples(folder: Path) -> None:
+    """Outliers among the source's test samples change no training input."""
+    x, y = arrays("old", 60)
+    task = entered(folder)
+    before = load(task).train_view()
+    _, _, test = split(Samples(x, y))
+    x[test] *= 100
+    np.savez(folder / "old.npz", x=x, y=y)
+    after = load(entered(folder)).train_view()
+    assert np.array_equal(before.source.x, after.source.x)
+    assert np.array_equal(before.target_x, after.target_x)
