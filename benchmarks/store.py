@@ -23,6 +23,7 @@ import pandas as pd
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 
+WEIGHTS = "weights.safetensors"  # in the records of runs that were asked to keep them
 FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.json")
 REQUIRED = {"run_id", "task", "method", "seed", "spec", "checkpoints"}  # columns of every .csv, old or new
 NESTED = ("spec", "checkpoints", "confusion")  # columns of records that are JSON in a .csv
