@@ -42,7 +42,8 @@ def _fitting(inputs: Inputs, model: TrainedModel, path: Path) -> Inputs:
     if model.input_dtype == "uint8" and x.dtype != np.uint8:
         raise UserError(f"{path}: inputs are {x.dtype}; the model was trained on images in uint8, 0 to 255")
     if isinstance(x, np.ndarray) and model.input_dtype == "float32":
-        x = x.astype(np.float32)
+        with np.errstate(over="ignore"):
+            x = x.astype(np.float32)
         wrong = np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(axis=1))
         if len(wrong):
             raise UserError(f"{path}: {len(wrong)} samples have NaN or infinity, the first is number {wrong[0]}")
@@ -53,7 +54,7 @@ def _fitting(inputs: Inputs, model: TrainedModel, path: Path) -> Inputs:
 
 def _numbers(labels: np.ndarray, classes: tuple[str, ...], path: Path) -> np.ndarray:
     """Class numbers (n,): labels are names of classes, or whole numbers where these are no names."""
-    texts = labels.astype(str)
+    texts = labels.astype(str).tolist()
     numbers = {name: number for number, name in enumerate(classes)}
     if labels.dtype.kind in "iu" and not set(texts) <= numbers.keys():
         numbers = {str(number): number for number in range(len(classes))}

@@ -48,7 +48,7 @@ class Inputs:
     """Samples to predict on.
 
     Attributes:
-        x: (n, ...), float32 or uint8.
+        x: (n, ...) numbers, as they are stored; images in uint8.
         names: (n,) row numbers or file names.
         labels: (n,) names or numbers of classes, where they are given.
     """
@@ -98,7 +98,7 @@ def _read_npz(path: Path) -> Inputs:
         raise UserError(
             f"{path}: y is {y.dtype} {y.shape}; expected one whole number or name for each of {len(x)}"
         )
-    return Inputs(x if x.dtype == np.uint8 else x.astype(np.float32), range(len(x)), y)
+    return Inputs(x, range(len(x)), y)
 
 
 def _read_csv(path: Path, label: str | None) -> Inputs:
@@ -112,7 +112,7 @@ def _read_csv(path: Path, label: str | None) -> Inputs:
     for name in features.select_dtypes(exclude="number"):
         raise UserError(f"{path}: column {name!r} is not numeric; remove it, or name it with --label")
     labels = table[label].fillna("").to_numpy(str) if label else None
-    return Inputs(features.to_numpy(np.float32), range(len(table)), labels)
+    return Inputs(features.to_numpy(np.float64), range(len(table)), labels)
 
 
 def _read_images(folder: Path, shape: tuple[int, ...]) -> Inputs:
