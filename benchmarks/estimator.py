@@ -76,7 +76,7 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         labelled = Labelled(source, numbers.astype(np.int64), np.zeros(len(numbers), np.int64))
         signature = Signature(
             input_shape=source.shape[1:],
-            input_dtype=source.dtype.name,
+            input_dtype=source.dtype.name,  # type: ignore[arg-type]
             classes=tuple(str(label) for label in self.classes_),
             source_size=len(source),
         )
@@ -125,6 +125,7 @@ def _trained(spec: RunSpec, signature: Signature, view: TrainView, device: str) 
 def _prepared(device: torch.device, protocol: Protocol) -> Iterator[None]:
     """The settings of a process that trains; afterwards they are as the caller had them."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     generators = [device] if device.type == "cuda" else []
     with threadpool_limits(protocol.threads), torch.random.fork_rng(devices=generators):
@@ -134,5 +135,5 @@ def _prepared(device: torch.device, protocol: Protocol) -> Iterator[None]:
         finally:
             torch.set_num_threads(threads)
             torch.set_flush_denormal(False)  # PyTorch does not tell what it was; this is its default
-            torch.use_deterministic_algorithms(deterministic)
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from torch import nn
 
 from benchmarks import model, weights
 from benchmarks.cli import main
-from benchmarks.engines.events import Event
-from benchmarks.engines.work import Execute
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.grid import RunSpec
 from benchmarks.registry import METHODS
@@ -26,7 +23,7 @@ from benchmarks.settings import UserError
 from benchmarks.store import WEIGHTS, Store, load_records
 from benchmarks.training import Trainer
 from datasets.base import Samples, Task, load
-from tests.conftest import CPU, spec_of, trained
+from tests.conftest import CPU, EngineHere, spec_of, trained
 
 MOONS = spec_of("adda")  # each domain has an encoder of its own: predictions must be the target's
 IMAGES = spec_of("dann", backbone="lenet", steps=2)
@@ -119,25 +116,10 @@ def test_pretrained_weights_are_not_read_again(copy: Path) -> None:
     model.load(copy)
 
 
-class Here:
-    """The local engine without its processes."""
-
-    def __init__(self, store: Store, devices: Sequence[str], *, execute: Execute, **_: Any) -> None:
-        self.store, self.execute = store, execute
-
-    def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:
-        self.store.create()
-        for spec in specs:
-            with self.store.locked(spec) as folder:
-                self.execute(spec, folder, "cpu", lambda signals: None)
-                self.store.publish(spec)
-            yield Event("finished", spec)
-
-
 def test_a_record_without_weights_is_done_again_where_they_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("benchmarks.commands.common.LocalEngine", Here)
+    monkeypatch.setattr("benchmarks.commands.common.LocalEngine", EngineHere)
     monkeypatch.setenv("BENCHMARKS_STORE", str(tmp_path))
     command = ["run", "--methods", "source_only", "--tasks", "toys/moons", "--seeds", "1"]
     command += ["--set", "protocol.steps=2", "--set", "protocol.checkpoints=1"]
