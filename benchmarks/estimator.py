@@ -13,12 +13,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from benchmarks.grid import RunSpec
-from benchmarks.model import TrainedModel
+from benchmarks.model import TrainedModel, untrained
 from benchmarks.protocol import Protocol
 from benchmarks.registry import METHODS
-from benchmarks.run import new_method
 from benchmarks.settings import UserError
-from benchmarks.training import Trainer, prepare, to_device
+from benchmarks.training import prepare
 from benchmarks.weights import Signature
 from datasets.base import Labelled, TrainView
 
@@ -76,9 +75,9 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         labelled = Labelled(source, numbers.astype(np.int64), np.zeros(len(numbers), np.int64))
         signature = Signature(
             input_shape=source.shape[1:],
-            input_dtype=source.dtype.name,  # type: ignore[arg-type]
             classes=tuple(str(label) for label in self.classes_),
             source_size=len(source),
+            inputs="uint8" if source.dtype == np.uint8 else "float32",
         )
         self.model_ = _trained(self._spec(len(self.classes_)), signature, TrainView(labelled, target), self.device)
         return self
@@ -100,6 +99,8 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         if METHODS.info(METHODS.check(self.method)).reference:
             raise UserError(f"{self.method} is a reference: it would need target labels")
         cls, protocol = METHODS.get(self.method), Protocol.parse(self.protocol or {}, "protocol")
+        if protocol.stopping != "last":
+            raise UserError("protocol.stopping: an adapter trains on all of the source, and keeps the last step")
         if reason := cls.unsupported(n_classes, protocol):
             raise UserError(f"{self.method}: {reason}")
         params = cls.settings.parse(self.params or {}, self.method).model_dump(mode="json")
@@ -115,10 +116,10 @@ def _trained(spec: RunSpec, signature: Signature, view: TrainView, device: str) 
     """Train as :func:`benchmarks.run.execute` does."""
     where = torch.device(device)
     with _prepared(where, spec.protocol):
-        method = to_device(new_method(spec, signature), where, spec.protocol)
-        for _ in Trainer(method, view, spec.protocol, spec.seed, where).run():
+        trainer = untrained(spec, signature, view, where)
+        for _ in trainer.run():
             pass
-    return TrainedModel(method, signature).eval()
+    return TrainedModel(trainer.method, signature).eval()
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """A trained method as a PyTorch module, from its record alone: no data is read."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,12 @@ from torch import Tensor, nn
 
 from benchmarks import weights
 from benchmarks.grid import RunSpec
-from benchmarks.run import new_method
+from benchmarks.run import new_trainer
 from benchmarks.settings import UserError, format_query, parse_query
-from benchmarks.store import read_part
-from benchmarks.training import EVALUATION_BATCH, to_device
+from benchmarks.store import WEIGHTS, read_part
+from benchmarks.training import EVALUATION_BATCH, EVALUATION_NUMBERS, Trainer
 from benchmarks.weights import Signature
+from datasets.base import Labelled, Task, TrainView
 from methods.base import Method
 
 
@@ -24,14 +27,14 @@ class TrainedModel(nn.Module):
     Attributes:
         classes: their names, in the order of the logits.
         input_shape: of one sample.
-        input_dtype: what it was trained on: float32, or uint8 images.
+        inputs: what it was trained on, as :class:`benchmarks.weights.Signature` says it.
     """
 
     def __init__(self, method: Method, signature: Signature) -> None:
         super().__init__()
         self.method = method
         self.classes, self.input_shape = signature.classes, signature.input_shape
-        self.input_dtype = signature.input_dtype
+        self.inputs = signature.inputs
 
     def forward(self, x: Tensor) -> Tensor:
         """Inputs (n, *input_shape) to logits (n, classes).
@@ -48,12 +51,13 @@ class TrainedModel(nn.Module):
         """Logits (n, classes) of many inputs (n, *input_shape), in batches.
 
         Args:
-            x: an array, or anything with a length whose slices are arrays.
+            x: an array, or :class:`datasets.files.images.ImageFiles`.
         """
         device = next(self.parameters()).device
+        size = max(1, min(EVALUATION_BATCH, EVALUATION_NUMBERS // math.prod(x.shape[1:])))
         parts = [
-            self(torch.tensor(x[start : start + EVALUATION_BATCH], device=device)).float().cpu().numpy()
-            for start in range(0, len(x), EVALUATION_BATCH)
+            self(torch.tensor(np.asarray(x[start : start + size]), device=device)).float().cpu().numpy()
+            for start in range(0, len(x), size)
         ]
         return np.concatenate(parts)
 
@@ -66,17 +70,25 @@ def load(folder: Path, device: torch.device | None = None) -> TrainedModel:
     """
     spec = _spec(folder)
     signature, state = weights.read(folder)
-    method = to_device(new_method(spec, signature), device or torch.device("cpu"), spec.protocol)
+    one, numbers = np.zeros((1, *signature.input_shape), np.float32), np.zeros(signature.source_size, np.int64)
+    nothing = TrainView(Labelled(one, numbers, numbers), one)
+    method = untrained(spec, signature, nothing, device or torch.device("cpu")).method
     try:
         method.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{folder / weights.WEIGHTS} does not fit {spec}: {reason}") from None
+        raise UserError(f"{folder / WEIGHTS} does not fit {spec}: {reason}") from None
     return TrainedModel(method, signature).eval()
 
 
+def untrained(spec: RunSpec, signature: Signature, view: TrainView, device: torch.device) -> Trainer:
+    """A trainer on arrays that belong to no registered task, which is asked for no more than its signature."""
+    task: Task = SimpleNamespace(input_shape=signature.input_shape, classes=signature.classes)  # type: ignore
+    return new_trainer(spec, task, view, device)
+
+
 def _spec(folder: Path) -> RunSpec:
-    """What a record was asked for, without what only a training needs: pretrained weights and compilation."""
+    """What a record was asked for, without what only a training needs: among it, pretrained weights."""
     values = read_part(folder, "spec.json")
     try:
         values.pop("run_id")
@@ -85,5 +97,5 @@ def _spec(folder: Path) -> RunSpec:
         raise UserError(f"{folder / 'spec.json'} is no spec of a run ({type(error).__name__}: {error})") from None
     name, options = parse_query(spec.protocol.backbone)
     options.pop("weights", None)
-    plain: dict[str, Any] = {"backbone": format_query(name, options), "compile": False}
+    plain = {"backbone": format_query(name, options), "compile": False, "augmentation": "none"}
     return replace(spec, protocol=spec.protocol.replace(plain, str(folder)))

@@ -18,7 +18,11 @@ from datasets.files.inputs import Inputs, read_inputs
 def main(options: argparse.Namespace) -> int:
     folder = store_of(options).find(options.run)
     model = load(folder, torch.device(devices(options.device)[0]))
-    inputs = _fitting(read_inputs(options.input, model.input_shape, options.label), model, options.input)
+    inputs = _fitting(
+        read_inputs(options.input, model.input_shape, options.label, resize=model.inputs == "files"),
+        model,
+        options.input,
+    )
     truth = None if inputs.labels is None else _numbers(inputs.labels, model.classes, options.input)
     logits = model.logits(inputs.x)
     _write(options.out, inputs, softmax(logits, axis=1), model.classes)
@@ -32,23 +36,22 @@ def _fitting(inputs: Inputs, model: TrainedModel, path: Path) -> Inputs:
     """The inputs as the model takes them.
 
     Raises:
-        UserError: another shape, images in other units, none at all, NaN or infinity.
+        UserError: another shape or type, none at all, NaN or infinity.
     """
-    x = inputs.x
+    x, images = inputs.x, model.inputs in ("uint8", "files")
     if x.shape[1:] != model.input_shape:
         raise UserError(f"{path}: inputs have shape {x.shape[1:]}; the model was trained on {model.input_shape}")
     if not len(x):
         raise UserError(f"{path}: there is no sample in it")
-    if model.input_dtype == "uint8" and x.dtype != np.uint8:
-        raise UserError(f"{path}: inputs are {x.dtype}; the model was trained on images in uint8, 0 to 255")
-    if isinstance(x, np.ndarray) and model.input_dtype == "float32":
+    if model.inputs and images != (x.dtype == np.uint8):
+        trained = "images in uint8, 0 to 255" if images else "float32"
+        raise UserError(f"{path}: inputs are {x.dtype}; the model was trained on {trained}")
+    if isinstance(x, np.ndarray) and x.dtype != np.uint8:
         with np.errstate(over="ignore"):
             x = x.astype(np.float32)
         wrong = np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(axis=1))
         if len(wrong):
             raise UserError(f"{path}: {len(wrong)} samples have NaN or infinity, the first is number {wrong[0]}")
-    elif model.input_dtype == "float32":
-        raise UserError(f"{path}: these are images in uint8; the model was trained on float32: give a .npz")
     return Inputs(x, inputs.names, inputs.labels)
 
 

@@ -10,37 +10,9 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.settings import UserError, nearest
+from datasets.files.images import ImageFiles
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-
-
-class Images:
-    """Images by path, decoded when a slice of them is asked for: (n, channels, height, width) uint8.
-
-    They are made grey or coloured, and stretched to the size, as the shape says.
-    """
-
-    dtype = np.dtype(np.uint8)
-
-    def __init__(self, paths: Sequence[Path], shape: tuple[int, ...]) -> None:
-        self.paths = paths
-        self.shape = (len(paths), *shape)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        return np.stack([self._decoded(path) for path in self.paths[part]])
-
-    def _decoded(self, path: Path) -> np.ndarray:
-        _, channels, height, width = self.shape
-        try:
-            with Image.open(path) as image:
-                plain = image.convert("RGB" if channels == 3 else "L")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise UserError(f"{path} cannot be decoded as an image ({error})") from None
-        pixels = np.asarray(plain.resize((width, height), Image.Resampling.BILINEAR))
-        return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -53,17 +25,18 @@ class Inputs:
         labels: (n,) names or numbers of classes, where they are given.
     """
 
-    x: np.ndarray | Images
+    x: np.ndarray | ImageFiles
     names: Sequence[object]
     labels: np.ndarray | None
 
 
-def read_inputs(path: Path, shape: tuple[int, ...], label: str | None = None) -> Inputs:
+def read_inputs(path: Path, shape: tuple[int, ...], label: str | None = None, *, resize: bool = False) -> Inputs:
     """Read what ``path`` holds.
 
     Args:
-        shape: of one sample, as the model has it; images are made to fit.
+        shape: of one sample, as the model has it.
         label: of a .csv, the column of true classes.
+        resize: images are resized and cropped as image files are for training; otherwise they must fit.
 
     Raises:
         UserError: no such file, or one that is not of the kind its name says.
@@ -73,7 +46,7 @@ def read_inputs(path: Path, shape: tuple[int, ...], label: str | None = None) ->
     if not path.exists():
         raise UserError(f"input {str(path)!r}: no such file or folder")
     if path.is_dir():
-        return _read_images(path, shape)
+        return _read_images(path, shape, resize)
     if path.suffix == ".npz":
         return _read_npz(path)
     if path.suffix == ".csv":
@@ -115,7 +88,7 @@ def _read_csv(path: Path, label: str | None) -> Inputs:
     return Inputs(features.to_numpy(np.float64), range(len(table)), labels)
 
 
-def _read_images(folder: Path, shape: tuple[int, ...]) -> Inputs:
+def _read_images(folder: Path, shape: tuple[int, ...], resize: bool) -> Inputs:
     """A flat folder without labels, or a folder for each class."""
     if len(shape) != 3:
         raise UserError(f"{folder} is a folder of images; the model takes inputs of shape {shape}")
@@ -128,4 +101,21 @@ def _read_images(folder: Path, shape: tuple[int, ...]) -> Inputs:
         raise UserError(f"{folder}: expected images in it, or in a folder for each class; it has {found}")
     paths = flat or nested
     labels = np.array([path.parent.name for path in nested]) if nested else None
-    return Inputs(Images(paths, shape), [path.relative_to(folder).as_posix() for path in paths], labels)
+    x = ImageFiles(paths, shape[1], "predict") if resize else np.stack([_decoded(path, shape) for path in paths])
+    return Inputs(x, [path.relative_to(folder).as_posix() for path in paths], labels)
+
+
+def _decoded(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """One image as it is, (channels, height, width) uint8, grey or in colour as the shape says."""
+    channels, height, width = shape
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    except Exception as error:  # Pillow's decoders raise whatever their parsers do
+        raise UserError(f"{path} is no image that can be read ({error}); mend or remove it") from None
+    if pixels.shape[:2] != (height, width):
+        found, needed = "x".join(map(str, pixels.shape[:2])), f"{height}x{width}"
+        raise UserError(
+            f"{path} is {found}; the model was trained on arrays of {needed}: resize as you did for it"
+        )
+    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
