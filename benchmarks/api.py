@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from benchmarks import grid, model
-from benchmarks.commands.common import devices
+from benchmarks.commands.common import devices, suite_search
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.work import train
 from benchmarks.model import TrainedModel
@@ -19,7 +19,7 @@ from benchmarks.store import Store, load_records
 
 
 def run_grid(
-    methods: str | Sequence[str],
+    methods: str | Sequence[str] = (),
     suite: str = "quick",
     tasks: str | Sequence[str] = (),
     seeds: int | Sequence[int] | None = None,
@@ -34,6 +34,7 @@ def run_grid(
 
     Args:
         methods: names and groups, such as ``["dann", "coral"]`` or ``"core"``; ``source_only`` is always added.
+            None of them: the suite's.
         suite: a suite's name or the path of its .toml file.
         tasks: these instead of the suite's.
         seeds: how many, or which; default: as many as the suite says.
@@ -50,18 +51,23 @@ def run_grid(
     Raises:
         UserError: anything that does not exist or does not fit.
     """
-    names = grid.method_names(",".join(_several(methods)))
-    chosen = range(seeds) if isinstance(seeds, int) else seeds
-    planned = grid.plan(suite, names, _several(tasks), chosen, overrides)
+    settings = grid.load_suite(suite)
+    names = grid.method_names(",".join(_several(methods)) or settings.default_methods)
+    chosen, search = range(seeds) if isinstance(seeds, int) else seeds, suite_search(suite, names)
+    reverse = settings.select == "reverse_validation"
+    planned = grid.plan(suite, names, _several(tasks), chosen, overrides, search, reverse=reverse)
     records = Store(Path(store) if store else None, weights=save_weights)
     engine = LocalEngine(records, devices(device, jobs), execute=partial(train, save_weights=save_weights))
-    todo = [spec for spec in planned.specs if not records.finished(spec)]
-    for event in engine.run(todo) if todo else ():
-        if event.kind == "failed":
-            warnings.warn(f"failed: {event.spec}: {event.error}", stacklevel=2)
+    for specs in (planned.specs, planned.reverse):
+        ready = [spec for spec in specs if not spec.reverse_of or records.predictions(spec).exists()]
+        todo = [spec for spec in ready if not records.finished(spec)]
+        for event in engine.run(todo) if todo else ():
+            if event.kind == "failed":
+                warnings.warn(f"failed: {event.spec}: {event.error}", stacklevel=2)
     for cell in planned.not_applicable:
         warnings.warn(f"n/a: {cell.task} {cell.variant}: {cell.reason}", stacklevel=2)
-    return load_records(records.folder(spec) for spec in planned.specs if records.finished(spec))
+    done = [spec for spec in [*planned.specs, *planned.reverse] if records.finished(spec)]
+    return load_records(records.folder(spec) for spec in done)
 
 
 def _several(names: str | Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from benchmarks.cli import main
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.grid import RunSpec
 from benchmarks.registry import METHODS
-from benchmarks.run import execute, signature_of
+from benchmarks.run import _Execution, execute
 from benchmarks.settings import UserError
 from benchmarks.store import WEIGHTS, Store, load_records
 from benchmarks.training import Trainer
@@ -53,8 +54,15 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trainer]:
 
 
 def keep(trainer: Trainer, spec: RunSpec, task: Task, folder: Path) -> None:
-    weights.save(trainer.method, signature_of(task, task.train_view()), folder)
+    """What a record has of its model, without the evaluation of a run."""
+    save_weights(trainer, task, folder)
     (folder / "spec.json").write_text(json.dumps({**spec.to_dict(), "run_id": spec.run_id}))
+
+
+def save_weights(trainer: Any, task: Task, folder: Path) -> None:
+    about: Any = SimpleNamespace(input_shape=task.input_shape, classes=task.classes)
+    about.trainer, about.folder, about.target_train_x = trainer, folder, task.train_view().target_x
+    _Execution.save_weights(about)
 
 
 @pytest.fixture
@@ -101,10 +109,10 @@ def test_tensors_of_any_kind_are_kept(tmp_path: Path) -> None:
     net.to(memory_format=torch.channels_last)
     net.register_buffer("slice", net[0].weight.detach()[:, 1])
     net.register_buffer("adapting", torch.tensor(True))
-    signature = weights.Signature(input_shape=(3,), input_dtype="float32", classes=("a", "b"), source_size=5)
-    weights.save(net, signature, tmp_path)  # type: ignore[arg-type]
+    source = SimpleNamespace(y=[0] * 5)
+    save_weights(SimpleNamespace(method=net, source=source), load(MOONS.task), tmp_path)
     read, state = weights.read(tmp_path)
-    assert read == signature
+    assert read == weights.Signature(input_shape=(2,), inputs="float32", classes=("0", "1"), source_size=5)
     assert state.keys() == net.state_dict().keys()
     assert all(torch.equal(state[name], value) for name, value in net.state_dict().items())
 
@@ -235,6 +243,8 @@ def test_wrong_paths_and_runs_are_named(
     (tmp_path / "broken.npz").write_bytes((tmp_path / "new.npz").read_bytes()[:100])
     (tmp_path / "empty").mkdir()
     (tmp_path / "images").mkdir()
+    (tmp_path / "small").mkdir()
+    Image.new("L", (9, 9)).save(tmp_path / "small" / "a.png")
     (tmp_path / "images" / "a.png").write_text("no image")
     here, out = tmp_path, tmp_path / "out.csv"
     for run, path, where, message in [
@@ -246,7 +256,8 @@ def test_wrong_paths_and_runs_are_named(
         (images[0], here / "new.npz", out, "the model was trained on (1, 28, 28)"),
         (images[0], here / "floats.npz", out, "trained on images in uint8"),
         (images[0], here / "empty", out, "expected images in it"),
-        (images[0], here / "images", out, "a.png cannot be decoded"),
+        (images[0], here / "images", out, "a.png is no image that can be read"),
+        (images[0], here / "small", out, "a.png is 9x9; the model was trained on arrays of 28x28"),
     ]:
         assert predict(store, run, path, where) == 2
         assert message in capsys.readouterr().err
@@ -272,7 +283,7 @@ def test_weights_that_are_missing_broken_or_anothers_are_named(copy: Path, image
         model.load(copy)
     path.write_bytes(whole)
     save_file(load_file(path), path)  # without the signature
-    with pytest.raises(UserError, match="field required"):
+    with pytest.raises(UserError, match="no file of weights"):
         model.load(copy)
     path.unlink()
     with pytest.raises(UserError, match="has no weights; do its run again with --save-weights"):

@@ -44,7 +44,12 @@ def _search(options: argparse.Namespace, methods: Sequence[str]) -> Search:
     """What the flags ask for, else the suite."""
     if options.search or options.grid:
         return grid.parse_search(options.search, options.grid)
-    values = grid.load_suite(options.suite).grid
+    return suite_search(options.suite, methods)
+
+
+def suite_search(suite: str, methods: Sequence[str]) -> Search:
+    """The configurations that a suite tries of some methods."""
+    values = grid.load_suite(suite).grid
     return Search(1, {owner: settings for owner, settings in values.items() if owner in methods})
 
 
