@@ -24,6 +24,7 @@ from benchmarks.settings import UserError
 from benchmarks.store import WEIGHTS, Store, load_records
 from benchmarks.training import Trainer
 from datasets.base import Samples, Task, load
+from datasets.files.images import ImageFiles
 from tests.conftest import CPU, EngineHere, spec_of, trained
 
 MOONS = spec_of("adda")  # each domain has an encoder of its own: predictions must be the target's
@@ -190,6 +191,25 @@ def test_a_folder_of_images_gives_what_the_array_gives(
     assert tables[0]["sample"].tolist() == sorted(names)
     in_order = tables[0].set_index("sample").loc[names]
     assert in_order.to_numpy().tolist() == tables[1].drop(columns="sample").to_numpy().tolist()
+
+
+def test_image_files_are_resized_as_for_training(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "new").mkdir()
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / "new" / f"{number}.png" for number in range(9)]
+    for path in paths:
+        Image.fromarray(rng.integers(256, size=(50, 40, 3), dtype=np.uint8)).save(path)
+    domain = Samples(ImageFiles(paths, 28), np.arange(9) % 2)
+    task = Task("noise", ("cat", "dog"), [domain], domain)
+    trainer = trained(IMAGES, task)
+    keep(trainer, IMAGES, task, tmp_path)
+    assert predict(store, tmp_path, tmp_path / "new", tmp_path / "out.csv") == 0
+    expected = trainer.outputs(ImageFiles(paths, 28), "target")[1].softmax(dim=1)
+    said = pd.read_csv(tmp_path / "out.csv")
+    assert said["p(cat)"].to_numpy() == pytest.approx(expected[:, 0].numpy(), abs=1e-5)
 
 
 GOOD = np.zeros((3, 2), np.float32)
