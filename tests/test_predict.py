@@ -68,8 +68,9 @@ def save_weights(trainer: Any, task: Task, folder: Path) -> None:
 
 @pytest.fixture
 def copy(store: Store, tmp_path: Path) -> Path:
-    """A record of MOONS to break."""
-    return Path(shutil.copytree(store.folder(MOONS), tmp_path / "copy"))
+    """The record of MOONS to break, in a store of its own."""
+    shutil.copytree(store.root, tmp_path / "copy")
+    return Store(tmp_path / "copy").folder(MOONS)
 
 
 def target_test(task: Task) -> tuple[np.ndarray, np.ndarray]:
@@ -289,6 +290,12 @@ def test_two_records_that_begin_alike_are_not_guessed_between(tmp_path: Path) ->
     assert Store(tmp_path).find("ab3").name == "seed0-ab34"
     with pytest.raises(UserError, match="2 records of the store"):
         Store(tmp_path).find("ab")
+
+
+def test_verify_reads_the_weights(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (copy / WEIGHTS).write_bytes((copy / WEIGHTS).read_bytes()[:-10])
+    assert main(["store", "verify", "--store", str(copy.parents[2])]) == 1
+    assert f"{WEIGHTS} is truncated" in capsys.readouterr().out
 
 
 def test_weights_that_are_missing_broken_or_anothers_are_named(copy: Path, images: tuple[Path, Trainer]) -> None:
