@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="print the grid and an estimate of its time")
     run.add_argument("--fresh", action="store_true", help="do runs again that have a record")
     run.add_argument("--retry", action="store_true", help="do failed runs again")
+    run.add_argument("--save-weights", action="store_true", help="keep trained weights, for `predict`")
     run.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="also write signals for TensorBoard")
     _table_flags(run)
     run.set_defaults(command="run")
@@ -81,6 +82,17 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--seeds", type=_count, help="seeds of an updated baseline")
     _run_flags(check)
     check.set_defaults(command="check")
+
+    predict = commands.add_parser("predict", help="apply a trained model to new data of the target domain")
+    predict.add_argument("run", metavar="RUN", help="a record's folder, or the first digits of a run id")
+    predict.add_argument(
+        "--input", type=Path, required=True, metavar="PATH", help=".npz (x, y), .csv, or a folder of images"
+    )
+    predict.add_argument("--out", type=Path, required=True, metavar="CSV", help="the predictions, a line a sample")
+    predict.add_argument("--label", metavar="COLUMN", help="of a .csv: its column of true classes")
+    predict.add_argument("--device", default="auto", help="auto, cpu, or cuda:0; default auto")
+    _store_flag(predict)
+    predict.set_defaults(command="predict")
 
     store = commands.add_parser("store", help="look after the records")
     store.add_argument("action", choices=("verify",), help="verify: read every file of every record")

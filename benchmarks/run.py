@@ -197,11 +197,17 @@ class _Execution:
 
     def save_weights(self) -> None:
         """The model as it was evaluated, and what is needed to build it again without the data."""
-        tensors = {name: t.detach().cpu().contiguous() for name, t in self.trainer.method.state_dict().items()}
+        # Clones: the format refuses tensors that share memory, or that are not laid out row by row.
+        tensors = {
+            name: tensor.cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in self.trainer.method.state_dict().items()
+        }
+        x = self.target_train_x
         about = {
             "input_shape": self.input_shape,
             "classes": self.classes,
             "source_size": len(self.trainer.source.y),
+            "inputs": "files" if isinstance(x, ImageFiles) else str(x.dtype),
         }
         save_file(tensors, self.folder / "weights.safetensors", {"model": json.dumps(about)})
 

@@ -23,6 +23,8 @@ import pandas as pd
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 
+STORE_VARIABLE = "BENCHMARKS_STORE"
+WEIGHTS = "weights.safetensors"  # in the records of runs that were asked to keep them
 FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.json")
 REQUIRED = {"run_id", "task", "method", "seed", "spec", "checkpoints"}  # columns of every .csv, old or new
 NESTED = ("spec", "checkpoints", "confusion")  # columns of records that are JSON in a .csv
@@ -33,10 +35,16 @@ class Busy(Exception):
 
 
 class Store:
-    """A folder of records. Reading one that does not exist finds none."""
+    """A folder of records. Reading one that does not exist finds none.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Args:
+        root: the folder; None: $BENCHMARKS_STORE, else ``runs``.
+        weights: a run is finished only with its weights kept.
+    """
+
+    def __init__(self, root: Path | None, *, weights: bool = False) -> None:
+        self.root = root or Path(os.environ.get(STORE_VARIABLE) or "runs")
+        self.weights = weights
 
     def create(self) -> None:
         """Make the folder, or find out now that it cannot be written.
@@ -79,7 +87,8 @@ class Store:
         return folder.with_name(f"{folder.name}.failed.json")
 
     def finished(self, spec: RunSpec) -> bool:
-        return self.folder(spec).is_dir()
+        folder = self.folder(spec)
+        return (folder / WEIGHTS).is_file() if self.weights else folder.is_dir()
 
     def failed(self, spec: RunSpec) -> str | None:
         """The error of a failed run, or None."""
@@ -127,6 +136,23 @@ class Store:
     def seeds(self) -> list[int]:
         """All seeds that any record has."""
         return sorted({int(path.name[4:].partition("-")[0]) for path in self.root.glob("*/*/seed*-*/")})
+
+    def find(self, run: str) -> Path:
+        """The record whose run id begins so, or which is a folder of that name.
+
+        Raises:
+            UserError: there is none, or more than one.
+        """
+        if (Path(run) / "spec.json").is_file():
+            return Path(run)
+        found = [path for path in self.record_folders() if run and path.name.rpartition("-")[2].startswith(run)]
+        if len(found) == 1:
+            return found[0]
+        problem = f"{len(found)} records of the store {str(self.root)!r} begin so" if found else ""
+        raise UserError(
+            f"run {run!r}: {problem or f'no such record in the store {str(self.root)!r}'}; give a record's "
+            "folder, or the first digits of its run id, as `run --dry-run` prints it, and its --store"
+        )
 
     def record_folders(self) -> list[Path]:
         return sorted(path for path in self.root.glob("*/*/seed*-*") if path.is_dir())

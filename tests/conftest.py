@@ -1,15 +1,19 @@
 """Small tasks, protocols and runs that the tests share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import hypothesis
 import pytest
 import torch
 
+from benchmarks.engines.events import Event
+from benchmarks.engines.work import Execute, attempt
 from benchmarks.grid import GROUPS, RunSpec, plan
 from benchmarks.registry import DATASETS, METHODS
 from benchmarks.run import new_trainer
+from benchmarks.store import Store
 from benchmarks.training import Trainer, prepare
 from datasets import files
 from datasets.base import Task, load
@@ -67,6 +71,23 @@ def takes_steps(method: str) -> bool:
 def same(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
     """Equal to the bit."""
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+class EngineHere:
+    """The local engine without its processes, which take seconds to start."""
+
+    def __init__(self, store: Store, devices: Sequence[str], *, execute: Execute, **_: Any) -> None:
+        ForkingPickler.dumps(execute)  # a process could not get it otherwise
+        self.store, self.execute = store, execute
+
+    def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:
+        self.store.create()
+        for spec in specs:
+            with self.store.locked(spec) as folder:
+                failure = attempt(self.execute, spec, folder, "cpu", lambda signals: None)
+                if failure is None:
+                    self.store.publish(spec)
+            yield Event("failed", spec, error=failure.error) if failure else Event("finished", spec)
 
 
 def all_tasks() -> list[Any]:

@@ -78,12 +78,11 @@ def test_a_run_that_ends_its_worker_twice_has_failed(tmp_path: Path) -> None:
 
 
 def test_two_commands_on_one_store_share_the_work(tmp_path: Path) -> None:
-    code = (
+    script = tmp_path / "drive.py"  # needs no `if __name__ == "__main__"`: workers do not import it
+    script.write_text(
         "from tests.test_engine import *\n"
         f"print(kinds(list(LocalEngine(Store(Path({str(tmp_path)!r})), ['cpu'], execute=pretend).run(SPECS * 5))))"
     )
-    script = tmp_path / "drive.py"
-    script.write_text(f"if __name__ == '__main__':\n    {code.replace(chr(10), chr(10) + '    ')}\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     both = [subprocess.Popen([sys.executable, str(script)], env=environment) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]

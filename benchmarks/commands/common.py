@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 import pandas as pd
 import torch
@@ -13,6 +13,7 @@ from benchmarks import grid
 from benchmarks.engines import Engine
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.ray import RayEngine
+from benchmarks.engines.work import train
 from benchmarks.grid import Grid
 from benchmarks.protocol import StepsScale
 from benchmarks.report.render import render
@@ -21,7 +22,6 @@ from benchmarks.search import Search
 from benchmarks.settings import UserError, nearest, split
 from benchmarks.store import Store, load_records
 
-STORE_VARIABLE = "BENCHMARKS_STORE"
 DEFAULT_VALIDATOR = "source_accuracy"  # the customary one; chosen for that, not for what it finds
 
 
@@ -44,7 +44,12 @@ def _search(options: argparse.Namespace, methods: Sequence[str]) -> Search:
     """What the flags ask for, else the suite."""
     if options.search or options.grid:
         return grid.parse_search(options.search, options.grid)
-    values = grid.load_suite(options.suite).grid
+    return suite_search(options.suite, methods)
+
+
+def suite_search(suite: str, methods: Sequence[str]) -> Search:
+    """The configurations that a suite tries of some methods."""
+    values = grid.load_suite(suite).grid
     return Search(1, {owner: settings for owner, settings in values.items() if owner in methods})
 
 
@@ -55,7 +60,7 @@ def selected_by(options: argparse.Namespace) -> str | None:
 
 
 def store_of(options: argparse.Namespace) -> Store:
-    return Store(options.store or Path(os.environ.get(STORE_VARIABLE) or "runs"))
+    return Store(options.store, weights=_saves_weights(options))
 
 
 def stored(planned: Grid, store: Store) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -95,12 +100,15 @@ def print_report(report: Report, form: str) -> None:
 
 
 def devices_of(options: argparse.Namespace) -> list[str]:
-    """A device for each worker.
+    return devices(options.device, options.jobs, options.jobs_per_gpu)
+
+
+def devices(text: str, jobs: int | None = None, jobs_per_gpu: int = 1) -> list[str]:
+    """A device for each worker: ``auto``, ``cpu``, ``cuda`` or ``cuda:0,1`` as many times as there are jobs.
 
     Raises:
         UserError: a device that there is not.
     """
-    text, jobs = options.device, options.jobs
     if text == "auto":
         text = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, numbers = text.partition(":")
@@ -112,13 +120,14 @@ def devices_of(options: argparse.Namespace) -> list[str]:
     chosen = [int(number) for number in numbers.split(",")] if numbers else list(range(count))
     if not chosen or max(chosen) >= count:
         raise UserError(f"device {text!r}: this machine has {count} CUDA devices; use --device cpu or auto")
-    return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen) * options.jobs_per_gpu)]
+    return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen) * jobs_per_gpu)]
 
 
 def engine_of(options: argparse.Namespace, store: Store, *, fresh: bool = False) -> Engine:
     """What executes the runs of a command."""
+    execute = partial(train, save_weights=True) if _saves_weights(options) else train
     if options.engine == "local":
-        return LocalEngine(store, devices_of(options), retries=options.retries, fresh=fresh)
+        return LocalEngine(store, devices_of(options), retries=options.retries, fresh=fresh, execute=execute)
     return RayEngine(
         store,
         options.ray_address,
@@ -126,7 +135,13 @@ def engine_of(options: argparse.Namespace, store: Store, *, fresh: bool = False)
         gpus=options.gpus_per_run,
         retries=options.retries,
         fresh=fresh,
+        execute=execute,
     )
+
+
+def _saves_weights(options: argparse.Namespace) -> bool:
+    """Whether this is a `run` that was asked to."""
+    return getattr(options, "save_weights", False)
 
 
 def _cores() -> int:

@@ -52,6 +52,8 @@ def _execute(specs: Sequence[RunSpec], store: Store, engine: Engine, options: ar
     handled = {spec.run_id for spec in [*done, *skipped]}
     todo = [spec for spec in specs if spec.run_id not in handled]
     _tell_reused(store, done, skipped)
+    if again := sum(store.folder(spec).is_dir() for spec in todo if not options.fresh):
+        print(f"{again} runs have a record without weights: they are done again to keep them.", file=sys.stderr)
     failures = follow(engine.run(todo), len(todo), board) if todo else []
     return not failures and not skipped
 

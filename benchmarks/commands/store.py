@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
+from benchmarks import weights
 from benchmarks.commands.common import store_of
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
-from benchmarks.store import load_records, read_part
+from benchmarks.store import WEIGHTS, load_records, read_part
 
 
 def main(options: argparse.Namespace) -> int:
@@ -31,6 +32,8 @@ def _problem(folder: Path) -> str | None:
         outputs = sorted((folder / "outputs").glob("*.npz"))
         for path in outputs:
             Outputs.load(path)
+        if (folder / WEIGHTS).exists():
+            weights.read(folder)
     except UserError as error:
         return str(error)
     if spec.run_id != record["run_id"] or not folder.name.endswith(f"-{spec.run_id}"):

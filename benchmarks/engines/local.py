@@ -4,12 +4,14 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from types import ModuleType
 
 from benchmarks.engines.events import Event
 from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, attempt, died, train
@@ -107,7 +109,8 @@ class _Worker:
         os.environ.update({**ALLOCATOR, **os.environ})
         # Ctrl-C is for the driver, which ends its workers: a child inherits that it is ignored.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
-        self.process.start()
+        with _without_main():
+            self.process.start()
         if _in_main_thread():
             signal.signal(signal.SIGINT, before)
         theirs.close()
@@ -122,6 +125,17 @@ class _Worker:
         self.process.terminate()
         self.process.join()
         self.connection.close()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """A new process imports the script that started it, which would run a grid of its own: hide it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _in_main_thread() -> bool:

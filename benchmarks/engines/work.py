@@ -47,13 +47,13 @@ def attempt(execute: Execute, spec: RunSpec, folder: Path, device: str, report: 
     return None
 
 
-def train(spec: RunSpec, folder: Path, device: str, report: Report) -> None:
+def train(spec: RunSpec, folder: Path, device: str, report: Report, *, save_weights: bool = False) -> None:
     """Train and evaluate: what a run is, except in tests of engines."""
     import torch  # here: a worker that does something else need not wait for it
 
     from benchmarks.run import execute
 
-    execute(spec, folder, torch.device(device), report)
+    execute(spec, folder, torch.device(device), report, save_weights=save_weights)
 
 
 def died(spec: RunSpec, times: int, how: str) -> Failure:

@@ -1,0 +1,87 @@
+"""Three lines of Python: a grid's records as a DataFrame, and a trained model as a module."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from benchmarks import grid, model
+from benchmarks.commands.common import devices, suite_search
+from benchmarks.engines.local import LocalEngine
+from benchmarks.engines.work import train
+from benchmarks.model import TrainedModel
+from benchmarks.settings import split
+from benchmarks.store import Store, load_records
+
+
+def run_grid(
+    methods: str | Sequence[str] = (),
+    suite: str = "quick",
+    tasks: str | Sequence[str] = (),
+    seeds: int | Sequence[int] | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    store: Path | str | None = None,
+    jobs: int | None = None,
+    device: str = "auto",
+    save_weights: bool = False,
+) -> pd.DataFrame:
+    """Do a grid's runs that have no record, as the `run` command does, and return all its records.
+
+    Args:
+        methods: names and groups, such as ``["dann", "coral"]`` or ``"core"``; ``source_only`` is always added.
+            None of them: the suite's.
+        suite: a suite's name or the path of its .toml file.
+        tasks: these instead of the suite's.
+        seeds: how many, or which; default: as many as the suite says.
+        overrides: settings by owner: ``{"dann": {"gamma": 5}, "protocol": {"steps": 100}}``.
+        store: folder of records; default $BENCHMARKS_STORE or ``runs``.
+        jobs: runs at a time; default: one a core, or one a GPU.
+        device: auto, cpu, cuda, or cuda:0,1.
+        save_weights: keep trained weights, for :func:`load_model`.
+
+    Returns:
+        A row a run, with the columns of :func:`benchmarks.store.load_records`. A run that failed, or a method
+        that a task does not admit, is told of by a warning and has no row.
+
+    Raises:
+        UserError: anything that does not exist or does not fit.
+    """
+    settings = grid.load_suite(suite)
+    names = grid.method_names(",".join(_several(methods)) or settings.default_methods)
+    chosen, search = range(seeds) if isinstance(seeds, int) else seeds, suite_search(suite, names)
+    reverse = settings.select == "reverse_validation"
+    planned = grid.plan(suite, names, _several(tasks), chosen, overrides, search, reverse=reverse)
+    records = Store(Path(store) if store else None, weights=save_weights)
+    engine = LocalEngine(records, devices(device, jobs), execute=partial(train, save_weights=save_weights))
+    for specs in (planned.specs, planned.reverse):
+        ready = [spec for spec in specs if not spec.reverse_of or records.predictions(spec).exists()]
+        todo = [spec for spec in ready if not records.finished(spec)]
+        for event in engine.run(todo) if todo else ():
+            if event.kind == "failed":
+                warnings.warn(f"failed: {event.spec}: {event.error}", stacklevel=2)
+    for cell in planned.not_applicable:
+        warnings.warn(f"n/a: {cell.task} {cell.variant}: {cell.reason}", stacklevel=2)
+    done = [spec for spec in [*planned.specs, *planned.reverse] if records.finished(spec)]
+    return load_records(records.folder(spec) for spec in done)
+
+
+def _several(names: str | Sequence[str]) -> list[str]:
+    return split(names) if isinstance(names, str) else list(names)
+
+
+def load_model(record: Path | str, *, store: Path | str | None = None, device: str = "cpu") -> TrainedModel:
+    """The trained model of a record, as a PyTorch module in evaluation mode.
+
+    Args:
+        record: its folder, or its run id (the first digits are enough).
+        store: where run ids are looked for; default $BENCHMARKS_STORE or ``runs``.
+
+    Raises:
+        UserError: no such record, or one without weights.
+    """
+    return model.load(Store(Path(store) if store else None).find(str(record)), torch.device(device))
