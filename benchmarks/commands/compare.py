@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands.common import found, print_report, validator_of
+from benchmarks.commands.common import found, print_report, store_of, validator_of
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY, Cells, Value, Values
 from benchmarks.report.listings import Entry, Listing
@@ -32,12 +34,15 @@ def main(options: argparse.Namespace) -> int:
     committed = Path(str(files("results"))) / "records" / f"{suite}.csv"
     if not options.records and not options.store and committed.exists():
         options.records = committed
+    print(f"records: {options.records or store_of(options).root}", file=sys.stderr)
     planned, records, failures = found(options, "all,references")
     select = validator_of(options)
     choices = selection.choices(selection.candidates(planned, records), select) if select else {}
     cells = Cells(planned, records, failures, choices)
     explained = load_explanations()
-    comparisons = [compare(row, cells, suite, select, explained) for row in sorted(rows, key=_order)]
+    comparisons = [
+        compare(row, cells, suite, select, explained) for row in sorted(rows, key=partial(_order, suite))
+    ]
     if options.format == "json":
         print(json.dumps({"suite": suite, "unit": "%", "rows": [_object(each) for each in comparisons]}, indent=1))
     else:
@@ -83,31 +88,34 @@ def _values(row: Published, cells: Cells, variant: str, select: str | None) -> d
     return {seed: [values[seed] for values in by_task] for seed in seeds}
 
 
-def _order(row: Published) -> tuple[Any, ...]:
-    """By method, ours first; then by task, the mean last."""
-    return not row.ours, row.ours or row.method, row.task == MEAN, row.task, row.metric, row.citation
+def _order(suite: str, row: Published) -> tuple[Any, ...]:
+    """By method, ours first; by task, the mean last; then the rows that ours is judged by before the others."""
+    method, task = (not row.ours, row.ours or row.method), (row.task == MEAN, row.task, row.metric)
+    return *method, *task, row.protocol_id != suite, row.citation
 
 
 def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
     """One listing, a row a published number; where it was published is in numbered notes."""
     sources: dict[str, int] = {}
     numbers = [sources.setdefault(_source(each.published), len(sources) + 1) for each in comparisons]
-    family = comparisons[0].published.task.partition("/")[0]
+    named = (each.published.task for each in comparisons if each.published.task != MEAN)
+    family = next(named, "").partition("/")[0]
     rows = [_entries(each, family, number) for each, number in zip(comparisons, numbers, strict=True)]
     formats = {"ours": (1.0, ".1f"), "gap": (1.0, "+.1f"), "limit": (1.0, ".1f")}
     listing = Listing("Target accuracy (%) beside published numbers", rows, formats)
-    chosen = ", ".join(sorted({each.selection for each in comparisons if each.ours} or {"not run"}))
+    chosen = ", ".join(sorted({each.selection for each in comparisons if each.ours})) or "not run"
     notes = [
         "gap: ours − published, in points. limit: the published spread, or 1 point if that is more (2 on "
         "SVHN→MNIST, 5 on MNIST-M). inside: the gap is at most that.",
-        f"Judged are rows of protocol {suite} that were chosen as ours ({chosen}); others are only shown.",
+        f"Judged are rows of protocol {suite} that were chosen in the same way as ours; others are only shown.",
         "ours: mean of n seeds, ± half of a 95% t-interval from 5 seeds on, else the range.",
     ]
-    notes += [
-        f"* {each.published.method} on {each.published.task}: results/README.md#{each.explained}"
+    explained = {
+        f"* {each.published.method} on {each.published.task}: results/README.md#{each.explained}": None
         for each in comparisons
         if each.explained
-    ]
+    }
+    notes += explained
     notes += [f"[{number}] {text}" for text, number in sources.items()]
     return Report(suite, f"ours chosen by: {chosen}", [], [listing], notes)
 
@@ -118,7 +126,7 @@ def _entries(each: Comparison, family: str, number: int) -> dict[str, Entry]:
     return {
         "method": row.ours or "-",
         "published as": row.method,
-        f"{family}/": task,
+        f"{family}/" if family else "task": task,
         "ours": each.ours,
         "n": str(each.ours.n) if each.ours else "-",
         "published": f"{row.accuracy:g}" + (f" ± {row.spread:g}" if row.spread is not None else ""),

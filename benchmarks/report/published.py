@@ -198,7 +198,7 @@ def tolerance(row: Published) -> float:
 
 
 def difference(ours: float, published: float) -> float:
-    """In points, without the last digits of binary fractions: 77.27 is 1 point from 76.27."""
+    """In points, without the last digits of binary fractions: 2.14 is 1 point from 1.14."""
     return round(ours - published, 9)
 
 
