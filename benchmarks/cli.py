@@ -238,9 +238,9 @@ def _check_early(options: argparse.Namespace) -> None:
     if select and select not in SELECTABLE:
         raise UserError(f"--select: unknown validator {nearest(select, SELECTABLE)}")
     if options.command == "compare":
-        from benchmarks.report.published import published_file
+        from benchmarks.report.published import published_for
 
-        published_file(options.suite)
+        published_for(options.suite)
     tasks = split(getattr(options, "tasks", None))
     if tasks:
         from datasets.base import resolve

@@ -22,7 +22,7 @@ from benchmarks.report.published import (
     judge,
     load_explanations,
     load_published,
-    published_file,
+    published_for,
     selection_of,
     tolerance,
 )
@@ -97,6 +97,7 @@ def test_tasks_where_re_implementations_differ_more_have_a_wider_tolerance() -> 
         ({"selection": "source-val"}, "mnist-m", "last", "selection"),
         ({"selection": "unknown"}, "mnist-m", "last", "selection"),
         ({}, "mnist-m", "im", "selection: ours im"),
+        ({}, "", "last", "another protocol"),
         ({"ours": ""}, "mnist-m", "last", "no method of ours"),
     ],
 )
@@ -113,14 +114,14 @@ def test_other_protocols_and_other_selections_are_shown_and_never_judged(
 def test_a_number_chosen_on_target_labels_or_nobody_knows_how_is_never_judged(
     published: str, select: str | None, mean: float
 ) -> None:
-    assert not verdict(row(selection=published), mean, selection=selection_of(select, {}))
+    assert not verdict(row(selection=published), mean, selection=selection_of(select, "last"))
 
 
 def test_how_ours_was_chosen_is_read_from_validator_and_protocol() -> None:
-    assert selection_of(None, {}) == "last"
-    assert selection_of(None, {"stopping": "source_val"}) == "source-val"
-    assert selection_of("reverse_validation", {}) == "source-val"
-    assert selection_of("snd", {"stopping": "source_val"}) == "snd"
+    assert selection_of(None, "last") == "last"
+    assert selection_of(None, "source_val") == "source-val"
+    assert selection_of("reverse_validation", "last") == "source-val"
+    assert selection_of("snd", "source_val") == "snd"
 
 
 # ---- committed files
@@ -138,9 +139,18 @@ def test_every_protocol_that_is_described_is_used() -> None:
     assert {row.protocol_id for path in FILES for row in load_published(path)} == set(PROTOCOLS)
 
 
+def test_a_suite_without_a_file_gets_the_rows_of_its_protocol() -> None:
+    rows = published_for("digits-cdan")
+    assert {row.protocol_id for row in rows} == {"digits-cdan"}
+    assert {("cdan_e", "digits/mnist-usps", 95.6), ("cdan_e", "digits/usps-mnist", 98.0)} <= {
+        (row.ours, row.task, row.accuracy) for row in rows
+    }
+    assert {row.protocol_id for row in published_for("digits")} > {"digits-cdan"}
+
+
 @pytest.mark.parametrize("name", ["amazon-jmlr", "amazon-cmd"])
 def test_amazon_rows_are_the_twelve_tasks_and_their_mean(name: str) -> None:
-    rows = load_published(published_file(name))
+    rows = published_for(name)
     tasks = {each.task for each in rows} - {"mean"}
     assert {resolve(task).name for task in tasks} == tasks
     for method in {each.method for each in rows}:
@@ -261,7 +271,8 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         {**ROW, "method": "DAN", "ours": "dan", "task": "toys/elsewhere"},
     ]
     written(tmp_path / "published.csv", *rows)
-    monkeypatch.setattr("benchmarks.commands.compare.published_file", lambda name: tmp_path / "published.csv")
+    published = load_published(tmp_path / "published.csv")
+    monkeypatch.setattr("benchmarks.commands.compare.published_for", lambda name: published)
     explained = {("mnist-m", "toys/blobs", "DANN"): "why"}
     monkeypatch.setattr("benchmarks.commands.compare.load_explanations", lambda: explained)
     grid = plan(str(suite), ["source_only", *RUN])
@@ -341,6 +352,14 @@ def test_a_choice_is_compared_by_what_it_chose_and_never_by_the_last_step(
     assert {each["our_selection"] for each in rows if each["n"]} == {"source-val"}
     ours = {each["metric"]: each["mean"] for each in rows if each["task"] == "toys/moons"}
     assert ours == {"target_test_accuracy": pytest.approx(70.0), "target_class_mean_accuracy": None}
+
+
+def test_settings_other_than_the_suites_are_not_judged(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = rows_of([*arguments, "--set", "dan.gamma=5"], capsys)
+    assert sum(each["n"] > 0 for each in rows) == 7
+    assert not any(each["judged"] for each in rows)
 
 
 def test_a_suite_without_published_numbers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

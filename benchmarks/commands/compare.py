@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands.common import found, print_report, store_of, validator_of
+from benchmarks.commands.common import found, print_report, selected_by, store_of
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY, Cells, Value, Values
 from benchmarks.report.listings import Entry, Listing
@@ -20,8 +20,7 @@ from benchmarks.report.published import (
     Published,
     judge,
     load_explanations,
-    load_published,
-    published_file,
+    published_for,
     selection_of,
 )
 from benchmarks.report.statistics import summarise
@@ -30,19 +29,20 @@ from benchmarks.report.table import Report
 
 def main(options: argparse.Namespace) -> int:
     suite = Path(options.suite).stem
-    rows = load_published(published_file(options.suite))
+    rows = published_for(options.suite)
     committed = Path(str(files("results"))) / "records" / f"{suite}.csv"
     if not options.records and not options.store and committed.exists():
         options.records = committed
     print(f"records: {options.records or store_of(options).root}", file=sys.stderr)
     planned, records, failures = found(options, "all,references")
-    select = validator_of(options)
+    select = selected_by(options)
     choices = selection.choices(selection.candidates(planned, records), select) if select else {}
     cells = Cells(planned, records, failures, choices)
     explained = load_explanations()
-    comparisons = [
-        compare(row, cells, suite, select, explained) for row in sorted(rows, key=partial(_order, suite))
-    ]
+    changed = options.set or options.steps_scale or options.search or options.grid
+    judged_by = "" if changed else suite
+    ordered = sorted(rows, key=partial(_order, suite))
+    comparisons = [compare(row, cells, judged_by, select, explained) for row in ordered]
     if options.format == "json":
         print(json.dumps({"suite": suite, "unit": "%", "rows": [_object(each) for each in comparisons]}, indent=1))
     else:
@@ -60,7 +60,7 @@ def compare(
     """A published number beside ours: the same method and task, the seeds that have it.
 
     Args:
-        suite: its name.
+        suite: see :func:`judge`.
         select: the validator that chose ours among candidates, if any.
     """
     variant = next((each for each in cells.variants if each.partition("?")[0] == row.ours), "")
@@ -71,7 +71,7 @@ def compare(
         row,
         summarise(numbers),
         suite,
-        selection_of(select, specs[0].protocol.identity() if specs else {}),
+        selection_of(select, specs[0].protocol.stopping if specs else "last"),
         explained.get((row.protocol_id, row.task, row.method), ""),
         tuple(value.run_id for each in values.values() for value in each),
     )
@@ -107,7 +107,8 @@ def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
     notes = [
         "gap: ours − published, in points. limit: the published spread, or 1 point if that is more (2 on "
         "SVHN→MNIST, 5 on MNIST-M). inside: the gap is at most that.",
-        f"Judged are rows of protocol {suite} that were chosen in the same way as ours; others are only shown.",
+        f"Judged are rows of protocol {suite} that were chosen in the same way as ours, if ours has the suite's "
+        "settings; others are only shown.",
         "ours: mean of n seeds, ± half of a 95% t-interval from 5 seeds on, else the range.",
     ]
     explained = {

@@ -4,7 +4,6 @@ Light to import: the command line asks here which suites have any.
 """
 
 import csv
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +16,7 @@ from benchmarks.settings import Settings, UserError, nearest
 if TYPE_CHECKING:  # it imports SciPy
     from benchmarks.report.statistics import Summary
 
+EXPLAINED = "explained.csv"
 MEAN = "mean"  # as a task: the average over the suite's tasks
 PROTOCOLS = {
     "amazon-jmlr": "JMLR 2016, section 5.1: one sigmoid hidden layer on 5,000 counts",
@@ -29,17 +29,17 @@ PROTOCOLS = {
     "digits-quoted": "quoted in a table that mixes protocols",
     "mnist-m": "JMLR 2016, section 5.2: full sets, lambda ramped over the training",
     "mnist-m-reruns": "other code, networks and budgets on MNIST-M",
-    "office-caltech-surf": "SURF features, transductive",
+    "office-caltech-surf-full": "SURF features, all source samples to train on, transductive",
     "har-adatime": "AdaTime's: averages over its scenarios, metric not labelled",
-    "office31": "TLlib's, ResNet-50",
+    "office31-tllib": "TLlib's, ResNet-50",
     "office31-shot": "SHOT's, ResNet-50",
     "office31-deepda": "DeepDA's, ResNet-50",
     "office31-quoted": "original papers as others quote them, ResNet-50",
-    "office-home": "TLlib's, ResNet-50",
+    "office-home-tllib": "TLlib's, ResNet-50",
     "office-home-shot": "SHOT's, ResNet-50",
     "office-home-deepda": "DeepDA's, ResNet-50",
     "office-home-quoted": "original papers as others quote them, ResNet-50",
-    "visda": "TLlib's, ResNet-101",
+    "visda-tllib": "TLlib's, ResNet-101",
     "visda-shot": "SHOT's, ResNet-101",
     "visda-quoted": "original papers as others quote them, ResNet-101",
 }
@@ -117,18 +117,22 @@ class Comparison:
         return None if self.ours is None else difference(self.ours.mean, self.published.accuracy)
 
 
-def published_file(suite: str) -> Path:
-    """The file with the numbers that belong beside a suite.
+def published_for(suite: str) -> list[Published]:
+    """What belongs beside a suite: the file of its name, else the rows of any file whose protocol it is.
 
     Raises:
-        UserError: there is none.
+        UserError: there is nothing; or as :func:`load_published`.
     """
     name = Path(suite).stem
-    path = _folder() / f"{name}.csv"
-    known = {each.stem for each in _folder().glob("*.csv")} - {"explained"}
-    if name not in known:
+    paths = {path.stem: path for path in sorted(_folder().glob("*.csv")) if path.name != EXPLAINED}
+    if name in paths:
+        return load_published(paths[name])
+    rows = [row for path in paths.values() for row in load_published(path)]
+    found = [row for row in rows if row.protocol_id == name]
+    if not found:
+        known = {*paths, *(row.protocol_id for row in rows)}
         raise UserError(f"--suite: no published numbers for {nearest(name, known)}")
-    return path
+    return found
 
 
 def load_published(path: Path) -> list[Published]:
@@ -148,13 +152,13 @@ def load_published(path: Path) -> list[Published]:
     return rows
 
 
-def load_explanations(path: Path | None = None) -> dict[tuple[str, str, str], str]:
+def load_explanations() -> dict[tuple[str, str, str], str]:
     """Anchors by (protocol_id, task, published method).
 
     Raises:
         UserError: as :func:`load_published`.
     """
-    lines = _lines(path or _folder() / "explained.csv", Explanation)
+    lines = _lines(_folder() / EXPLAINED, Explanation)
     parsed = [Explanation.parse(values, where) for where, values in lines]
     return {(each.protocol_id, each.task, each.method): each.anchor for each in parsed}
 
@@ -179,14 +183,14 @@ def _lines(path: Path, form: type[Settings]) -> list[tuple[str, dict[str, str]]]
     return lines
 
 
-def selection_of(select: str | None, protocol: Mapping[str, object]) -> str:
+def selection_of(select: str | None, stopping: str) -> str:
     """How ours was chosen, in the words of :class:`Published` where they have one; else the validator's name.
 
     Args:
         select: the validator that chose among candidates, if any.
-        protocol: its identity.
+        stopping: the protocol's.
     """
-    if select in SOURCE_VALIDATION or (select is None and protocol.get("stopping") == "source_val"):
+    if select in SOURCE_VALIDATION or (select is None and stopping == "source_val"):
         return "source-val"
     return select or "last"
 
@@ -214,7 +218,7 @@ def judge(
 
     Args:
         ours: in %; None: not run.
-        suite: name of the suite that ours is of.
+        suite: name of the suite that ours is of; empty: not as the suite has it.
         selection: how ours was chosen, see :func:`selection_of`.
     """
     allowed = tolerance(row)
