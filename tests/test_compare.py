@@ -354,6 +354,13 @@ def test_a_choice_is_compared_by_what_it_chose_and_never_by_the_last_step(
     assert ours == {"target_test_accuracy": pytest.approx(70.0), "target_class_mean_accuracy": None}
 
 
+def test_a_choice_among_some_of_the_candidates_is_none(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = rows_of([*arguments, "--select", "source_accuracy", "--grid", "dann.trade_off=1,2"], capsys)
+    assert {each["ours"] for each in rows if each["n"]} == {"source_only"}
+
+
 def test_settings_other_than_the_suites_are_not_judged(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,12 +4,16 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmarks.commands.common import found, print_report, selected_by, store_of
+from benchmarks.grid import Grid
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY, Cells, Value, Values
 from benchmarks.report.listings import Entry, Listing
@@ -36,7 +40,7 @@ def main(options: argparse.Namespace) -> int:
     print(f"records: {options.records or store_of(options).root}", file=sys.stderr)
     planned, records, failures = found(options, "all,references")
     select = selected_by(options)
-    choices = selection.choices(selection.candidates(planned, records), select) if select else {}
+    choices = selection.choices(selection.candidates(_whole(planned, records), records), select) if select else {}
     cells = Cells(planned, records, failures, choices)
     explained = load_explanations()
     changed = options.set or options.steps_scale or options.search or options.grid
@@ -48,6 +52,15 @@ def main(options: argparse.Namespace) -> int:
     else:
         print_report(report_of(suite, comparisons), options.format)
     return 0
+
+
+def _whole(planned: Grid, records: pd.DataFrame) -> Grid:
+    """The grid without choices that lack a run: the best of some candidates is not what was asked for."""
+    known = set(records["run_id"]) if len(records) else set()
+    runs = [*planned.specs, *planned.reverse]
+    lacking = {(spec.variant, spec.task, spec.seed) for spec in runs if spec.run_id not in known}
+    whole = [spec for spec in planned.specs if (spec.variant, spec.task, spec.seed) not in lacking]
+    return replace(planned, specs=whole)
 
 
 def compare(
