@@ -70,6 +70,15 @@ def parser() -> argparse.ArgumentParser:
     _table_flags(table)
     table.set_defaults(command="table")
 
+    compare = commands.add_parser("compare", help="our numbers beside published ones; never trains")
+    compare.add_argument("--suite", required=True, help="a suite's name or .toml file")
+    _plan_flags(compare)
+    records = "a store or a .csv of records; default: the suite's committed ones, else --store"
+    compare.add_argument("--records", type=Path, metavar="PATH", help=records)
+    _store_flag(compare)
+    compare.add_argument("--format", choices=("text", "markdown", "latex", "json"), default="text")
+    compare.set_defaults(command="compare", tasks=None)
+
     check = commands.add_parser("check", help="compare accuracy with a baseline; exit code 1 if it is worse")
     check.add_argument("--baseline", required=True, help="name of a baseline, or a path to its .csv")
     check.add_argument("--methods", help="only these of the baseline's methods")
@@ -139,6 +148,10 @@ def _grid_flags(command: argparse.ArgumentParser, default: str) -> None:
         "--target", type=Path, metavar="PATH", help="the target; its labels are for scoring alone"
     )
     command.add_argument("--label", metavar="COLUMN", help="of labels in a .csv; default label")
+    _plan_flags(command)
+
+
+def _plan_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seeds", type=_count, help="how many; default: the suite's")
     command.add_argument(
         "--set",
@@ -257,6 +270,10 @@ def _check_early(options: argparse.Namespace) -> None:
     select = getattr(options, "select", None)
     if select and select not in SELECTABLE:
         raise UserError(f"--select: unknown validator {nearest(select, SELECTABLE)}")
+    if options.command == "compare":
+        from benchmarks.report.published import published_for
+
+        published_for(options.suite)
     tasks = split(getattr(options, "tasks", None))
     if tasks:
         from datasets.base import resolve

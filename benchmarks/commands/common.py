@@ -75,6 +75,22 @@ def stored(planned: Grid, store: Store) -> tuple[pd.DataFrame, dict[str, str]]:
     return records, {run: text for run, text in errors.items() if text}
 
 
+def found(options: argparse.Namespace, methods: str) -> tuple[Grid, pd.DataFrame, dict[str, str]]:
+    """The grid of the flags, without ``--seeds`` of those there are; its records; errors of failed runs by id."""
+    if not options.records:
+        store = store_of(options)
+        planned = planned_grid(options, methods, _seeds(options, store.seeds()))
+        return planned, *stored(planned, store)
+    records = load_records(options.records)
+    planned = planned_grid(options, methods, _seeds(options, sorted({int(seed) for seed in records["seed"]})))
+    wanted = [spec.run_id for spec in [*planned.specs, *planned.reverse]]
+    return planned, records[records["run_id"].isin(wanted)], {}
+
+
+def _seeds(options: argparse.Namespace, known: Sequence[int]) -> Sequence[int] | None:
+    return range(options.seeds) if options.seeds else known or None
+
+
 def warn(problem: object) -> None:
     print(f"warning: {problem}", file=sys.stderr)
 
@@ -82,7 +98,7 @@ def warn(problem: object) -> None:
 def report_of(
     planned: Grid, records: pd.DataFrame, failures: dict[str, str], options: argparse.Namespace
 ) -> Report:
-    """The report, with what ``--show`` adds; a search without ``--select`` chooses by source accuracy.
+    """The report, with what ``--show`` adds.
 
     Raises:
         UserError: a metric that no record has.

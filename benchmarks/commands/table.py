@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.commands.common import planned_grid, print_report, report_of, store_of, stored
+from benchmarks.commands.common import found, print_report, report_of
 from benchmarks.grid import BASELINE, Grid
 from benchmarks.report.table import Report
 from benchmarks.settings import UserError
-from benchmarks.store import load_records, save_records
+from benchmarks.store import save_records
 
 
 def main(options: argparse.Namespace) -> int:
@@ -45,20 +45,7 @@ def _draw_diagram(report: Report, path: Path) -> None:
 
 def _found(options: argparse.Namespace) -> tuple[Grid, pd.DataFrame, dict[str, str]]:
     """The grid of the flags, where they are silent of what there are records of; and those records."""
-    records = pd.DataFrame()
-    failures: dict[str, str] = {}
-    if options.records:
-        records = load_records(options.records)
-        seeds = sorted({int(seed) for seed in records["seed"]})
-    else:
-        seeds = store_of(options).seeds()
-    chosen = range(options.seeds) if options.seeds else seeds or None
-    planned = planned_grid(options, options.methods or "all,references", chosen)
-    if options.records:
-        wanted = [spec.run_id for spec in [*planned.specs, *planned.reverse]]
-        records = records[records["run_id"].isin(wanted)]
-    else:
-        records, failures = stored(planned, store_of(options))
+    planned, records, failures = found(options, options.methods or "all,references")
     if not len(records) and not failures:
         raise UserError(
             "no record fits; `run` the grid first, or name the --store, --suite and --set it was run with"

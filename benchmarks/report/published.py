@@ -1,0 +1,245 @@
+"""Published numbers (``results/published/*.csv``), and how ours are judged beside them.
+
+Light to import: the command line asks here which suites have any.
+"""
+
+import csv
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from benchmarks.settings import Settings, UserError, nearest
+
+if TYPE_CHECKING:  # it imports SciPy
+    from benchmarks.report.statistics import Summary
+
+EXPLAINED = "explained.csv"
+MEAN = "mean"  # as a task: the average over the suite's tasks
+PROTOCOLS = {
+    "amazon-jmlr": "JMLR 2016, section 5.1: one sigmoid hidden layer on 5,000 counts",
+    "amazon-cmd": "the CMD paper: 50 sigmoid units, Adagrad",
+    "digits-cdan": "CDAN's: full sets, LeNet (SVHN: DTN), SGD",
+    "digits-alda": "ALDA's own network and optimiser, full sets",
+    "digits-mcd-full": "MCD's network, full sets",
+    "digits-shot": "SHOT's: LeNet with a bottleneck, USPS of 7,438 and 1,860 images",
+    "digits-2000": "2,000 MNIST and 1,800 USPS images",
+    "digits-quoted": "quoted in a table that mixes protocols",
+    "mnist-m": "JMLR 2016, section 5.2: full sets, lambda ramped over the training",
+    "mnist-m-reruns": "other code, networks and budgets on MNIST-M",
+    "office-caltech-surf-full": "SURF features, all source samples to train on, transductive",
+    "har-adatime": "AdaTime's: averages over its scenarios, metric not labelled",
+    "office31-tllib": "TLlib's, ResNet-50",
+    "office31-shot": "SHOT's, ResNet-50",
+    "office31-deepda": "DeepDA's, ResNet-50",
+    "office31-quoted": "original papers as others quote them, ResNet-50",
+    "office-home-tllib": "TLlib's, ResNet-50",
+    "office-home-shot": "SHOT's, ResNet-50",
+    "office-home-deepda": "DeepDA's, ResNet-50",
+    "office-home-quoted": "original papers as others quote them, ResNet-50",
+    "visda-tllib": "TLlib's, ResNet-101",
+    "visda-shot": "SHOT's, ResNet-101",
+    "visda-quoted": "original papers as others quote them, ResNet-101",
+}
+"""What a ``protocol_id`` stands for. A suite is judged by the rows whose id is its name; others are only shown."""
+SOURCE_VALIDATION = ("source_accuracy", "reverse_validation")  # validators that papers mean by source-val
+SMALLEST_TOLERANCE = 1.0  # points
+WIDER_TOLERANCES = {"digits/svhn-mnist": 2.0, "digits/mnist-mnist_m": 5.0}  # where re-implementations differ more
+
+
+class Published(Settings):
+    """One published number. ``accuracy`` and ``spread`` are in %.
+
+    The fields up to ``protocol_note`` are copied from where the number was read; the rest is ours.
+    """
+
+    benchmark: str
+    source: str
+    target: str
+    method: str
+    accuracy: float = Field(ge=0, le=100)
+    spread: float | None = Field(ge=0, le=100)
+    backbone: str
+    who_reports: str
+    citation: str = Field(min_length=1)
+    where_read: str = Field(min_length=1)
+    kind: Literal["paper", "paper-quoted", "rerun-repo", "rerun-paper"]
+    protocol_note: str
+    protocol_id: str
+    selection: Literal["last", "source-val", "target-peek", "unknown"] = Field(
+        description="how checkpoint and hyper-parameters were chosen"
+    )
+    spread_kind: Literal["", "std", "se", "unknown"]
+    metric: Literal["target_test_accuracy", "target_class_mean_accuracy"]
+    task: str = Field(min_length=1, description="ours, or mean: over all tasks of the suite")
+    ours: str = Field(description="our method's name; empty: we have none")
+
+
+class Explanation(Settings):
+    """Where results/README.md says why ours is not inside: an anchor of it, without the #."""
+
+    protocol_id: str
+    task: str
+    method: str = Field(description="as published")
+    anchor: str = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A published number beside ours; all numbers in %.
+
+    Attributes:
+        selection: how ours was chosen.
+        verdict: inside, above or below, where it is judged.
+        reason: why it is not judged.
+        explained: an anchor in results/README.md.
+        runs: ids of the runs behind ours.
+    """
+
+    published: Published
+    ours: "Summary | None"
+    selection: str
+    tolerance: float
+    verdict: Literal["inside", "above", "below", ""]
+    reason: str
+    explained: str = ""
+    runs: tuple[str, ...] = ()
+
+    @property
+    def judged(self) -> bool:
+        return bool(self.verdict)
+
+    @property
+    def difference(self) -> float | None:
+        """Ours minus published."""
+        return None if self.ours is None else difference(self.ours.mean, self.published.accuracy)
+
+
+def published_for(suite: str) -> list[Published]:
+    """What belongs beside a suite: the file of its name, else the rows of any file whose protocol it is.
+
+    Raises:
+        UserError: there is nothing; or as :func:`load_published`.
+    """
+    name = Path(suite).stem
+    paths = {path.stem: path for path in sorted(_folder().glob("*.csv")) if path.name != EXPLAINED}
+    if name in paths:
+        return load_published(paths[name])
+    rows = [row for path in paths.values() for row in load_published(path)]
+    found = [row for row in rows if row.protocol_id == name]
+    if not found:
+        known = {*paths, *(row.protocol_id for row in rows)}
+        raise UserError(f"--suite: no published numbers for {nearest(name, known)}")
+    return found
+
+
+def load_published(path: Path) -> list[Published]:
+    """The rows of one file.
+
+    Raises:
+        UserError: a file, column or value that is not as it must be; names the line.
+    """
+    rows = []
+    for where, values in _lines(path, Published):
+        row = Published.parse({**values, "spread": values["spread"] or None}, where)
+        if row.protocol_id not in PROTOCOLS:
+            raise UserError(f"{where}: unknown protocol_id {nearest(row.protocol_id, PROTOCOLS)}")
+        if (row.spread is None) != (row.spread_kind == ""):
+            raise UserError(f"{where}: a spread needs a spread_kind, and only a spread has one")
+        rows.append(row)
+    return rows
+
+
+def load_explanations() -> dict[tuple[str, str, str], str]:
+    """Anchors by (protocol_id, task, published method).
+
+    Raises:
+        UserError: as :func:`load_published`.
+    """
+    lines = _lines(_folder() / EXPLAINED, Explanation)
+    parsed = [Explanation.parse(values, where) for where, values in lines]
+    return {(each.protocol_id, each.task, each.method): each.anchor for each in parsed}
+
+
+def _lines(path: Path, form: type[Settings]) -> list[tuple[str, dict[str, str]]]:
+    """Each line's place, for messages, and its values by column."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, restkey="", restval=None, strict=True)
+            columns = reader.fieldnames or []
+            for name in columns:
+                if name not in form.model_fields:
+                    raise UserError(f"{path.name}: unknown column {nearest(name, form.model_fields)}")
+            if missing := [name for name in form.model_fields if name not in columns]:
+                raise UserError(f"{path.name}: no column {', '.join(missing)}")
+            lines = [(f"{path.name} line {reader.line_num}", row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{str(path)!r} is not a file of published numbers: {error}") from None
+    for where, row in lines:
+        if "" in row or None in row.values():
+            raise UserError(f"{where}: it has more or fewer values than the {len(columns)} columns")
+    return lines
+
+
+def selection_of(select: str | None, stopping: str) -> str:
+    """How ours was chosen, in the words of :class:`Published` where they have one; else the validator's name.
+
+    Args:
+        select: the validator that chose among candidates, if any.
+        stopping: the protocol's.
+    """
+    if select in SOURCE_VALIDATION or (select is None and stopping == "source_val"):
+        return "source-val"
+    return select or "last"
+
+
+def tolerance(row: Published) -> float:
+    """Points that ours may be off: the published spread, or what re-implementations differ by if that is more."""
+    least = WIDER_TOLERANCES.get(row.task.partition("?")[0], SMALLEST_TOLERANCE)
+    return max(row.spread or 0.0, least)
+
+
+def difference(ours: float, published: float) -> float:
+    """In points, without the last digits of binary fractions: 2.14 is 1 point from 1.14."""
+    return round(ours - published, 9)
+
+
+def judge(
+    row: Published,
+    ours: "Summary | None",
+    suite: str,
+    selection: str,
+    explained: str = "",
+    runs: tuple[str, ...] = (),
+) -> Comparison:
+    """Judged where protocol and selection are the same; else shown only, with the reason.
+
+    Args:
+        ours: in %; None: not run.
+        suite: name of the suite that ours is of; empty: not as the suite has it.
+        selection: how ours was chosen, see :func:`selection_of`.
+    """
+    allowed = tolerance(row)
+    reason = _unlike(row, ours, suite, selection)
+    verdict: Literal["inside", "above", "below", ""] = ""
+    if not reason and ours is not None:
+        gap = difference(ours.mean, row.accuracy)
+        verdict = "inside" if abs(gap) <= allowed else "above" if gap > 0 else "below"
+    return Comparison(row, ours, selection, allowed, verdict, reason, explained, runs)
+
+
+def _unlike(row: Published, ours: "Summary | None", suite: str, selection: str) -> str:
+    """Why ours cannot be judged by a row; empty if it can."""
+    if not row.ours:
+        return "no method of ours"
+    if row.protocol_id != suite:
+        return f"another protocol: {row.protocol_id}"
+    if row.selection != selection:
+        return f"selection: ours {selection}, published {row.selection}"
+    return "" if ours else "not run"
+
+
+def _folder() -> Path:
+    return Path(str(files("results"))) / "published"
