@@ -6,7 +6,7 @@ Labels of the target leave a :class:`Task` in one place only, :meth:`Task.oracle
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import permutations
 from typing import Any, ClassVar, Literal
@@ -34,12 +34,14 @@ class Samples:
         y: (n,) int64 labels in 0..classes-1.
         test: (n,) bool, the data set's own test samples; None: drawn at random, blind to the labels.
         groups: (n,) ids of samples that belong together and must stay on one side of a split.
+        val: (n,) bool, the data set's own validation samples, none of them for testing; None: drawn.
     """
 
     x: Inputs
     y: np.ndarray
     test: np.ndarray | None = None
     groups: np.ndarray | None = None
+    val: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -275,8 +277,11 @@ def split(samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Indices of a domain's train, val and test samples, if it is a source."""
     test = _test_mask(samples)
     rest = np.flatnonzero(~test)
-    groups = None if samples.groups is None else samples.groups[rest]
-    val = _draw(len(rest), groups, VAL_SHARE, "split/val")
+    if samples.val is not None:
+        val = samples.val[rest]
+    else:
+        groups = None if samples.groups is None else samples.groups[rest]
+        val = _draw(len(rest), groups, VAL_SHARE, "split/val")
     return rest[~val], rest[val], np.flatnonzero(test)
 
 
@@ -317,5 +322,5 @@ def _same_channels(name: str, domains: list[Samples]) -> tuple[list[Samples], Sa
         if x.shape[1:] != (channels, *domains[-1].x.shape[2:]):
             shapes = " and ".join(str(samples.x.shape[1:]) for samples in domains)
             raise UserError(f"{name}: the domains have inputs of different shapes: {shapes}")
-        matched.append(Samples(x, samples.y, samples.test, samples.groups))
+        matched.append(replace(samples, x=x))
     return matched[:-1], matched[-1]

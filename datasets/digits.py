@@ -154,7 +154,7 @@ def _sized(samples: Samples, side: int) -> Samples:
             for image in x
         ]
         x = np.array(scaled)
-    return Samples(x, samples.y, samples.test, samples.groups)
+    return Samples(x, samples.y, samples.test)
 
 
 @cache
