@@ -8,7 +8,6 @@ import warnings
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import LinearSVC
 from torch import Tensor
@@ -61,10 +60,12 @@ def linear_svm(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> tuple
         axes, x = np.linalg.qr(x.T)
         x = x.T
     machine = LinearSVC(loss="hinge", max_iter=PASSES, random_state=seed)
-    some = np.random.default_rng(seed).permutation(len(x))[:CHOOSING]
-    search = GridSearchCV(machine, {"C": STRENGTHS}, cv=StratifiedKFold(FOLDS), refit=False)
+    _, one_of_each = np.unique(y, return_index=True)
+    some = np.union1d(one_of_each, np.random.default_rng(seed).permutation(len(x))[:CHOOSING])
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    search = GridSearchCV(machine, {"C": STRENGTHS}, cv=folds, refit=False)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore")  # of convergence, told below, and of classes rarer than folds
         machine.set_params(**search.fit(x[some], y[some]).best_params_).fit(x, y)
     if machine.n_iter_ >= PASSES:
         warnings.warn(

@@ -59,6 +59,13 @@ def test_a_class_without_samples_is_never_said(present: list[int]) -> None:
     assert (np.delete(logits, present, axis=1) == NEVER).all()
 
 
+def test_a_class_of_one_sample_does_not_stop_the_choice_of_c() -> None:
+    x = RNG.normal(size=(3000, 2))
+    weight, bias = linear_svm(x, np.arange(3000) // 2999, 2, seed=0)
+    assert np.isfinite(weight).all()
+    assert (bias != NEVER).all()
+
+
 @pytest.mark.parametrize("size", [10, 100])
 @pytest.mark.parametrize("power", [-0.5, 0.5])
 def test_the_power_of_a_covariance(size: int, power: float) -> None:
