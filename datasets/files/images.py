@@ -185,9 +185,7 @@ class Squares:
                     self._write(path.with_suffix(".partial"))
                     path.with_suffix(".partial").rename(path)
         except OSError as error:
-            raise UserError(
-                f"cache folder {folder}: {error.strerror}; make room, or name another with ${files.CACHE_VARIABLE}"
-            ) from None
+            raise files.unwritable(error) from None
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
     def _write(self, path: Path) -> None:
