@@ -25,6 +25,7 @@ from datasets.base import Family, Samples, split
 from datasets.files.domains import LABELS, Domain, read_domain
 from datasets.files.folders import TRAINING
 from datasets.files.images import ImageFiles, content_of
+from datasets.files.inputs import Inputs
 
 BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
 IMAGE_FILES = "resnet18?weights=imagenet"
@@ -141,20 +142,22 @@ def enter(source: Path, target: Path, label: str) -> str:
     return f"own/{name}"
 
 
-def read_like(task: str, path: Path) -> tuple[Any, np.ndarray | None]:
+def read_like(task: str, path: Path, label: str | None = None) -> Inputs:
     """Further data for a model that was trained on ``own/task``; the task's own data need not be there.
 
+    Args:
+        label: of a ``.csv``, its column of classes, if that is not the task's.
+
     Returns:
-        Inputs (n, ...) as that training saw them, columns in order and standardised alike; and labels (n,) int64,
-        if there are any.
+        Inputs as that training saw them, columns in order and standardised alike; and labels, if there are any.
     """
     pair = _pair(task)
     trained_on = Domain(Path(pair.source), np.empty((0, *pair.shape), pair.dtype), None, pair.columns)
-    domain = _in_order(read_domain(path, pair.label), trained_on)
-    if domain.labels is None:
-        return pair.scaled(domain.x), None
-    _known(domain, pair.classes)
-    return pair.scaled(domain.x), domain.numbers(pair.classes)
+    domain = _in_order(read_domain(path, label or pair.label), trained_on)
+    names: Sequence[object] = range(len(domain.x))
+    if isinstance(domain.x, ImageFiles):
+        names = [str(file).removeprefix(f"{path}/") for file in domain.x.sets[0].paths]
+    return Inputs(pair.scaled(domain.x), names, domain.labels)
 
 
 def _in_order(domain: Domain, source: Domain) -> Domain:
@@ -194,20 +197,14 @@ def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
     assert source.labels is not None
     found = set(source.labels.tolist())
     classes = sorted(found, key=int) if all(map(str.isdigit, found)) else sorted(found)
-    _known(target, classes)
     assert target.labels is not None
+    if unknown := set(target.labels.tolist()) - found:
+        raise UserError(f"{target.path}: the source has no class {nearest(min(unknown), classes)}")
     if missing := found - set(target.labels.tolist()):
         raise UserError(f"{target.path}: no sample of the class {min(missing)!r}, which {source.path} has")
     if len(classes) < 2:
         raise UserError(f"{source.path}: all samples are of the class {classes[0]!r}; it takes two")
     return tuple(classes)
-
-
-def _known(domain: Domain, classes: Sequence[str]) -> None:
-    assert domain.labels is not None
-    if unknown := set(domain.labels.tolist()) - set(classes):
-        known = nearest(min(unknown), classes)
-        raise UserError(f"{domain.path}: the source has no class {known}")
 
 
 def _scale(x: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
