@@ -186,7 +186,10 @@ class Squares:
                     path.with_suffix(".partial").rename(path)
         except OSError as error:
             raise files.unwritable(error) from None
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise UserError(f"{path} is broken ({error}); remove it, and it is made again") from None
 
     def _write(self, path: Path) -> None:
         shape = (len(self.paths), self.size, self.size, 3)
