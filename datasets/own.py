@@ -11,9 +11,8 @@ of real numbers by channel. Images of bytes are left as they are.
 import hashlib
 import json
 import re
-import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,13 @@ from benchmarks.registry import DATASETS, DatasetInfo
 from benchmarks.settings import Settings, UserError, nearest
 from datasets import files
 from datasets.base import Family, Samples, split
-from datasets.files.folders import TRAINING, class_names, images_in, read_folder
+from datasets.files.domains import LABELS, Domain, read_domain
+from datasets.files.folders import TRAINING
 from datasets.files.images import ImageFiles, content_of
+from datasets.files.inputs import Inputs
 
 BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
 IMAGE_FILES = "resnet18?weights=imagenet"
-LABELS = "the labels are needed to score, and no training sees those of the target"
 
 
 @DATASETS.register(
@@ -58,40 +58,44 @@ class Own(Family):
 
     def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
         pair = _pair(task)
-        source, target = pair.read()
-        inputs = _standardised(source.x, [source.x, target.x])
-        labels = [domain.numbers(pair.classes) for domain in (source, target)]
-        groups = [domain.x.copies() if isinstance(domain.x, ImageFiles) else None for domain in (source, target)]
-        first, last = (Samples(*parts) for parts in zip(inputs, labels, [None, None], groups, strict=True))
+        first, last = (
+            Samples(
+                pair.scaled(domain.x),
+                domain.numbers(pair.classes),
+                groups=domain.x.copies() if isinstance(domain.x, ImageFiles) else None,
+            )
+            for domain in pair.read()
+        )
         return [first], last
 
 
 @dataclass(frozen=True)
-class Domain:
-    """What a path holds: inputs (n, ...), labels (n,) as text if there are any, names of a table's columns."""
-
-    path: Path
-    x: Any
-    labels: np.ndarray | None
-    columns: tuple[str, ...] = ()
-
-    def numbers(self, classes: Sequence[str]) -> np.ndarray:
-        """Labels (n,) int64 as places in ``classes``."""
-        assert self.labels is not None
-        order = {name: number for number, name in enumerate(classes)}
-        return np.array([order[label] for label in self.labels.tolist()])
-
-
-@dataclass(frozen=True)
 class Pair:
-    """Where the domains of a task are, and what must be known of them without reading them."""
+    """Where the domains of a task are, and what must be known of them without reading them.
+
+    Attributes:
+        columns: of a table, in the order of the features.
+        mean, deviation: of each feature or channel over the source's training samples; none for images of bytes.
+    """
 
     source: str
     target: str
     label: str
-    digest: str
-    classes: tuple[str, ...]
-    backbone: str
+    digest: str = ""
+    classes: tuple[str, ...] = ()
+    backbone: str = ""
+    columns: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+
+    def scaled(self, x: Any) -> Any:
+        """Inputs standardised, images of bytes as they are."""
+        if not self.mean:
+            return x
+        mean, deviation = (np.array(of).reshape(-1, *[1] * (x.ndim - 2)) for of in (self.mean, self.deviation))
+        return ((x - mean) / deviation).astype(np.float32)
 
     def read(self) -> tuple[Domain, Domain]:
         source, target = (read_domain(Path(path), self.label) for path in (self.source, self.target))
@@ -108,141 +112,52 @@ def enter(source: Path, target: Path, label: str) -> str:
     """
     if source.resolve() == target.resolve():
         raise UserError(f"{source}: source and target are the same")
-    paths = (str(source.absolute()), str(target.absolute()))
-    domains = Pair(*paths, label, digest="", classes=(), backbone="").read()
-    classes, digest, backbone = _shared_classes(*domains), _digest(*domains, label), BACKBONES[domains[0].x.ndim]
+    pair = Pair(str(source.absolute()), str(target.absolute()), label)
+    domains = pair.read()
     for domain in domains:
         if isinstance(domain.x, ImageFiles):
-            backbone = IMAGE_FILES
             domain.x.open()  # an image that does not decode is told of now
-    pair = Pair(*paths, label, digest, classes, backbone)
-    name = "-".join(re.sub(r"[^\w.]+", "_", path.stem)[:40] for path in (source, target)) + f"-{digest[:12]}"
+    x = domains[0].x
+    mean, deviation = _scale(x)
+    pair = replace(
+        pair,
+        digest=_digest(*domains, label),
+        classes=_shared_classes(*domains),
+        backbone=IMAGE_FILES if isinstance(x, ImageFiles) else BACKBONES[x.ndim],
+        columns=domains[0].columns,
+        shape=x.shape[1:],
+        dtype=str(x.dtype),
+        mean=mean,
+        deviation=deviation,
+    )
+    name = "-".join(re.sub(r"[^\w.]+", "_", path.stem)[:40] for path in (source, target)) + f"-{pair.digest[:12]}"
     path = _description(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(pair)))
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(asdict(pair)))
+        partial.replace(path)
+    except OSError as error:
+        raise files.unwritable(error) from None
     return f"own/{name}"
 
 
-def read_like(task: str, path: Path) -> tuple[Any, np.ndarray | None]:
-    """Further data for a model that was trained on ``own/task``.
+def read_like(task: str, path: Path, label: str | None = None) -> Inputs:
+    """Further data for a model that was trained on ``own/task``; the task's own data need not be there.
+
+    Args:
+        label: of a ``.csv``, its column of classes, if that is not the task's.
 
     Returns:
-        Inputs (n, ...) as that training saw them, columns in order and standardised alike; and labels (n,) int64,
-        if there are any.
+        Inputs as that training saw them, columns in order and standardised alike; and labels, if there are any.
     """
     pair = _pair(task)
-    source, _ = pair.read()
-    domain = _in_order(read_domain(path, pair.label), source)
-    (x,) = _standardised(source.x, [domain.x])
-    if domain.labels is None:
-        return x, None
-    _known(domain, pair.classes)
-    return x, domain.numbers(pair.classes)
-
-
-def read_domain(path: Path, label: str) -> Domain:
-    """What a path holds; labels may be missing.
-
-    Raises:
-        UserError: it cannot be read, is empty, or holds what cannot be trained on.
-    """
-    if path.is_dir():
-        domain = _images(path)
-    elif not path.is_file():
-        raise UserError(f"{path}: there is no such file or folder")
-    elif path.suffix in READERS:
-        domain = READERS[path.suffix](path, label)
-    else:
-        raise UserError(f"{path}: expected an .npz, a .csv or a folder class/image")
-    if not len(domain.x):
-        raise UserError(f"{path}: it has no samples")
-    if isinstance(domain.x, np.ndarray) and not np.isfinite(domain.x).all():
-        place = np.argwhere(~np.isfinite(domain.x))[0]
-        where = f"line {place[0] + 2}, column {domain.columns[place[1]]!r}" if domain.columns else f"x[{place[0]}]"
-        raise UserError(f"{path}: {where} has NaN, infinity or nothing; mend it or leave it out")
-    return domain
-
-
-def _images(folder: Path) -> Domain:
-    classes = class_names(folder)
-    if not classes:
-        return Domain(folder, ImageFiles(images_in(folder), name="own"), None)
-    paths, y = read_folder(folder, classes)
-    return Domain(folder, ImageFiles(paths, name="own"), np.array(classes)[y])
-
-
-def _npz(path: Path, label: str) -> Domain:
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path}: it is no .npz that can be read")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if "allow_pickle" in str(error):
-            raise UserError(f"{path}: it holds pickled objects, which could run code; save plain arrays") from None
-        raise UserError(f"{path}: it is no .npz that can be read ({error})") from None
-    if "x" not in arrays:
-        raise UserError(f"{path}: it has no array x; it has {', '.join(arrays) or 'none'}")
-    x = _inputs(path, arrays["x"])
-    y = _label_texts(path, arrays["y"], len(x)) if "y" in arrays else None
-    return Domain(path, x, y)
-
-
-def _inputs(path: Path, x: np.ndarray) -> np.ndarray:
-    """Images of bytes as (n, channels, height, width) uint8, everything else as float32."""
-    if x.dtype.kind not in "fiub" or not 2 <= x.ndim <= 4:
-        raise UserError(
-            f"{path}: x is {x.dtype} of shape {x.shape}; it must be numbers (n, features), (n, channels, length) "
-            "or (n, channels, height, width)"
-        )
-    if x.dtype != np.uint8 or x.ndim == 2:
-        return x.astype(np.float32)
-    if x.ndim == 4 and x.shape[1] not in (1, 3):
-        raise UserError(f"{path}: images must be (n, 1 or 3 channels, height, width), not {x.shape}; transpose x")
-    return x[:, None] if x.ndim == 3 else x
-
-
-def _label_texts(path: Path, y: np.ndarray, size: int) -> np.ndarray:
-    """Whole numbers from 0 on, or texts, as texts (n,)."""
-    if y.shape != (size,):
-        raise UserError(f"{path}: y has shape {y.shape}; it must be one label for each of the {size} samples")
-    if y.dtype.kind in "US":
-        return y.astype(str)
-    if y.dtype.kind not in "fiub" or not (np.isfinite(y).all() and (y == y.astype(np.int64)).all()):
-        raise UserError(f"{path}: labels must be whole numbers or texts; y is {y.dtype}")
-    if size and y.min() < 0:
-        raise UserError(
-            f"{path}: label {y.min():g} is outside the range; labels are whole numbers from 0 on, or texts"
-        )
-    return y.astype(np.int64).astype(str)
-
-
-def _csv(path: Path, label: str) -> Domain:
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, dtype={label: str})
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: it is no .csv that can be read ({error})") from None
-    labels = table.pop(label) if label in table else None
-    if labels is not None and labels.isna().any():
-        raise UserError(
-            f"{path}: line {labels.isna().argmax() + 2} has no label in the column {label!r}; {LABELS}"
-        )
-    for name in table.columns:
-        if len(table) and table[name].dtype.kind not in "fiub":
-            hint = f"; if it is the label, say --label {name}" if labels is None else ""
-            raise UserError(f"{path}: column {name!r} is not of numbers; encode it or leave it out{hint}")
-    if table.shape[1] == 0:
-        raise UserError(f"{path}: it has no column besides {label!r}")
-    columns = tuple(map(str, table.columns))
-    texts = None if labels is None else labels.to_numpy(str)
-    return Domain(path, table.to_numpy(np.float32), texts, columns)
-
-
-READERS = {".npz": _npz, ".csv": _csv}
+    trained_on = Domain(Path(pair.source), np.empty((0, *pair.shape), pair.dtype), None, pair.columns)
+    domain = _in_order(read_domain(path, label or pair.label), trained_on)
+    names: Sequence[object] = range(len(domain.x))
+    if isinstance(domain.x, ImageFiles):
+        names = [str(file).removeprefix(f"{path}/") for file in domain.x.sets[0].paths]
+    return Inputs(pair.scaled(domain.x), names, domain.labels)
 
 
 def _in_order(domain: Domain, source: Domain) -> Domain:
@@ -282,8 +197,9 @@ def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
     assert source.labels is not None
     found = set(source.labels.tolist())
     classes = sorted(found, key=int) if all(map(str.isdigit, found)) else sorted(found)
-    _known(target, classes)
     assert target.labels is not None
+    if unknown := set(target.labels.tolist()) - found:
+        raise UserError(f"{target.path}: the source has no class {nearest(min(unknown), classes)}")
     if missing := found - set(target.labels.tolist()):
         raise UserError(f"{target.path}: no sample of the class {min(missing)!r}, which {source.path} has")
     if len(classes) < 2:
@@ -291,23 +207,14 @@ def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _known(domain: Domain, classes: Sequence[str]) -> None:
-    assert domain.labels is not None
-    if unknown := set(domain.labels.tolist()) - set(classes):
-        known = nearest(min(unknown), classes)
-        raise UserError(f"{domain.path}: the source has no class {known}")
-
-
-def _standardised(source: Any, inputs: Sequence[Any]) -> list[Any]:
-    """Inputs over mean and deviation of the source's training samples; images of bytes as they are."""
-    if source.dtype == np.uint8:
-        return list(inputs)
-    train, _, _ = split(Samples(source, np.zeros(len(source), np.int64)))  # blind to labels
-    axes = (0, *range(2, source.ndim))
-    mean = source[train].mean(axes, keepdims=True, dtype=np.float64)
-    deviation = source[train].std(axes, keepdims=True, dtype=np.float64)
-    deviation[deviation == 0] = 1
-    return [((x - mean) / deviation).astype(np.float32) for x in inputs]
+def _scale(x: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each feature or channel over the source's training samples, 1 for a constant one."""
+    if x.dtype == np.uint8:
+        return (), ()
+    train, _, _ = split(Samples(x, np.zeros(len(x), np.int64)))  # blind to labels
+    axes = (0, *range(2, x.ndim))
+    mean, deviation = x[train].mean(axes, dtype=np.float64), x[train].std(axes, dtype=np.float64)
+    return tuple(mean.tolist()), tuple(np.where(deviation == 0, 1, deviation).tolist())
 
 
 def _digest(source: Domain, target: Domain, label: str) -> str:
@@ -328,13 +235,14 @@ def _description(name: str) -> Path:
 
 
 def _pair(task: str) -> Pair:
-    """Where the domains of a task are.
+    """What :func:`enter` kept of a task.
 
     Raises:
         UserError: nobody has entered it here.
     """
     try:
         values = json.loads(_description(task).read_text())
-    except (OSError, ValueError):
+        plain: Any = {name: tuple(of) if isinstance(of, list) else of for name, of in values.items()}
+        return Pair(**plain)
+    except (OSError, ValueError, TypeError):
         raise UserError(f"own/{task}: not known here; give its --source and --target again") from None
-    return Pair(**{**values, "classes": tuple(values["classes"])})

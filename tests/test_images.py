@@ -138,6 +138,14 @@ def test_a_cache_that_cannot_be_written_says_so(root: Path, monkeypatch: pytest.
         photos(root).decode(np.array([0]))
 
 
+def test_a_cache_broken_from_outside_is_named(root: Path) -> None:
+    photos(root).open()
+    (cached,) = files.cache().glob("*.npy")
+    cached.write_bytes(cached.read_bytes()[:-1])
+    with pytest.raises(UserError, match=rf"{cached.name} is broken .* remove it"):
+        photos(root).open()
+
+
 def test_folders_are_domains_and_classes(root: Path) -> None:
     sources, target = Pets().read("photo-sketch", None)  # type: ignore[arg-type]
     for samples in (*sources, target):

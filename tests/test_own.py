@@ -11,10 +11,13 @@ import pytest
 from PIL import Image
 
 from benchmarks.cli import main
+from benchmarks.model import load as load_model
+from benchmarks.run import execute
 from benchmarks.settings import UserError
 from datasets import files, own
 from datasets.base import Samples, load, resolve, split
-from tests.conftest import spec_of, trained
+from datasets.files.domains import read_domain
+from tests.conftest import CPU, spec_of, trained
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +56,7 @@ def test_arrays_and_tables_become_a_task(folder: Path, kind: str, classes: tuple
     assert task.input_shape == (3,)
     source = task.train_view().source
     x, _ = arrays("old", 60)
-    assert np.allclose(own.read_domain(folder / f"old{kind}", "kind").x, x)
+    assert np.allclose(read_domain(folder / f"old{kind}", "kind").x, x)
     assert set(source.y) == {0, 1}
     assert trained(spec_of("dann", task.name)).progress.step == 20
 
@@ -109,15 +112,22 @@ def test_columns_of_the_target_may_have_another_order(folder: Path) -> None:
     assert np.array_equal(load(entered(folder, ".csv")).train_view().target_x, before)
 
 
-def test_new_data_are_read_as_the_tasks_were(folder: Path) -> None:
-    task = entered(folder, ".csv")
-    _, target = own.Own().read(task.removeprefix("own/"), None)  # type: ignore[arg-type]
-    pd.read_csv(folder / "new.csv").drop(columns="kind")[["c", "b", "a"]].to_csv(folder / "more.csv", index=False)
-    x, y = own.read_like(task.removeprefix("own/"), folder / "more.csv")
-    assert np.array_equal(x, target.x)
-    assert y is None
-    x, y = own.read_like(task.removeprefix("own/"), folder / "new.csv")
-    assert np.array_equal(y, target.y)
+def test_a_model_predicts_on_new_data_read_as_the_tasks_were(folder: Path) -> None:
+    """Columns in another order and unscaled, without the data it was trained on."""
+    task = load(entered(folder, ".csv"))
+    record, spec = folder / "record", spec_of("source_only", task.name, scoring="transductive")
+    record.mkdir()
+    execute(spec, record, CPU, save_weights=True)
+    expected = load_model(record).logits(task.train_view().target_x).argmax(1)
+    train, val, _ = split(Samples(np.empty((40, 3), np.float32), np.zeros(40, np.int64)))
+    more = pd.read_csv(folder / "new.csv").iloc[sorted([*train, *val])][["c", "b", "kind", "a"]]
+    (folder / "old.csv").unlink()
+    more.to_csv(folder / "more.csv", index=False)
+    out = folder / "out.csv"
+    assert main(["predict", str(record), "--input", str(folder / "more.csv"), "--out", str(out)]) == 0
+    assert pd.read_csv(out)["predicted"].tolist() == np.array(["no", "yes"])[expected].tolist()
+    more.drop(columns="kind").to_csv(folder / "more.csv", index=False)
+    assert own.read_like(task.name.removeprefix("own/"), folder / "more.csv").labels is None
 
 
 def broken(change: Callable[[dict[str, Any]], None], kind: str = ".npz") -> Callable[[Path], None]:

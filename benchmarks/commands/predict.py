@@ -12,17 +12,20 @@ from scipy.special import softmax
 from benchmarks.commands.common import devices, store_of
 from benchmarks.model import TrainedModel, load
 from benchmarks.settings import UserError, nearest
+from benchmarks.store import read_part
+from datasets import own
 from datasets.files.inputs import Inputs, read_inputs
 
 
 def main(options: argparse.Namespace) -> int:
     folder = store_of(options).find(options.run)
     model = load(folder, torch.device(devices(options.device)[0]))
-    inputs = _fitting(
-        read_inputs(options.input, model.input_shape, options.label, resize=model.inputs == "files"),
-        model,
-        options.input,
-    )
+    family, _, task = read_part(folder, "spec.json")["task"].partition("/")
+    if family == "own":
+        inputs = own.read_like(task, options.input, options.label)
+    else:
+        inputs = read_inputs(options.input, model.input_shape, options.label, resize=model.inputs == "files")
+    inputs = _fitting(inputs, model, options.input)
     truth = None if inputs.labels is None else _numbers(inputs.labels, model.classes, options.input)
     logits = model.logits(inputs.x)
     _write(options.out, inputs, softmax(logits, axis=1), model.classes)

@@ -30,6 +30,13 @@ def cache() -> Path:
     return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "domain-adaptation-benchmarks")
 
 
+def unwritable(error: OSError) -> UserError:
+    """What to say of a cache that cannot be written."""
+    return UserError(
+        f"cache folder {cache()}: {error.strerror}; make room, or name another with ${CACHE_VARIABLE}"
+    )
+
+
 def state(file: DataFile) -> State:
     """Whether a file is there and is what it should be; a folder's files are checked as they are read."""
     root = directory()

@@ -185,10 +185,11 @@ class Squares:
                     self._write(path.with_suffix(".partial"))
                     path.with_suffix(".partial").rename(path)
         except OSError as error:
-            raise UserError(
-                f"cache folder {folder}: {error.strerror}; make room, or name another with ${files.CACHE_VARIABLE}"
-            ) from None
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+            raise files.unwritable(error) from None
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise UserError(f"{path} is broken ({error}); remove it, and it is made again") from None
 
     def _write(self, path: Path) -> None:
         shape = (len(self.paths), self.size, self.size, 3)
