@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,11 @@ from torch import nn
 
 from benchmarks import model, weights
 from benchmarks.cli import main
+from benchmarks.engines.ray import RayEngine
+from benchmarks.engines.work import train
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.grid import RunSpec
+from benchmarks.provenance import spec_digest
 from benchmarks.registry import METHODS
 from benchmarks.run import _Execution, execute
 from benchmarks.settings import UserError
@@ -142,6 +146,11 @@ def test_a_record_without_weights_is_done_again_where_they_are_asked_for(
     assert said[2:] == ["1 runs have a record and are reused."] * 2
     (folder,) = Store(tmp_path).record_folders()
     assert (folder / WEIGHTS).exists()
+
+
+def test_a_ray_node_must_have_the_same_code_also_where_weights_are_kept(tmp_path: Path) -> None:
+    engine = RayEngine(Store(tmp_path), execute=partial(train, save_weights=True))
+    assert engine._code(MOONS) == spec_digest(MOONS)
 
 
 def predict(store: Store, run: object, path: Path, out: Path, *flags: str) -> int:
