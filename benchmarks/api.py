@@ -77,6 +77,8 @@ def _several(names: str | Sequence[str]) -> list[str]:
 def load_model(record: Path | str, *, store: Path | str | None = None, device: str = "cpu") -> TrainedModel:
     """The trained model of a record, as a PyTorch module in evaluation mode.
 
+    It takes inputs as its data set gives them: standardised, where that is the data set's work.
+
     Args:
         record: its folder, or its run id (the first digits are enough).
         store: where run ids are looked for; default $BENCHMARKS_STORE or ``runs``.

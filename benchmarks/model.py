@@ -41,7 +41,7 @@ class TrainedModel(nn.Module):
 
         Images in uint8 are scaled to [-1, 1] as in training; inputs of any other type are taken as they are.
         """
-        dtype = next(self.parameters()).dtype
+        dtype = self._numbers().dtype
         x = x.to(dtype) / 127.5 - 1 if x.dtype == torch.uint8 else x.to(dtype)
         x = x.to(memory_format=torch.channels_last) if x.ndim == 4 else x
         return self.method.predict(x, "target")[1]
@@ -53,13 +53,17 @@ class TrainedModel(nn.Module):
         Args:
             x: an array, or :class:`datasets.files.images.ImageFiles`.
         """
-        device = next(self.parameters()).device
+        device = self._numbers().device
         size = max(1, min(EVALUATION_BATCH, EVALUATION_NUMBERS // math.prod(x.shape[1:])))
         parts = [
             self(torch.tensor(np.asarray(x[start : start + size]), device=device)).float().cpu().numpy()
             for start in range(0, len(x), size)
         ]
         return np.concatenate(parts)
+
+    def _numbers(self) -> Tensor:
+        """One of its tensors, for type and device; shallow methods have no parameter to ask."""
+        return next(tensor for tensor in self.state_dict().values() if tensor.is_floating_point())
 
 
 def load(folder: Path, device: torch.device | None = None) -> TrainedModel:

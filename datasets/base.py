@@ -156,6 +156,8 @@ class Task:
         return Task(self.name, self.classes, [backward], forward)
 
     def _scored(self, transductive: bool) -> np.ndarray:
+        if not transductive and not len(self._target_test):
+            raise UserError(f"{self.name}: training uses the whole target; set protocol.scoring=transductive")
         return self._target_train if transductive else self._target_test
 
 

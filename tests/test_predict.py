@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,11 @@ from torch import nn
 
 from benchmarks import model, weights
 from benchmarks.cli import main
+from benchmarks.engines.ray import RayEngine
+from benchmarks.engines.work import train
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.grid import RunSpec
+from benchmarks.provenance import spec_digest
 from benchmarks.registry import METHODS
 from benchmarks.run import _Execution, execute
 from benchmarks.settings import UserError
@@ -25,6 +29,7 @@ from benchmarks.store import WEIGHTS, Store, load_records
 from benchmarks.training import Trainer
 from datasets.base import Samples, Task, load
 from datasets.files.images import ImageFiles
+from datasets.own import enter
 from tests.conftest import CPU, EngineHere, spec_of, trained
 
 MOONS = spec_of("adda")  # each domain has an encoder of its own: predictions must be the target's
@@ -144,6 +149,11 @@ def test_a_record_without_weights_is_done_again_where_they_are_asked_for(
     assert (folder / WEIGHTS).exists()
 
 
+def test_a_ray_node_must_have_the_same_code_also_where_weights_are_kept(tmp_path: Path) -> None:
+    engine = RayEngine(Store(tmp_path), execute=partial(train, save_weights=True))
+    assert engine._code(MOONS) == spec_digest(MOONS)
+
+
 def predict(store: Store, run: object, path: Path, out: Path, *flags: str) -> int:
     return main(["predict", str(run), "--input", str(path), "--out", str(out), "--store", str(store.root), *flags])
 
@@ -211,6 +221,24 @@ def test_image_files_are_resized_as_for_training(
     expected = trainer.outputs(ImageFiles(paths, 28), "target")[1].softmax(dim=1)
     said = pd.read_csv(tmp_path / "out.csv")
     assert said["p(cat)"].to_numpy() == pytest.approx(expected[:, 0].numpy(), abs=1e-5)
+
+
+def test_the_users_own_features_are_standardised_as_for_training(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for name, shift in (("a", 0), ("b", 10)):
+        y = np.arange(100) % 2
+        table = pd.DataFrame({"up": 1e4 * y + rng.normal(size=100) + shift, "noise": rng.normal(size=100)})
+        table.assign(kind=np.array(["cat", "dog"])[y]).to_csv(tmp_path / f"{name}.csv", index=False)
+    spec = spec_of("source_only", enter(tmp_path / "a.csv", tmp_path / "b.csv", "kind"), lr_backbone=0.01)
+    keep(trained(spec), spec, load(spec.task), tmp_path)
+    new = pd.read_csv(tmp_path / "b.csv")[["kind", "noise", "up"]]  # in another order
+    new.to_csv(tmp_path / "new.csv", index=False)
+    assert predict(store, tmp_path, tmp_path / "new.csv", tmp_path / "out.csv") == 0
+    assert capsys.readouterr().out == "accuracy 100.0% of 100 labelled samples\n"
+    assert pd.read_csv(tmp_path / "out.csv")["predicted"].tolist() == new["kind"].tolist()
 
 
 GOOD = np.zeros((3, 2), np.float32)
