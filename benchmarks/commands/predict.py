@@ -13,29 +13,19 @@ from benchmarks.commands.common import devices, store_of
 from benchmarks.model import TrainedModel, load
 from benchmarks.settings import UserError, nearest
 from benchmarks.store import read_part
-<<<<<<< HEAD
 from datasets import own
-=======
-from datasets.files.images import ImageFiles
->>>>>>> h-api
 from datasets.files.inputs import Inputs, read_inputs
-from datasets.own import read_like
 
 
 def main(options: argparse.Namespace) -> int:
     folder = store_of(options).find(options.run)
     model = load(folder, torch.device(devices(options.device)[0]))
-<<<<<<< HEAD
     family, _, task = read_part(folder, "spec.json")["task"].partition("/")
     if family == "own":
         inputs = own.read_like(task, options.input, options.label)
     else:
         inputs = read_inputs(options.input, model.input_shape, options.label, resize=model.inputs == "files")
     inputs = _fitting(inputs, model, options.input)
-=======
-    task = read_part(folder, "spec.json")["task"]
-    inputs = _fitting(_read(task, model, options.input, options.label), model, options.input)
->>>>>>> h-api
     truth = None if inputs.labels is None else _numbers(inputs.labels, model.classes, options.input)
     logits = model.logits(inputs.x)
     _write(options.out, inputs, softmax(logits, axis=1), model.classes)
@@ -43,16 +33,6 @@ def main(options: argparse.Namespace) -> int:
     if truth is not None:
         print(f"accuracy {(logits.argmax(1) == truth).mean():.1%} of {len(truth)} labelled samples")
     return 0
-
-
-def _read(task: str, model: TrainedModel, path: Path, label: str | None) -> Inputs:
-    family, _, name = task.partition("/")
-    if family != "own":
-        return read_inputs(path, model.input_shape, label, resize=model.inputs == "files")
-    # Its features are standardised by its source's, and its columns have an order.
-    x, y = read_like(name, path)
-    names = [file.name for file in x.sets[0].paths] if isinstance(x, ImageFiles) else range(len(x))
-    return Inputs(x, names, None if y is None else np.array(model.classes)[y])
 
 
 def _fitting(inputs: Inputs, model: TrainedModel, path: Path) -> Inputs:
