@@ -16,6 +16,7 @@ LATER = (
     "decay_steps",
     "horizon",
     "stopping",
+    "patience",
     "augmentation",
 )
 
@@ -70,6 +71,12 @@ class Protocol(Settings):
         "last",
         description="the model kept: of the last step, or of the epoch of the last stage with the best "
         "accuracy on the source's validation samples, the first of equals",
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="with `source_val`: epochs after which training ends, or half as many again as the best took, "
+        "if that is more (JMLR 2016's code); default: it goes on to the last step",
     )
     source_batch: int = Field(64, ge=2)
     target_batch: int = Field(64, ge=2)

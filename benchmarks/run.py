@@ -82,6 +82,7 @@ class Best:
 
     accuracy: float = -1.0
     step: int = 0
+    epoch: int = 0
     state: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
@@ -119,7 +120,7 @@ class _Execution:
             self.seconds["training"] += time.perf_counter() - clock
             clock = time.perf_counter()
             if step in looks:
-                self._look(last=step == steps[-1])
+                self._look(step, looks.index(step) + 1, last=step == steps[-1])
             if step in steps:
                 outputs = self._checkpoint(step)
                 curves = self.trainer.progress.curves
@@ -138,16 +139,16 @@ class _Execution:
         clocks = {f"{name}_seconds": value for name, value in self.seconds.items()}
         _write(self.folder / "cost.json", {**clocks, "peak_memory_mb": peak_mb(self.device)})
 
-    def _looks(self) -> frozenset[int]:
+    def _looks(self) -> list[int]:
         """Ends of the last stage's source epochs, where the protocol keeps the best of them."""
         protocol, ends = self.spec.protocol, self.trainer.ends
         if protocol.stopping == "last":
-            return frozenset()
+            return []
         start = ends[-2] if len(ends) > 1 else 0
         epoch = max(1, len(self.trainer.source.y) // protocol.source_batch)
-        return frozenset([*range(start + epoch, protocol.steps, epoch), protocol.steps])
+        return [*range(start + epoch, protocol.steps, epoch), protocol.steps]
 
-    def _look(self, *, last: bool) -> None:
+    def _look(self, step: int, epoch: int, *, last: bool) -> None:
         """Keep the model if it is the best so far; after the last step, go back to the best."""
         x, y = self.inputs["source_val"]
         assert y is not None
@@ -155,7 +156,10 @@ class _Execution:
         accuracy = scores.accuracy(logits.cpu().numpy(), y)
         if accuracy > self.best.accuracy:
             state = {name: tensor.clone() for name, tensor in self.trainer.method.state_dict().items()}
-            self.best = Best(accuracy, self.trainer.progress.step, state)
+            self.best = Best(accuracy, step, epoch, state)
+        patience = self.spec.protocol.patience
+        if patience and epoch >= max(patience, 1.5 * self.best.epoch):
+            self.trainer.finish()
         if last:
             self.trainer.method.load_state_dict(self.best.state)
 

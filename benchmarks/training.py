@@ -100,6 +100,10 @@ class Trainer:
             start = end
         yield last
 
+    def finish(self) -> None:
+        """Take no further step."""
+        self.progress.step = self.protocol.steps
+
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on to the same final bits: tensors and plain values only."""
         return {
