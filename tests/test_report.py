@@ -98,14 +98,22 @@ def test_missing_failed_and_not_applicable_are_three_things() -> None:
     assert "the loss is nan at step 3" in text
 
 
-def test_the_mean_is_over_tasks_that_all_shown_methods_have() -> None:
+@pytest.mark.parametrize(
+    ("lacking", "dann", "coral", "note"),
+    [("coral", 0.501, None, False), ("source_only", 0.902, 0.502, True)],
+)
+def test_the_mean_is_over_all_tasks_or_where_the_baseline_lacks_one_over_the_common(
+    lacking: str, dann: float, coral: float | None, note: bool
+) -> None:
     grid = grid_of(5)
     records = records_of(grid, ACCURACY)
-    lost = [s.run_id for s in grid.specs if s.method == "coral" and s.task == "toys/moons"]
+    lost = [s.run_id for s in grid.specs if s.method == lacking and s.task == "toys/moons"]
     records.loc[records["task"] == "toys/moons", "target_test_accuracy"] = 0.1
     report = build_report(grid, records[~records["run_id"].isin(lost)], {})
-    assert report.blocks[0].rows["dann"][MEAN].summary.mean == pytest.approx(0.902)
-    assert "over the 1 tasks" in " ".join(report.notes)
+    means = {name: row[MEAN].summary for name, row in report.blocks[0].rows.items()}
+    assert means["dann"].mean == pytest.approx(dann)
+    assert (means["coral"] and means["coral"].mean) == (coral and pytest.approx(coral))
+    assert ("over the 1 tasks" in " ".join(report.notes)) == note
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.grid import Grid, RunSpec
+from benchmarks.grid import BASELINE, Grid, RunSpec
 from benchmarks.registry import METHODS
 from benchmarks.report.statistics import Summary, summarise
 
@@ -97,7 +97,9 @@ class Cells:
         return f"{', '.join(parts)} of {len(ids)}" if parts else ""
 
     def common_tasks(self, metric: str) -> list[str]:
-        """Tasks for which every shown method has a value."""
+        """What means are over: all tasks, if the baseline has them; else those that every shown method has."""
+        if all(self.values(metric, BASELINE, task) for task in self.tasks):
+            return self.tasks
         shown = self.candidates if metric in self.chosen else self.variants
         return [task for task in self.tasks if all(self.values(metric, variant, task) for variant in shown)]
 
