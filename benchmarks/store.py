@@ -256,6 +256,8 @@ def _row(parts: dict[str, Any], folder: Path) -> dict[str, Any]:
         **{"confusion": [], **parts["oracle"].get("last", {})},
         **parts["cost"],
         "code": parts["provenance"]["code"],
+        "device": parts["provenance"]["device"],
+        "versions": " ".join(f"{name} {text}" for name, text in parts["provenance"]["packages"].items()),
         "warnings": "; ".join(parts["provenance"]["warnings"]),
         "spec": spec,
         "checkpoints": checkpoints,

@@ -91,20 +91,20 @@ class EngineHere:
 
 
 def all_tasks() -> list[Any]:
-    """Every task that needs no files, and the first two of a family that do, skipped where the files are not.
+    """Every task that needs no files, and the first of a family that do, skipped where the files are not.
 
     Not those of photographs.
     """
     tasks = []
     for name in DATASETS.names():
-        family, some = DATASETS.get(name)(), 2
+        family, first = DATASETS.get(name)(), True
         if isinstance(family, ImageFamily):  # thousands of photographs: tests/test_images.py has a small one
             continue
         for task in family.tasks():
             needed = family.files(task)
-            if needed and not some:
+            if needed and not first:
                 continue
-            some -= bool(needed)
+            first = first and not needed
             absent = [file.path for file in needed if files.state(file) != "present"]
             skip = pytest.mark.skipif(bool(absent), reason=f"no {absent} in ${files.VARIABLE}")
             tasks.append(pytest.param(f"{name}/{task}", marks=skip))

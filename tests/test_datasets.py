@@ -176,7 +176,8 @@ def test_bad_samples_end_with_one_clear_message(bad: Samples, message: str) -> N
         ("toys/moons?rotation=3&rotation=4", "twice"),
         ("toys/blobs?m=1", "unknown setting"),
         ("digits/mnist5k", "expected source-target"),
-        ("digits/mnist5k-mnist", "no domain"),
+        ("digits/mnist5k-mnits", "no domain"),
+        ("digits/mnist5k-mnist", "hold the same digits"),
         ("digits/mnist5k-mnist5k", "named twice"),
     ],
 )

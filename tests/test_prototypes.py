@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pytest
 import torch
-from sklearn.svm import LinearSVC
 from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.registry import METHODS, MethodInfo
-from methods.base import Batch, Loss, Method, Params, Side, Stage, Update, View
+from methods.base import Batch, Loss, Method, Params, Stage, Update, View
 from methods.networks.build import Build
 from tests.conftest import same, spec_of, trained, trainer_of, weights
 
@@ -103,30 +101,6 @@ class SHOT(Method):
         return Loss(None, {"information": entropy + diversity, "pseudo": 0.3 * pseudo})
 
 
-class SVM(Method):
-    """A scikit-learn classifier: fitted once, no step at all."""
-
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, params: Params, build: Build) -> None:
-        super().__init__(params, build)
-        self.register_buffer("weight", torch.zeros(int(np.prod(build.input_shape))))
-        self.register_buffer("bias", torch.zeros(1))
-
-    def stages(self) -> Sequence[Stage]:
-        return [Stage("fit", [], sees="source", begin=self.fit)]
-
-    def fit(self, view: View) -> None:
-        model = LinearSVC().fit(view.source.x.flatten(1).numpy(), view.source.y.numpy())
-        self.weight.copy_(torch.from_numpy(model.coef_[0]))
-        self.bias.copy_(torch.from_numpy(model.intercept_))
-
-    def predict(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
-        score = x.flatten(1) @ self.weight + self.bias
-        return x.flatten(1), torch.stack([-score, score], 1)
-
-
 class AdaBN(Method):
     """Batch statistics of the target (Li et al. 2017): a stage without steps after one with."""
 
@@ -144,7 +118,7 @@ class AdaBN(Method):
         self.shift.copy_(view.embed("source")[0].mean(0) - view.embed("target")[0].mean(0))
 
 
-PROTOTYPES = [MCD, WDGRL, SHOT, SVM, AdaBN]
+PROTOTYPES = [MCD, WDGRL, SHOT, AdaBN]
 
 
 @pytest.fixture(params=PROTOTYPES, ids=lambda cls: cls.__name__)
@@ -194,7 +168,7 @@ def test_updates_train_what_they_say_and_count_their_passes() -> None:
         trainer = trainer_of(spec_of("mcd", "toys/blobs"))
         trainer._enter(trainer.stages[0])
         batch, before = trainer._batch(trainer.stages[0], 0, ""), weights(trainer, "encoder.")
-        trainer._apply(trainer.method.disagree(batch, torch.tensor(0.0)), trainer._trained[1], 0, 0.0)
+        trainer._apply(trainer.method.disagree(batch, torch.tensor(0.0)).total, trainer._trained[1], 1.0)
         assert same(before, weights(trainer, "encoder."))
     finally:
         METHODS.remove("mcd")
