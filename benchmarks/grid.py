@@ -240,7 +240,7 @@ def plan(
             if reason := cls.unsupported(classes, protocol):
                 missing.append(NotApplicable(task, variant, reason))
                 continue
-            first = RunSpec(task, data, method, params.model_dump(mode="json"), protocol, 0, variant)
+            first = RunSpec(task, data, method, params.identity(), protocol, 0, variant)
             configured += _configured(first, params, search)
         specs += [replace(each, seed=seed) for seed in seeds for each in configured]
     tries = Counter((spec.variant, spec.task, spec.seed) for spec in specs)
@@ -260,7 +260,7 @@ def _configured(spec: RunSpec, params: Settings, search: Search) -> list[RunSpec
         return [spec]
     pairs = configurations(spec.method, params, spec.protocol, search)
     return [
-        replace(spec, params=own.model_dump(mode="json"), protocol=shared, configuration=number)
+        replace(spec, params=own.identity(), protocol=shared, configuration=number)
         for number, (own, shared) in enumerate(pairs)
     ]
 

@@ -1,24 +1,11 @@
 """The budget and conditions that every method of a table shares."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from benchmarks.settings import Settings, UserError
-
-LATER = (
-    "compile",
-    "deterministic",
-    "discriminator_dropout",
-    "momentum",
-    "decay",
-    "decay_steps",
-    "horizon",
-    "stopping",
-    "patience",
-    "augmentation",
-)
 
 
 @dataclass(frozen=True)
@@ -45,6 +32,18 @@ class StepsScale:
 class Protocol(Settings):
     """All of it is part of a run's identity. Stdlib and pydantic only."""
 
+    later = (
+        "compile",
+        "deterministic",
+        "discriminator_dropout",
+        "momentum",
+        "decay",
+        "decay_steps",
+        "horizon",
+        "stopping",
+        "patience",
+        "augmentation",
+    )
     backbone: str = Field("mlp", description="name?key=value; see `list backbones`")
     head_layers: tuple[int, ...] = Field((), description="hidden sizes of the classifier head")
     discriminator_layers: tuple[int, ...] = Field((500, 500), description="hidden sizes of discriminators")
@@ -95,15 +94,6 @@ class Protocol(Settings):
     threads: int = Field(1, ge=1, description="CPU threads of one run")
     compile: bool = Field(False, description="torch.compile the networks")
     deterministic: bool = Field(True, description="only kernels that repeat to the bit, where there are such")
-
-    def identity(self) -> dict[str, Any]:
-        """What a run's id hashes. Fields that came after the first records count only where they are set."""
-        values = self.model_dump(mode="json")
-        return {
-            name: value
-            for name, value in values.items()
-            if name not in LATER or value != Protocol.model_fields[name].default
-        }
 
     def scaled(self, scale: StepsScale) -> "Protocol":
         """With another number of steps: schedules as they were and cut short, or squeezed with them."""

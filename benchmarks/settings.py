@@ -5,7 +5,7 @@ Stdlib and pydantic only: importing this must not import torch.
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -45,9 +45,14 @@ def param(
 
 
 class Settings(BaseModel):
-    """Immutable, complete, and closed: an unknown key is an error that names the nearest one."""
+    """Immutable, complete, and closed: an unknown key is an error that names the nearest one.
+
+    Attributes:
+        later: fields that came after the first records: they are part of an identity only where they are set.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    later: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str) -> Self:
@@ -69,6 +74,12 @@ class Settings(BaseModel):
     def replace(self, values: Mapping[str, Any], where: str) -> Self:
         """A checked copy with some values changed."""
         return self.parse({**self.model_dump(), **values}, where)
+
+    def identity(self) -> dict[str, Any]:
+        """What a run's id hashes, as JSON values."""
+        values = self.model_dump(mode="json")
+        usual = {name: type(self).model_fields[name].default for name in self.later}
+        return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
 
     def changed(self, usual: Self | None = None) -> dict[str, Any]:
         """The values that differ from the usual ones: others, or the defaults."""

@@ -17,6 +17,7 @@ RANDOM_MAP = 1024
 
 
 class Params(base.Params):
+    later = ("warmup",)
     trade_off: float = param(1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 4")
     gamma: float = param(10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 4")
     warmup: float = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none; its code has one")

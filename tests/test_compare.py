@@ -32,7 +32,6 @@ from datasets.base import resolve
 
 RESULTS = Path(str(files("results")))
 FILES = sorted(path for path in (RESULTS / "published").glob("*.csv") if path.stem != "explained")
-TO_COME = {"svm", "nearest_neighbour"}  # methods of ours that published rows name, and that are not here yet
 PERCENT = st.floats(0, 100).map(lambda value: round(value, 2))
 
 ROW = {
@@ -131,7 +130,7 @@ def test_how_ours_was_chosen_is_read_from_validator_and_protocol() -> None:
 def test_committed_files_load_and_name_methods_of_ours(path: Path) -> None:
     rows = load_published(path)
     assert len({tuple(each.model_dump().values()) for each in rows}) == len(rows) > 0
-    assert {each.ours for each in rows} <= {"", *METHODS.names(), *TO_COME}
+    assert {each.ours for each in rows} <= {"", *METHODS.names()}
     assert list(csv.DictReader(path.open()).fieldnames or []) == list(Published.model_fields)
 
 

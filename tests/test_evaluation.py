@@ -108,6 +108,7 @@ def test_class_mean_accuracy_and_majority_rate_tell_what_accuracy_hides() -> Non
     """9 of 10 right by saying the most frequent class; a third class that is absent does not count."""
     scores = oracle_scores([[5, 0, 0]] * 10, [0] * 9 + [1])
     assert scores["target_class_mean_accuracy"] == 0.5
+    assert scores["target_macro_f1"] == pytest.approx(np.mean([2 * 0.9 / 1.9, 0.0]))
     assert scores["target_majority_rate"] == 0.9
     assert scores["target_test_n"] == 10
     assert scores["confusion"] == [[9, 0, 0], [1, 0, 0], [0, 0, 0]]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.grid import GROUPS, NotApplicable, load_suite, method_names, plan
+from benchmarks.protocol import Protocol, StepsScale
 from benchmarks.registry import METHODS, MethodInfo
 from benchmarks.settings import UserError
 from methods.source_only import SourceOnly
@@ -115,3 +116,36 @@ def test_every_task_trains_with_its_own_protocol(task: str) -> None:
 def test_shipped_suites_say_what_they_are() -> None:
     assert load_suite("quick").kind == "fair"
     assert len(load_suite("quick").task) == 5
+
+
+def test_a_setting_that_came_later_counts_only_where_it_is_set() -> None:
+    (usual, *_), (warm, *_) = (
+        [
+            spec
+            for spec in plan("quick", method_names("cdan"), ["toys/blobs"], [0], each).specs
+            if spec.method == "cdan"
+        ]
+        for each in ({}, {"cdan": {"warmup": "0.1"}, "protocol": {"horizon": "1000"}})
+    )
+    assert "warmup" not in usual.params
+    assert "horizon" not in usual.to_dict()["protocol"]
+    assert warm.params["warmup"] == 0.1
+    assert warm.to_dict()["protocol"]["horizon"] == 1000
+    assert usual.run_id != warm.run_id
+
+
+@pytest.mark.parametrize(
+    ("text", "steps", "horizon", "decay_steps"),
+    [("truncate:0.1", 100, 1000, 200), ("compress:0.1", 100, None, 20)],
+)
+def test_another_number_of_steps_says_what_becomes_of_the_schedules(
+    text: str, steps: int, horizon: int | None, decay_steps: int
+) -> None:
+    protocol = Protocol(steps=1000, decay_steps=200).scaled(StepsScale.parse(text))
+    assert (protocol.steps, protocol.horizon, protocol.decay_steps) == (steps, horizon, decay_steps)
+
+
+@pytest.mark.parametrize("text", ["0.1", "truncate", "truncate:0", "truncate:x", "squeeze:0.1", "compress:-1"])
+def test_a_wrong_scale_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="expected truncate:FACTOR or compress:FACTOR"):
+        StepsScale.parse(text)

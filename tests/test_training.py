@@ -1,6 +1,7 @@
 """Pairing, resuming and identity: what one seed promises."""
 
 import contextlib
+import json
 import shutil
 from pathlib import Path
 
@@ -182,3 +183,42 @@ def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:
     for _ in decayed.run():
         pass
     assert learning_rates(decayed)[0] == pytest.approx((1 + 10 * 19 / 20) ** -0.75)
+
+
+def test_the_model_kept_is_that_of_the_epoch_with_the_best_source_validation(tmp_path: Path) -> None:
+    options = {"steps": 84, "lr_backbone": 0.003, "backbone": "mlp?width=4"}
+    scores = {}
+    for stopping, checkpoints in (("last", 6), ("source_val", 1)):
+        spec = spec_of("dann", stopping=stopping, checkpoints=checkpoints, **options)
+        (tmp_path / stopping).mkdir()
+        execute(spec, tmp_path / stopping, CPU)
+        scores[stopping] = json.loads((tmp_path / stopping / "scores.json").read_text())
+    epochs = scores["last"]["checkpoints"]
+    best = max(epochs, key=lambda epoch: epoch["source_val_accuracy"])  # the first of equals
+    assert best["step"] < 84, "the last is the best: this shows nothing"
+    assert scores["source_val"]["cost"]["kept_step"] == best["step"]
+    (kept,) = scores["source_val"]["checkpoints"]
+    assert {**kept, "step": best["step"]} == best
+
+
+def test_patience_ends_a_training(tmp_path: Path) -> None:
+    execute(spec_of("dann", steps=900, stopping="source_val", patience=2, checkpoints=1), tmp_path, CPU)
+    cost = json.loads((tmp_path / "scores.json").read_text())["cost"]
+    assert cost["kept_step"] <= cost["backward_passes"] < 900
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "rate"),
+    [("constant", 70, 1.0), ("inverse", 70, 8**-0.75), ("steps", 49, 1.0), ("steps", 70, 0.5), ("steps", 99, 0.5)],
+)
+def test_a_horizon_stretches_progress_and_decays_count_steps(schedule: str, step: int, rate: float) -> None:
+    trainer = trainer_of(spec_of("dann", steps=100, horizon=100, schedule=schedule, decay_steps=50))
+    (stage,) = trainer.stages
+    trainer._enter(stage)
+    trainer._step(stage, step, step, 100, False)
+    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(rate * trainer.protocol.lr_backbone)
+    longer = trainer_of(spec_of("dann", steps=100, horizon=200, schedule="inverse"))
+    longer._enter(longer.stages[0])
+    longer._step(longer.stages[0], step, step, 100, False)
+    halved = (1 + 10 * step / 200) ** -0.75
+    assert longer.optimizer.param_groups[0]["lr"] == pytest.approx(halved * longer.protocol.lr_backbone)
