@@ -77,8 +77,8 @@ class Protocol(Settings):
         description="with `source_val`: epochs after which training ends, or half as many again as the best took, "
         "if that is more (JMLR 2016's code); default: it goes on to the last step",
     )
-    source_batch: int = Field(64, ge=2)
-    target_batch: int = Field(64, ge=2)
+    source_batch: int = Field(64, ge=1)
+    target_batch: int = Field(64, ge=1)
     forward: Literal["joint", "separate"] = Field("joint", description="the two domains through the encoder")
     scoring: Literal["inductive", "transductive"] = Field(
         "inductive", description="target samples scored: unseen ones, or those used unlabelled in training"

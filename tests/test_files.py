@@ -78,3 +78,32 @@ def test_a_task_whose_files_are_missing_is_one_clear_error(
     arguments = ["run", "--tasks", "amazon/books-dvd", "--methods", "coral", "--dry-run", "--store", str(tmp_path)]
     assert main(arguments) == 2
     assert "error: AmazonReviews/amazon_reviews_msda5000.npz is needed" in capsys.readouterr().err
+
+
+def test_what_was_decoded_is_decoded_once_for_each_content(
+    file: DataFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
+    calls = []
+
+    def decode() -> dict[str, np.ndarray]:
+        calls.append(1)
+        return {"x": np.arange(5)}
+
+    for source in (file, file, DataFile(file.path, "f" * 64)):
+        assert files.cached("mine-1", [source], decode)["x"].tolist() == [0, 1, 2, 3, 4]
+    assert len(calls) == 2
+
+
+def test_decoding_that_fails_leaves_nothing_behind(
+    file: DataFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
+
+    def fail() -> dict[str, np.ndarray]:
+        raise UserError("cut in the middle")
+
+    for made in (fail, lambda: {"x": np.array([print])}):  # the second cannot be saved without pickling
+        with pytest.raises((UserError, ValueError)):
+            files.cached("mine-1", [file], made)
+        assert not any((tmp_path / "cache").rglob("*"))

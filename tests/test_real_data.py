@@ -1,20 +1,24 @@
 """Data sets from files: what only the real data can show; skipped where the files are not."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
 
 from benchmarks.registry import DATASETS
+from benchmarks.settings import UserError
 from datasets import files, har
 from datasets.base import Samples, load, split
+from datasets.files import digits as published
 from datasets.har import HAR
 from datasets.office_caltech_surf import OfficeCaltechSURF
 from datasets.sentiment import Sentiment
 
 
-def needs(family: str) -> pytest.MarkDecorator:
-    absent = [file.path for file in DATASETS.info(family).files if files.state(file) != "present"]
+def needs(family: str, task: str = "") -> pytest.MarkDecorator:
+    needed = DATASETS.get(family)().files(task) if task else DATASETS.info(family).files
+    absent = [file.path for file in needed if files.state(file) != "present"]
     return pytest.mark.skipif(bool(absent), reason=f"no {absent} in ${files.VARIABLE}")
 
 
@@ -130,3 +134,13 @@ def test_a_bout_is_cut_along_time_with_gaps(length: int) -> None:
 def test_bouts_are_chains_of_windows_that_share_a_half() -> None:
     index = np.array([[4, 5], [1, 2], [7, 8], [0, 1], [5, 6]])
     assert [bout.tolist() for bout in har.bouts(index)] == [[0, 4], [2], [3, 1]]
+
+
+@needs("digits", "mnist-mnist_m")
+def test_mnist_m_is_the_published_one_pixel_by_pixel_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    rebuilt, labels = published._rebuilt("test")
+    assert hashlib.sha256(rebuilt.tobytes()).hexdigest() == published.MNIST_M_PIXELS["test"]
+    assert np.bincount(labels).tolist() == [878, 1016, 933, 908, 890, 807, 856, 914, 880, 919]
+    monkeypatch.setattr(published, "_rebuilt", lambda part: (rebuilt ^ 1, labels))
+    with pytest.raises(UserError, match="not the published ones, pixel by pixel"):
+        published._published_mnist_m()
