@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Files with few and long tests go first, so that no worker is left alone with one of them at the end.
+SLOW := $(addprefix tests/test_,ray.py use.py check.py kill.py cli.py engine.py)
+
 .PHONY: run test check setup format
 
 run: setup
 	$(BIN)/python -m benchmarks run --methods dann,coral
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/speed
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		--ignore tests/speed $(SLOW) tests
 	$(BIN)/python -m pytest tests/speed  # alone: they compare times
 
 check: setup
