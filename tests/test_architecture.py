@@ -122,6 +122,7 @@ def test_the_readmes_new_method_and_dataset_work(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     (command,) = re.findall(r"python -m (benchmarks run .*--tasks stripes.*)", readme)
     arguments = [*command.split(), "--seeds", "1", "--store", "store", "--set", "protocol.steps=20"]
+    arguments += ["--jobs", "1"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     result = subprocess.run(
         [sys.executable, "-m", *arguments],

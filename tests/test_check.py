@@ -98,7 +98,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-CHECK = ["check", "--baseline", "small.csv", "--suite", "small.toml"]
+CHECK = ["check", "--baseline", "small.csv", "--suite", "small.toml", "--jobs", "1"]
 
 
 def test_unchanged_code_passes_to_the_bit(checkout: Path) -> None:

@@ -19,6 +19,7 @@ from benchmarks.registry import DATASETS, METHODS
 from benchmarks.settings import UserError, format_query, parse_query
 
 QUICKLY = ["--set", "protocol.steps=20", "--set", "protocol.checkpoints=2"]
+ALONE = ["--jobs", "1"]  # a second worker takes longer to begin than these runs do
 
 
 @dataclass
@@ -41,7 +42,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with two methods on two toys, 5 seeds."""
     path = tmp_path_factory.mktemp("cli") / "store"
     arguments = ["--methods", "dann", "--tasks", "toys/moons,toys/blobs", "--seeds", "5", "--store", str(path)]
-    result = run("run", *arguments, *QUICKLY)
+    result = run("run", *arguments, *QUICKLY, *ALONE)
     assert result.returncode == 0, result.stderr
     assert "Target test accuracy" in result.stdout
     assert "written to" in result.stderr
@@ -51,7 +52,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def on_moons(store: Path, seeds: int) -> list[str]:
     """Part of what the store holds."""
     flags = ["--methods", "dann", "--tasks", "toys/moons", "--seeds", str(seeds), "--store", str(store)]
-    return ["run", *flags, *QUICKLY]
+    return ["run", *flags, *QUICKLY, *ALONE]
 
 
 WRONG = [
@@ -216,7 +217,7 @@ def test_each_part_that_show_names_is_shown(store: Path, show: str, title: str) 
 def test_a_search_ends_with_its_choice_beside_last_step_oracle_and_chance(tmp_path: Path) -> None:
     arguments = ["--methods", "dann", "--tasks", "toys/blobs", "--seeds", "2", "--store", str(tmp_path), *QUICKLY]
     searched = [*arguments, "--search", "2", "--select", "reverse_validation"]
-    result = run("run", *searched)
+    result = run("run", *searched, *ALONE)
     assert result.returncode == 0, result.stderr
     for words in (
         "last step, defaults",
@@ -227,7 +228,9 @@ def test_a_search_ends_with_its_choice_beside_last_step_oracle_and_chance(tmp_pa
         assert words in result.stdout
     assert "from 2 configurations x 2 checkpoints" in result.stdout
     assert run("table", *searched).stdout == result.stdout
-    assert "16 runs have a record" not in run("run", *arguments).stderr  # without the search: its own runs only
+    assert (
+        "16 runs have a record" not in run("run", *arguments, *ALONE).stderr
+    )  # without the search: its own runs only
     assert "selected by source_accuracy" in run("table", *arguments, "--grid", "dann.gamma=5,10").stdout
 
 
@@ -246,7 +249,7 @@ def test_a_picture_on_request(store: Path, tmp_path: Path) -> None:
 
 def test_a_failed_run_is_a_hole_with_a_reason_and_exit_code_1(tmp_path: Path) -> None:
     arguments = ["run", "--methods", "dann", "--tasks", "toys/moons", "--seeds", "1", "--store", str(tmp_path)]
-    arguments += [*QUICKLY, "--set", "protocol.lr_adversary=1e30", "--set", "protocol.optimizer=sgd"]
+    arguments += [*QUICKLY, *ALONE, "--set", "protocol.lr_adversary=1e30", "--set", "protocol.optimizer=sgd"]
     result = run(*arguments)
     assert result.returncode == 1
     assert "1 failed of 1" in result.stdout
