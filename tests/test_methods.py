@@ -1,6 +1,7 @@
 """What every registered method must do; and each check, faced with the fault it guards against."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from methods import dann as dann_file
 from methods.base import Batch, Loss
 from methods.networks import grl
 from methods.networks.layers import Discriminator
-from tests.conftest import ADAPTING, CANDIDATES, same, spec_of, takes_steps, trained, trainer_of, weights
+from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps, trained, trainer_of, weights
 
 SHIFTED = "toys/blobs"
 ADVERSARIAL = [name for name in CANDIDATES if METHODS.info(name).family == "adversarial"]
@@ -61,6 +62,26 @@ def weights_with_target_labels(monkeypatch: pytest.MonkeyPatch, method: str, how
 def test_target_labels_change_nothing(monkeypatch: pytest.MonkeyPatch, method: str, how: str) -> None:
     honest = weights_with_target_labels(monkeypatch, method, "")
     assert same(honest, weights_with_target_labels(monkeypatch, method, how))
+
+
+def test_target_labels_change_nothing_of_early_stopping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from benchmarks.run import execute
+    from datasets.base import load
+
+    kept = []
+    for how in ("", "random"):
+        with monkeypatch.context() as patch:
+            with_target_labels(patch, how)
+            load.cache_clear()
+            folder = tmp_path / f"labels-{how}"
+            folder.mkdir()
+            spec = spec_of("dann", steps=84, stopping="source_val", patience=3, checkpoints=1)
+            execute(spec, folder, CPU, save_weights=True)
+        kept.append(
+            [(folder / name).read_bytes() for name in ("scores.json", "weights.safetensors", "oracle.json")]
+        )
+    assert kept[0][:2] == kept[1][:2]
+    assert kept[0][2] != kept[1][2], "the labels were not replaced: this shows nothing"
 
 
 def test_a_stratified_target_split_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
