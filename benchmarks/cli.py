@@ -98,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
         "--input", type=Path, required=True, metavar="PATH", help=".npz (x, y), .csv, or a folder of images"
     )
     predict.add_argument("--out", type=Path, required=True, metavar="CSV", help="the predictions, a line a sample")
-    predict.add_argument("--label", metavar="COLUMN", help="of a .csv: its column of true classes")
+    predict.add_argument("--label", metavar="COLUMN", help="of a .csv: its true classes; default label")
     predict.add_argument("--device", default="auto", help="auto, cpu, or cuda:0; default auto")
     _store_flag(predict)
     predict.set_defaults(command="predict")

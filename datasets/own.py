@@ -11,7 +11,6 @@ of real numbers by channel. Images of bytes are left as they are.
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from datasets.base import Family, Samples, split
 from datasets.files.domains import LABELS, Domain, read_domain
 from datasets.files.folders import TRAINING
 from datasets.files.images import ImageFiles, content_of
-from datasets.files.inputs import Inputs
 
 BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
 IMAGE_FILES = "resnet18?weights=imagenet"
@@ -142,22 +140,19 @@ def enter(source: Path, target: Path, label: str) -> str:
     return f"own/{name}"
 
 
-def read_like(task: str, path: Path, label: str | None = None) -> Inputs:
+def read_like(task: str, path: Path, label: str | None = None) -> Domain:
     """Further data for a model that was trained on ``own/task``; the task's own data need not be there.
 
     Args:
         label: of a ``.csv``, its column of classes, if that is not the task's.
 
     Returns:
-        Inputs as that training saw them, columns in order and standardised alike; and labels, if there are any.
+        It as that training saw its target: columns in order, and standardised alike.
     """
     pair = _pair(task)
     trained_on = Domain(Path(pair.source), np.empty((0, *pair.shape), pair.dtype), None, pair.columns)
     domain = _in_order(read_domain(path, label or pair.label), trained_on)
-    names: Sequence[object] = range(len(domain.x))
-    if isinstance(domain.x, ImageFiles):
-        names = [str(file).removeprefix(f"{path}/") for file in domain.x.sets[0].paths]
-    return Inputs(pair.scaled(domain.x), names, domain.labels)
+    return replace(domain, x=pair.scaled(domain.x))
 
 
 def _in_order(domain: Domain, source: Domain) -> Domain:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks import grid
 from benchmarks.cli import main, parser
+from benchmarks.estimate import estimate_seconds
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.registry import DATASETS, METHODS
 from benchmarks.settings import UserError, format_query, parse_query
@@ -267,6 +268,16 @@ def test_dry_run_prints_the_grid_and_trains_nothing(tmp_path: Path) -> None:
     assert "cdan?trade_off=0.5 seed 2" in result.stdout
     assert "6 of 6 runs to do, about" in result.stdout
     assert not list((tmp_path / "s").glob("*/*/seed*"))
+
+
+def test_an_estimate_counts_steps_for_methods_that_take_some() -> None:
+    def estimate(method: str, steps: int) -> float:
+        protocol = {"steps": steps, "checkpoints": 1}
+        planned = grid.plan("toys", [method], ["toys/moons"], seeds=[0], overrides={"protocol": protocol})
+        return estimate_seconds(planned.specs, ["cpu"])
+
+    assert estimate("source_only", 10**6) > 100 * estimate("source_only", 20)
+    assert estimate("nearest_neighbour", 10**6) < 10 * estimate("nearest_neighbour", 20)
 
 
 def test_the_default_store_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

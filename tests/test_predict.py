@@ -244,21 +244,21 @@ def test_the_users_own_features_are_standardised_as_for_training(
 GOOD = np.zeros((3, 2), np.float32)
 WRONG: list[tuple[dict[str, Any] | str, list[str], str]] = [
     ({"x": np.zeros((3, 5))}, [], "inputs have shape (5,); the model was trained on (2,)"),
-    ({"x": np.array([[0, 0], [0, np.nan]])}, [], "1 samples have NaN or infinity, the first is number 1"),
-    ({"x": np.array([[0, 1e39]])}, [], "NaN or infinity"),
-    ({"x": np.zeros((0, 2))}, [], "there is no sample"),
-    ({"x": np.array([["a", "b"]])}, [], "inputs are numbers"),
-    ({"x": np.array([[Path(), 2]])}, [], "pickled objects are refused"),
-    ({"z": GOOD}, [], "needs an array x"),
-    ({"x": GOOD, "y": np.zeros(2, int)}, [], "for each of 3"),
+    ({"x": np.array([[0, 0], [0, np.nan]])}, [], "x[1] has NaN, infinity or nothing"),
+    ({"x": np.array([[0, 1e39]])}, [], "x[0] has NaN, infinity or nothing"),
+    ({"x": np.zeros((0, 2))}, [], "it has no samples"),
+    ({"x": np.array([["a", "b"]])}, [], "it must be numbers"),
+    ({"x": np.array([[Path(), 2]])}, [], "it holds pickled objects"),
+    ({"z": GOOD}, [], "it has no array x"),
+    ({"x": GOOD, "y": np.zeros(2, int)}, [], "for each of the 3"),
     ({"x": GOOD, "y": np.array([0, 1, 2])}, [], "no class '2'"),
     ({"x": GOOD}, ["--label", "kind"], "--label names a column of a .csv"),
     ("a,b,kind\n1,2,0\n", [], "model was trained on (2,)"),
-    ("a,b,kind\n1,2,up\n", [], "column 'kind' is not numeric"),
+    ("a,b,kind\n1,2,up\n", [], "if it is the label, say --label kind"),
     ("a,b,kind\n1,2,0\n", ["--label", "kinds"], "no column 'kinds'; did you mean 'kind'"),
-    ("a,b,kind\n1,2,\n", ["--label", "kind"], "no class ''"),
-    ("a,b\n1,\n", [], "NaN or infinity"),
-    ("", [], "cannot be read as a .csv"),
+    ("a,b,kind\n1,2,\n", ["--label", "kind"], "line 2 has no label"),
+    ("a,b\n1,\n", [], "line 2, column 'b' has NaN, infinity or nothing"),
+    ("", [], "no .csv that can be read"),
 ]
 
 
@@ -298,13 +298,13 @@ def test_wrong_paths_and_runs_are_named(
     here, out = tmp_path, tmp_path / "out.csv"
     for run, path, where, message in [
         ("zzz", here / "new.npz", out, "no such record in the store"),
-        (MOONS.run_id, here / "gone.npz", out, "no such file"),
-        (MOONS.run_id, here / "broken.npz", out, "cannot be read"),
+        (MOONS.run_id, here / "gone.npz", out, "no such file or folder"),
+        (MOONS.run_id, here / "broken.npz", out, "no .npz that can be read"),
         (MOONS.run_id, here / "new.npz", here / "no" / "out.csv", "cannot be written"),
         (MOONS.run_id, here / "images", out, "the model takes inputs of shape (2,)"),
         (images[0], here / "new.npz", out, "the model was trained on (1, 28, 28)"),
         (images[0], here / "floats.npz", out, "trained on images in uint8"),
-        (images[0], here / "empty", out, "expected images in it"),
+        (images[0], here / "empty", out, "it has no samples"),
         (images[0], here / "images", out, "a.png is no image that can be read"),
         (images[0], here / "small", out, "a.png is 9x9; the model was trained on arrays of 28x28"),
     ]:

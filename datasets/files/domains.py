@@ -1,5 +1,6 @@
 """What a path of the user's holds: an ``.npz`` with arrays ``x`` and ``y``, a ``.csv``, or a folder of images."""
 
+import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.settings import UserError
 from datasets.files.folders import class_names, images_in, read_folder
-from datasets.files.images import ImageFiles
+from datasets.files.images import File, ImageFiles, content_of
 
 LABELS = "the labels are needed to score, and no training sees those of the target"
 
@@ -29,6 +31,14 @@ class Domain:
         assert self.labels is not None
         order = {name: number for number, name in enumerate(classes)}
         return np.array([order[label] for label in self.labels.tolist()])
+
+    @property
+    def names(self) -> Sequence[object]:
+        """(n,) file names in a folder, row numbers elsewhere."""
+        if not isinstance(self.x, ImageFiles):
+            return range(len(self.x))
+        (squares,) = self.x.sets
+        return [str(file).removeprefix(f"{self.path}/") for file in squares.paths]
 
 
 def read_domain(path: Path, label: str) -> Domain:
@@ -52,6 +62,26 @@ def read_domain(path: Path, label: str) -> Domain:
         where = f"line {place[0] + 2}, column {domain.columns[place[1]]!r}" if domain.columns else f"x[{place[0]}]"
         raise UserError(f"{path}: {where} has NaN, infinity or nothing; mend it or leave it out")
     return domain
+
+
+def decoded(path: File, shape: tuple[int, ...]) -> np.ndarray:
+    """One image as it is, (channels, height, width) uint8, grey or in colour as the shape says.
+
+    Raises:
+        UserError: no image, or one of another size.
+    """
+    channels, height, width = shape
+    try:
+        with Image.open(io.BytesIO(content_of(path))) as image:
+            pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    except Exception as error:  # Pillow's decoders raise whatever their parsers do
+        raise UserError(f"{path} is no image that can be read ({error}); mend or remove it") from None
+    if pixels.shape[:2] != (height, width):
+        found, needed = "x".join(map(str, pixels.shape[:2])), f"{height}x{width}"
+        raise UserError(
+            f"{path} is {found}; the model was trained on arrays of {needed}: resize as you did for it"
+        )
+    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 
 
 def _images(folder: Path) -> Domain:
@@ -87,7 +117,8 @@ def _inputs(path: Path, x: np.ndarray) -> np.ndarray:
             "or (n, channels, height, width)"
         )
     if x.dtype != np.uint8 or x.ndim == 2:
-        return x.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinity, and is refused as that
+            return x.astype(np.float32)
     if x.ndim == 4 and x.shape[1] not in (1, 3):
         raise UserError(f"{path}: images must be (n, 1 or 3 channels, height, width), not {x.shape}; transpose x")
     return x[:, None] if x.ndim == 3 else x
