@@ -52,7 +52,7 @@ def _evaluation_seconds(spec: RunSpec, device: torch.device) -> float:
 def _training_seconds(spec: RunSpec, device: torch.device) -> float:
     """What precedes the first step is paid once, a step as often as there are steps: never, for some methods."""
     probe = _short(spec)
-    task = load(probe.task)
+    task = load(probe.task, transductive=probe.protocol.scoring == "transductive")
     trainer = new_trainer(probe, task, task.train_view(), device)
     start = time.perf_counter()
     marks = [time.perf_counter() - start for _ in trainer.run(also=[WARM])]

@@ -92,18 +92,17 @@ class _Execution:
     def __init__(self, spec: RunSpec, folder: Path, device: torch.device) -> None:
         self.spec, self.folder, self.device = spec, folder, device
         self.code = spec_digest(spec)
-        task = load(spec.task)
+        transductive = spec.protocol.scoring == "transductive"
+        task = load(spec.task, transductive=transductive)
         if spec.reverse_of:
             task = task.reversed(_predictions(folder))
         self.input_shape, self.classes = task.input_shape, task.classes
-        self.transductive = spec.protocol.scoring == "transductive" and not spec.reverse_of
         reference = METHODS.info(spec.method).reference
         seen = oracle.reference_view(task, reference) if reference else task.train_view()
-        self.oracle = oracle.open_oracle(task, transductive=self.transductive)
+        self.oracle = oracle.open_oracle(task)
         self.trainer = new_trainer(spec, task, seen, device)
         self.target_train_x = task.train_view().target_x
-        view = task.evaluation_view(transductive=self.transductive)
-        self.inputs = evaluation_inputs(task.train_view(), view)
+        self.inputs = evaluation_inputs(task.train_view(), task.evaluation_view())
         self.best = Best()
         self.checkpoints: list[dict[str, Any]] = []
         self.oracle_checkpoints: list[dict[str, Any]] = []
@@ -185,9 +184,9 @@ class _Execution:
         } | ({"kept_step": self.best.step} if self.best.state else {})
         own, theirs, task = {}, {}, {}
         if not self.spec.reverse_of:
-            own, theirs = scores.evaluate_last(outputs), oracle.evaluate_last(outputs, self.oracle)
-            task = _input_distance(self.spec.task, self.transductive)
-            self._save_predictions()
+            own = scores.evaluate_last(outputs)
+            theirs = oracle.evaluate_last(outputs, self._predictions(), self.oracle)
+            task = _input_distance(self.spec.task, self.spec.protocol.scoring == "transductive")
             validator_scores(self.folder)
         _write(self.folder / "spec.json", {**self.spec.to_dict(), "run_id": self.spec.run_id})
         _write(self.folder / "curves.json", progress.curves)
@@ -215,10 +214,12 @@ class _Execution:
         }
         save_file(tensors, self.folder / "weights.safetensors", {"model": json.dumps(about)})
 
-    def _save_predictions(self) -> None:
-        """What the trained model says of every target training sample: a reverse run's labels."""
+    def _predictions(self) -> np.ndarray:
+        """What the trained model says of every target training sample, kept as a reverse run's labels."""
         _, logits = self.trainer.outputs(stored(self.target_train_x, CPU), "target")
-        np.savez_compressed(self.folder / "predictions.npz", target_train=logits.argmax(1).cpu().numpy())
+        predictions = logits.argmax(1).cpu().numpy()
+        np.savez_compressed(self.folder / "predictions.npz", target_train=predictions)
+        return predictions
 
     def _save(self) -> None:
         state = {
@@ -288,7 +289,7 @@ def model_outputs(trainer: Trainer, inputs: dict[str, tuple[Inputs, np.ndarray |
 @lru_cache(maxsize=64)
 def _input_distance(task: str, transductive: bool) -> dict[str, Any]:
     """Proxy A-distance of a task's raw inputs, the same in each of its records."""
-    view = load(task).evaluation_view(transductive=transductive)
+    view = load(task, transductive=transductive).evaluation_view()
     if isinstance(view.target_test_x, ImageFiles):  # photographs have too many pixels for a linear classifier
         return {}
     source, target = (np.asarray(x).reshape(len(x), -1) for x in (view.source_test.x, view.target_test_x))

@@ -72,9 +72,10 @@ class EvaluationView:
 
 @dataclass(frozen=True)
 class Oracle:
-    """The target's labels: of its test samples, in the order of ``EvaluationView.target_test_x``."""
+    """The target's labels: of ``EvaluationView.target_test_x`` and of ``TrainView.target_x``, in their orders."""
 
     target_test_y: np.ndarray
+    target_train_y: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,23 @@ class TaskSpec:
 class Task:
     """Source domain(s) and a target domain, split.
 
+    Args:
+        transductive: scored are the target samples that training uses without their labels. They are the whole
+            target, unless the data set has a test split of its own.
+
     Raises:
         UserError: the domains do not fit together, or their values cannot be trained on.
     """
 
-    def __init__(self, name: str, classes: Sequence[str], sources: Sequence[Samples], target: Samples) -> None:
+    def __init__(
+        self,
+        name: str,
+        classes: Sequence[str],
+        sources: Sequence[Samples],
+        target: Samples,
+        *,
+        transductive: bool = False,
+    ) -> None:
         self.name, self.classes = name, tuple(classes)
         for samples in (*sources, target):
             _check(name, samples, len(classes))
@@ -112,9 +125,11 @@ class Task:
             "val": _labelled(sources, val),
             "test": _labelled(sources, test),
         }
+        if transductive and target.test is None:
+            target = replace(target, test=np.zeros(len(target.y), bool))
         self._target = target
         self._target_train = np.flatnonzero(~_test_mask(target))
-        self._target_test = np.flatnonzero(_test_mask(target))
+        self._target_test = self._target_train if transductive else np.flatnonzero(_test_mask(target))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -123,13 +138,12 @@ class Task:
     def train_view(self) -> TrainView:
         return TrainView(self._source["train"], self._target.x[self._target_train])
 
-    def evaluation_view(self, *, transductive: bool) -> EvaluationView:
-        scored = self._target.x[self._scored(transductive)]
-        return EvaluationView(self._source["val"], self._source["test"], scored)
+    def evaluation_view(self) -> EvaluationView:
+        return EvaluationView(self._source["val"], self._source["test"], self._target.x[self._target_test])
 
-    def oracle(self, *, transductive: bool) -> Oracle:
+    def oracle(self) -> Oracle:
         """The labels that no training may see."""
-        return Oracle(self._target.y[self._scored(transductive)])
+        return Oracle(self._target.y[self._target_test], self._target.y[self._target_train])
 
     def supervised(self, on: Literal["target", "both"]) -> TrainView:
         """What a reference trains on: the labelled target's training samples, after the source's or alone."""
@@ -154,11 +168,6 @@ class Task:
         held_out = np.repeat([False, True], [len(train.y), len(val.y)])
         forward = Samples(concatenate([train.x, val.x]), np.concatenate([train.y, val.y]), held_out)
         return Task(self.name, self.classes, [backward], forward)
-
-    def _scored(self, transductive: bool) -> np.ndarray:
-        if not transductive and not len(self._target_test):
-            raise UserError(f"{self.name}: training uses the whole target; set protocol.scoring=transductive")
-        return self._target_train if transductive else self._target_test
 
 
 class Family(ABC):
@@ -244,12 +253,12 @@ def resolve(text: str) -> TaskSpec:
 
 
 @lru_cache(maxsize=2)
-def load(name: str) -> Task:
+def load(name: str, *, transductive: bool = False) -> Task:
     """Read and split a task (cached: the runs of a grid share it)."""
     spec = resolve(name)
     family = DATASETS.get(spec.family)()
     sources, target = family.read(spec.task, family.options(spec.task).parse(spec.options, name))
-    return Task(name, family.classes(spec.task), sources, target)
+    return Task(name, family.classes(spec.task), sources, target, transductive=transductive)
 
 
 def _parse_pair(task: str) -> tuple[list[str], str]:

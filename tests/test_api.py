@@ -34,7 +34,7 @@ def test_the_readmes_lines_work(
     run, predict = re.findall(r"^    python -m benchmarks (.*)$", section, re.MULTILINE)
     grid, adapter = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     task = load("toys/moons")
-    view, x = task.train_view(), task.evaluation_view(transductive=False).target_test_x
+    view, x = task.train_view(), task.evaluation_view().target_test_x
     assert main([*run.split(), "--set", "protocol.steps=20", "--set", "protocol.checkpoints=1"]) == 0
     found: dict[str, Any] = {}
     monkeypatch.setattr("benchmarks.api.LocalEngine.run", None)  # what is done is not done again

@@ -18,22 +18,12 @@ from tests.conftest import all_tasks
 TASKS = all_tasks()
 
 
-def transductive(name: str) -> bool:
-    """Whether the target's scored samples are those of training, as where it has no test samples."""
-    spec = resolve(name)
-    return DATASETS.get(spec.family)().protocol(spec.task).get("scoring") == "transductive"
-
-
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_loads_with_its_classes_and_splits(name: str) -> None:
     task = load(name)
-    scored = transductive(name)
-    train, view, oracle = (
-        task.train_view(),
-        task.evaluation_view(transductive=scored),
-        task.oracle(transductive=scored),
-    )
-    assert len(oracle.target_test_y) == len(view.target_test_x) >= 75
+    train, view, oracle = task.train_view(), task.evaluation_view(), task.oracle()
+    assert len(oracle.target_test_y) == len(view.target_test_x) >= 45
+    assert len(oracle.target_train_y) == len(train.target_x)
     for labelled in (train.source, view.source_val, view.source_test):
         assert len(labelled.x) == len(labelled.y) == len(labelled.domain)
         assert set(labelled.y) == set(range(len(task.classes)))
@@ -52,9 +42,8 @@ def rows(x: np.ndarray) -> set[bytes]:
 def test_no_sample_is_on_two_sides(name: str) -> None:
     """No input twice among training and test sets, within a domain or across the two."""
     task = load(name)
-    train, view = task.train_view(), task.evaluation_view(transductive=transductive(name))
-    parts = [train.source.x, view.source_val.x, view.source_test.x, view.target_test_x]
-    parts += [] if transductive(name) else [train.target_x]
+    train, view = task.train_view(), task.evaluation_view()
+    parts = [train.source.x, view.source_val.x, view.source_test.x, view.target_test_x, train.target_x]
     sets = [rows(part) for part in parts]
     for i, a in enumerate(sets):
         for b in sets[i + 1 :]:
@@ -85,17 +74,22 @@ def test_target_splits_are_blind_to_labels(monkeypatch: pytest.MonkeyPatch, name
     load.cache_clear()
     after = load(name)
     assert np.array_equal(before.train_view().target_x, after.train_view().target_x)
-    scored = transductive(name)
-    views = [task.evaluation_view(transductive=scored).target_test_x for task in (before, after)]
+    views = [task.evaluation_view().target_test_x for task in (before, after)]
     assert np.array_equal(*views)
-    labels = [task.oracle(transductive=scored).target_test_y for task in (before, after)]
+    labels = [task.oracle().target_test_y for task in (before, after)]
     assert not np.array_equal(*labels)
 
 
-def test_transductive_scoring_uses_the_target_samples_of_training() -> None:
-    task = load("toys/moons")
-    assert np.array_equal(task.evaluation_view(transductive=True).target_test_x, task.train_view().target_x)
-    assert len(task.oracle(transductive=True).target_test_y) == len(task.train_view().target_x)
+@pytest.mark.parametrize("name", ["digits/optdigits-mnist5k", "digits/mnist5k-optdigits"])
+def test_transductive_scoring_uses_the_target_samples_of_training(name: str) -> None:
+    """All of the target, but for the test samples that optdigits has of its own."""
+    task, inductive = load(name, transductive=True), load(name)
+    x = task.train_view().target_x
+    assert np.array_equal(task.evaluation_view().target_test_x, x)
+    assert np.array_equal(task.oracle().target_test_y, task.oracle().target_train_y)
+    assert len(task.oracle().target_test_y) == len(x)
+    unseen = len(inductive.evaluation_view().target_test_x) if name.endswith("mnist5k") else 0
+    assert len(x) == len(inductive.train_view().target_x) + unseen
 
 
 def test_several_sources_are_numbered() -> None:
@@ -210,17 +204,14 @@ def test_a_reversed_task_swaps_the_domains_and_never_reads_target_labels(name: s
     view = task.train_view()
     predicted = [zlib.crc32(x.tobytes()) % len(task.classes) for x in view.target_x]
     back = task.reversed(np.array(predicted))
-    scored, held_out = (
-        back.evaluation_view(transductive=False),
-        task.evaluation_view(transductive=transductive(name)).source_val,
-    )
+    scored, held_out = back.evaluation_view(), task.evaluation_view().source_val
     targets = rows(view.target_x)
     for part in (back.train_view().source, scored.source_val, scored.source_test):
         assert rows(part.x) <= targets
         assert part.y.tolist() == [zlib.crc32(x.tobytes()) % len(task.classes) for x in part.x]
     assert np.array_equal(back.train_view().target_x, view.source.x)
     assert np.array_equal(scored.target_test_x, held_out.x)
-    assert np.array_equal(back.oracle(transductive=False).target_test_y, held_out.y)
+    assert np.array_equal(back.oracle().target_test_y, held_out.y)
 
 
 def test_references_are_trained_on_the_labels_they_are_named_after() -> None:
@@ -229,5 +220,5 @@ def test_references_are_trained_on_the_labels_they_are_named_after() -> None:
     assert len(both.source.y) == len(view.source.y) + len(target.source.y)
     assert np.array_equal(both.source.x[: len(view.source.x)], view.source.x)
     assert np.array_equal(both.source.y[len(view.source.y) :], target.source.y)
-    test = {x.tobytes() for x in task.evaluation_view(transductive=False).target_test_x}
+    test = {x.tobytes() for x in task.evaluation_view().target_test_x}
     assert not any(x.tobytes() in test for x in both.source.x)

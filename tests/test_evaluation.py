@@ -101,7 +101,7 @@ def test_pickled_objects_are_refused(tmp_path: Path) -> None:
 
 def oracle_scores(logits: list[list[float]], y: list[int]) -> dict[str, Any]:
     outputs = Outputs({"target_test.logits": np.array(logits, dtype=float)})
-    return evaluate_oracle_last(outputs, Oracle(np.array(y)))
+    return evaluate_oracle_last(outputs, np.array([0, 1]), Oracle(np.array(y), np.array([0, 2])))
 
 
 def test_class_mean_accuracy_and_majority_rate_tell_what_accuracy_hides() -> None:
@@ -111,6 +111,7 @@ def test_class_mean_accuracy_and_majority_rate_tell_what_accuracy_hides() -> Non
     assert scores["target_macro_f1"] == pytest.approx(np.mean([2 * 0.9 / 1.9, 0.0]))
     assert scores["target_majority_rate"] == 0.9
     assert scores["target_test_n"] == 10
+    assert (scores["target_train_accuracy"], scores["target_train_n"]) == (0.5, 2)
     assert scores["confusion"] == [[9, 0, 0], [1, 0, 0], [0, 0, 0]]
 
 

@@ -333,7 +333,7 @@ def test_a_task_knows_its_target_labels_in_one_place() -> None:
     samples = Samples(np.zeros((10, 2), np.float32), np.zeros(10, np.int64))
     task = Task("t", ("a",), [samples], samples)
     assert not any("y" in field.name for field in dataclasses.fields(task.train_view()))
-    assert {f.name for f in dataclasses.fields(task.evaluation_view(transductive=False))} == {
+    assert {f.name for f in dataclasses.fields(task.evaluation_view())} == {
         "source_val",
         "source_test",
         "target_test_x",

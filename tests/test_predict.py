@@ -79,7 +79,7 @@ def copy(store: Store, tmp_path: Path) -> Path:
 
 
 def target_test(task: Task) -> tuple[np.ndarray, np.ndarray]:
-    x, y = task.evaluation_view(transductive=False).target_test_x, task.oracle(transductive=False).target_test_y
+    x, y = task.evaluation_view().target_test_x, task.oracle().target_test_y
     return x, y
 
 

@@ -54,10 +54,14 @@ def test_nearest_neighbours_of_surf_histograms_are_the_published_ones() -> None:
 
 @needs("office_caltech_surf")
 def test_the_whole_surf_target_is_trained_on_and_scored() -> None:
-    task = load("office_caltech_surf/amazon-dslr")
-    scored = task.evaluation_view(transductive=True).target_test_x
+    task = load("office_caltech_surf/amazon-dslr", transductive=True)
+    scored = task.evaluation_view().target_test_x
     assert np.array_equal(scored, task.train_view().target_x)
-    assert len(scored) == len(task.oracle(transductive=True).target_test_y) == 157
+    assert len(scored) == len(task.oracle().target_test_y) == 157
+
+
+def rows(x: np.ndarray) -> set[bytes]:
+    return {row.tobytes() for row in x}
 
 
 def halves(x: np.ndarray) -> set[bytes]:
@@ -79,7 +83,7 @@ def test_windows_of_different_parts_share_no_half() -> None:
 @pytest.mark.parametrize("task", HAR().tasks())
 def test_all_activities_are_in_every_part_of_a_har_source(task: str) -> None:
     loaded = load(f"har/{task}")
-    view = loaded.evaluation_view(transductive=False)
+    view = loaded.evaluation_view()
     for part in (loaded.train_view().source, view.source_val, view.source_test):
         assert set(part.y) == set(range(6))
 
@@ -134,6 +138,17 @@ def test_a_bout_is_cut_along_time_with_gaps(length: int) -> None:
 def test_bouts_are_chains_of_windows_that_share_a_half() -> None:
     index = np.array([[4, 5], [1, 2], [7, 8], [0, 1], [5, 6]])
     assert [bout.tolist() for bout in har.bouts(index)] == [[0, 4], [2], [3, 1]]
+
+
+@needs("digits", "usps_zip-mnist")
+def test_addas_protocol_has_2000_and_1800_training_digits_and_all_test_digits() -> None:
+    whole, task = load("digits/usps_zip-mnist"), load("digits/usps_zip-mnist?train=adda")
+    x, source = task.train_view().target_x, task.train_view().source.x
+    assert len(rows(x)) == len(x) == 2000
+    assert len(source) == 0.9 * 1800
+    assert rows(x) < rows(whole.train_view().target_x)
+    assert rows(source) < rows(whole.train_view().source.x) | rows(whole.evaluation_view().source_val.x)
+    assert np.array_equal(task.evaluation_view().target_test_x, whole.evaluation_view().target_test_x)
 
 
 @needs("digits", "mnist-mnist_m")

@@ -17,9 +17,9 @@ from datasets.base import Oracle, Task, TrainView
 CALIBRATION_BINS = 15
 
 
-def open_oracle(task: Task, *, transductive: bool) -> Oracle:
-    """The target's labels, in the order of the outputs' ``target_test``."""
-    return task.oracle(transductive=transductive)
+def open_oracle(task: Task) -> Oracle:
+    """The target's labels, in the order of the outputs' ``target_test`` and of training's target samples."""
+    return task.oracle()
 
 
 def reference_view(task: Task, on: Literal["target", "both"]) -> TrainView:
@@ -32,8 +32,12 @@ def evaluate_oracle(outputs: Outputs, oracle: Oracle) -> dict[str, float]:
     return {"target_test_accuracy": accuracy(outputs["target_test.logits"], oracle.target_test_y)}
 
 
-def evaluate_last(outputs: Outputs, oracle: Oracle) -> dict[str, Any]:
-    """What accuracy alone does not say.
+def evaluate_last(outputs: Outputs, target_train: np.ndarray, oracle: Oracle) -> dict[str, Any]:
+    """What accuracy on unseen samples alone does not say.
+
+    Args:
+        target_train: (n,) predictions of the samples that training used without labels: their accuracy is the
+            transductive one.
 
     ``confusion`` counts samples by true class (rows) and predicted class; class-mean accuracy is the mean recall
     of the classes present (for two: balanced accuracy), macro-F1 that of their F1; the majority rate is the share
@@ -50,6 +54,8 @@ def evaluate_last(outputs: Outputs, oracle: Oracle) -> dict[str, Any]:
             f1_score(y, predicted, labels=np.flatnonzero(sizes), average="macro", zero_division=0)
         ),
         **_auc(logits, y),
+        "target_train_accuracy": float((target_train == oracle.target_train_y).mean()),
+        "target_train_n": len(target_train),
         "target_majority_rate": float(sizes.max() / len(y)),
         "target_calibration_error": calibration_error(logits, y),
         "confusion": confusion.tolist(),

@@ -83,7 +83,7 @@ def test_evaluation(benchmark: BenchmarkFixture) -> None:
     """One checkpoint of a digits run: outputs of all splits and their scores."""
     trainer = trainer_of(spec_of("dann", "digits/mnist5k-optdigits", **DIGITS))
     task = load("digits/mnist5k-optdigits")
-    inputs = evaluation_inputs(task.train_view(), task.evaluation_view(transductive=False))
+    inputs = evaluation_inputs(task.train_view(), task.evaluation_view())
     benchmark.pedantic(lambda: scores.evaluate(model_outputs(trainer, inputs, last=False)), rounds=2)
 
 
