@@ -12,6 +12,7 @@ from benchmarks.evaluation import SELECTABLE
 from benchmarks.protocol import StepsScale
 from benchmarks.registry import DATASETS
 from benchmarks.settings import UserError, nearest, split
+from datasets import files
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser().parse_args(arguments)
         if getattr(options, "data_dir", None):
-            os.environ["BENCHMARKS_DATA"] = str(options.data_dir.absolute())  # for workers too
+            os.environ[files.VARIABLE] = str(options.data_dir.absolute())  # for workers too
         _check_early(options)
         if "target" in options:
             _enter_own(options)

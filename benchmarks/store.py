@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
@@ -27,6 +27,7 @@ STORE_VARIABLE = "BENCHMARKS_STORE"
 WEIGHTS = "weights.safetensors"  # in the records of runs that were asked to keep them
 FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.json")
 REQUIRED = {"run_id", "task", "method", "seed", "spec", "checkpoints"}  # columns of every .csv, old or new
+FAILURE = "failure"  # column of a .csv: the error of a run that has no record
 NESTED = ("spec", "checkpoints", "confusion")  # columns of records that are JSON in a .csv
 
 
@@ -187,11 +188,24 @@ def load_records(
     return pd.DataFrame(rows)
 
 
-def save_records(records: pd.DataFrame, path: Path) -> None:
-    """The compact form to commit: one line a run, nested values as JSON."""
+def save_records(records: pd.DataFrame, path: Path, failures: Mapping[str, str] | None = None) -> None:
+    """The compact form to commit: one line a run, nested values as JSON; of a failed run, its id and error."""
     nested = {name: records[name].map(_compact) for name in NESTED}
     path.parent.mkdir(parents=True, exist_ok=True)
-    records.assign(**nested).to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    lines = records.assign(**nested, **{FAILURE: ""} if failures else {})
+    lines.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    if failures:  # apart: beside empty cells, whole numbers would become fractions
+        failed = pd.DataFrame({"run_id": failures.keys(), FAILURE: failures.values()}).reindex(
+            columns=lines.columns
+        )
+        failed.to_csv(path, mode="a", header=False, index=False, lineterminator="\n")
+
+
+def load_failures(path: Path) -> dict[str, str]:
+    """Errors by id of the failed runs in a .csv that :func:`save_records` wrote."""
+    lines = pd.read_csv(path, dtype=str)
+    failed = lines.dropna(subset=FAILURE) if FAILURE in lines else lines.iloc[:0]
+    return dict(zip(failed["run_id"], failed.get(FAILURE, ()), strict=True))
 
 
 def _compact(value: Any) -> str:
@@ -269,6 +283,8 @@ def _load_csv(path: Path) -> pd.DataFrame:
         records = pd.read_csv(path, dtype={"run_id": str, "reverse_of": str, "code": str, "warnings": str})
         if missing := REQUIRED - set(records):
             raise ValueError(f"it has no column {', '.join(sorted(missing))}")
+        if FAILURE in records:
+            records = records[records[FAILURE].isna()].drop(columns=FAILURE).astype({"seed": int})
         for name in set(NESTED) & set(records):
             records[name] = records[name].map(json.loads)
     except (OSError, ValueError) as error:

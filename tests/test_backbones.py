@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -54,6 +55,15 @@ def test_a_wrong_backbone_ends_with_one_clear_message(text: str, message: str) -
     shape = (3, 8, 8) if text == "lenet" else (3, 32, 32)
     with pytest.raises(UserError, match=message):
         build_backbone(text, shape)
+
+
+def test_weights_that_cannot_be_downloaded_end_with_one_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    with pytest.raises(UserError, match=r"could not download the ImageNet weights .*no network"):
+        build_backbone("resnet18?weights=imagenet", (3, 32, 32))
 
 
 class Malicious:

@@ -16,7 +16,7 @@ from benchmarks.engines.local import LocalEngine
 from benchmarks.grid import RunSpec
 from benchmarks.run import execute
 from benchmarks.settings import UserError
-from benchmarks.store import Store, load_records, save_records
+from benchmarks.store import Store, load_failures, load_records, save_records
 from tests.conftest import CPU, spec_of
 from tests.fakes import die_at_seed_1, die_once, fail, fill_the_disk, pretend
 
@@ -118,8 +118,11 @@ def real_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def test_records_come_back_from_their_compact_form(real_store: Store, tmp_path: Path) -> None:
     records = load_records(real_store.root)
-    save_records(records, tmp_path / "records.csv")
+    failures = {"0123456789ab": "the loss is nan, at step 3"}
+    save_records(records, tmp_path / "records.csv", failures)
+    assert load_failures(tmp_path / "records.csv") == failures
     again = load_records(tmp_path / "records.csv")
+    assert again["seed"].tolist() == records["seed"].tolist()
     assert list(again["run_id"]) == list(records["run_id"])
     assert again["spec"].tolist() == records["spec"].tolist()
     assert again["target_test_accuracy"].tolist() == pytest.approx(

@@ -178,9 +178,19 @@ def test_critical_differences_come_with_ten_tasks() -> None:
 def test_warnings_of_runs_are_shown() -> None:
     grid = grid_of(5)
     records = records_of(grid, ACCURACY)
-    records.loc[records["method"] == "dann", "warnings"] = "dann: the discriminator stays at 100%"
-    notes = build_report(grid, records, {}).notes
-    assert "warned: 5 runs of dann on toys/moons: dann: the discriminator stays at 100%." in notes
+    dann = records["method"] == "dann"
+    records.loc[dann, "warnings"] = [f"dann: the discriminator stays at {90 + i}%" for i in range(dann.sum())]
+    (note,) = (note for note in build_report(grid, records, {}).notes if note.startswith("warned"))
+    where = f"{dann.sum()} runs of dann on toys/blobs and 1 other tasks"
+    assert note == f"warned: {where}, the first: dann: the discriminator stays at 90%."
+
+
+def test_a_family_that_all_tasks_share_is_said_once() -> None:
+    text = render(report_of(5), "text")
+    assert text.splitlines()[0].endswith("inductive, tasks of toys.")
+    assert text.splitlines()[4].split() == ["method", "blobs", "moons", "mean"]
+    grid = plan("quick", METHODS[:2], ["toys/blobs", "digits/mnist5k-optdigits"], range(2))
+    assert "toys/blobs" in render(build_report(grid, records_of(grid, ACCURACY), {}), "text")
 
 
 def test_latex_has_booktabs_rules_and_escapes() -> None:

@@ -20,7 +20,7 @@ from benchmarks.report.render import render
 from benchmarks.report.table import PARTS, SHORTHANDS, Report, build_report
 from benchmarks.search import Search
 from benchmarks.settings import UserError, nearest, split
-from benchmarks.store import Store, load_records
+from benchmarks.store import Store, load_failures, load_records
 
 DEFAULT_VALIDATOR = "source_accuracy"  # the customary one; chosen for that, not for what it finds
 
@@ -84,7 +84,9 @@ def found(options: argparse.Namespace, methods: str) -> tuple[Grid, pd.DataFrame
     records = load_records(options.records)
     planned = planned_grid(options, methods, _seeds(options, sorted({int(seed) for seed in records["seed"]})))
     wanted = [spec.run_id for spec in [*planned.specs, *planned.reverse]]
-    return planned, records[records["run_id"].isin(wanted)], {}
+    failures = load_failures(options.records) if options.records.suffix == ".csv" else {}
+    failed = {run: failures[run] for run in wanted if run in failures}
+    return planned, records[records["run_id"].isin(wanted)], failed
 
 
 def _seeds(options: argparse.Namespace, known: Sequence[int]) -> Sequence[int] | None:

@@ -18,7 +18,7 @@ def main(options: argparse.Namespace) -> int:
             raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
     planned, records, failures = _found(options)
     if options.save_records:
-        save_records(records, options.save_records)
+        save_records(records, options.save_records, failures)
     report = report_of(planned, records, failures, options)
     if options.figure:
         from benchmarks.report.figure import save_figure

@@ -16,6 +16,7 @@ from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, Failure, atte
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 from benchmarks.store import Busy, Store
+from datasets import files
 
 Files = dict[str, bytes]
 
@@ -140,7 +141,7 @@ class RayEngine:
 
 def _data_directory() -> dict[str, str]:
     """Where nodes look for data sets: where the driver does."""
-    return {name: value for name, value in os.environ.items() if name == "BENCHMARKS_DATA"}
+    return {name: value for name, value in os.environ.items() if name == files.VARIABLE}
 
 
 def _work(execute: Execute, spec: RunSpec, inputs: Files, code: str, gpu: bool) -> Files | Failure:

@@ -31,16 +31,26 @@ def _markdown(report: Report) -> str:
 
 
 def _plain(report: Report, style: str, heading: str, bold: Bold) -> str:
-    parts = [f"Suite {report.suite}, {report.protocol}."]
+    parts = [_about(report)]
     for block in report.blocks:
         # Text columns: tabulate must not read "95.0" as a number and reformat it.
-        body = tabulate(_rows(block, bold), ["method", *block.columns], style, disable_numparse=True)
+        body = tabulate(_rows(block, bold), _headers(report, block), style, disable_numparse=True)
         parts.append(f"{heading}{block.title}\n\n{body}")
     for listing in report.listings:
         body = tabulate(_entries(listing), listing.columns, style, disable_numparse=True)
         parts.append(f"{heading}{listing.title}\n\n{body}")
     notes = [f"- {note}" for note in report.notes]
     return "\n\n".join([*parts, "\n".join(notes)])
+
+
+def _about(report: Report) -> str:
+    tasks = f", tasks of {report.family.rstrip('/')}" if report.family else ""
+    return f"Suite {report.suite}, {report.protocol}{tasks}."
+
+
+def _headers(report: Report, block: Block) -> list[str]:
+    """Names of the columns; a family that all tasks share is said once, above."""
+    return ["method", *(column.removeprefix(report.family) for column in block.columns)]
 
 
 def _entries(listing: Listing) -> list[list[str]]:
@@ -94,7 +104,7 @@ def _latex(report: Report) -> str:
     tables = []
     for block in report.blocks:
         body = _rows(block, lambda text: f"\\textbf{{{text}}}")
-        tables.append(_latex_table(report, block.title, ["method", *block.columns], body))
+        tables.append(_latex_table(report, block.title, _headers(report, block), body))
     tables += [_latex_table(report, each.title, each.columns, _entries(each)) for each in report.listings]
     return "\n".join(tables)
 
@@ -105,7 +115,7 @@ def _latex_table(report: Report, title: str, columns: list[str], body: list[list
     notes = " ".join(_escape(note) for note in report.notes)
     return "\n".join(
         [
-            f"% Suite {report.suite}, {report.protocol}. Needs \\usepackage{{booktabs}}.",
+            f"% {_about(report)} Needs \\usepackage{{booktabs}}.",
             f"\\begin{{tabular}}{{l{'c' * (len(columns) - 1)}}}",
             r"\toprule",
             lines[0],

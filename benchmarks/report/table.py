@@ -1,8 +1,10 @@
 """What a report says: blocks of cells, listings, and notes on what is missing and why."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +17,7 @@ from benchmarks.report.statistics import ENOUGH, binomial_error, hurts, paired, 
 
 MEAN = "mean"
 PERCENT = 100.0
+KEPT = {"last": "last step", "source_val": "epoch with the best source validation accuracy"}
 PARTS = ("statistics", "validators", "bound", "confusion")
 SHORTHANDS = {
     "classes": ("target_class_mean_accuracy", "target_majority_rate", "target_calibration_error"),
@@ -47,6 +50,13 @@ class Report:
     notes: list[str]
     complete: Complete | None = None
 
+    @property
+    def family(self) -> str:
+        """Of all tasks, with its slash; empty where there are several."""
+        tasks = {column for block in self.blocks for column in block.columns if column != MEAN}
+        families = {task.partition("/")[0] for task in tasks}
+        return f"{families.pop()}/" if len(families) == 1 else ""
+
 
 def build_report(
     grid: Grid,
@@ -65,7 +75,8 @@ def build_report(
     frame = selection.candidates(grid, records) if select or "validators" in show else pd.DataFrame()
     cells = Cells(grid, records, failures, selection.choices(frame, select) if select else {})
     complete = Complete.of(cells)
-    blocks = [_accuracy(cells, ACCURACY, "Target test accuracy (%), last step")]
+    kept = ", ".join(sorted({KEPT[spec.protocol.stopping] for spec in grid.specs}))
+    blocks = [_accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}")]
     if select:
         blocks.append(_accuracy(cells, selection.SELECTED, f"Target test accuracy (%), selected by {select}"))
     blocks.append(_distances(cells))
@@ -181,11 +192,23 @@ def _notes(cells: Cells) -> list[str]:
     failed = [spec for spec in cells.grid.specs if spec.run_id in cells.failures]
     notes += [f"failed: {spec}: {cells.failures[spec.run_id]}" for spec in failed]
     rows = [cells.records[spec.run_id] for spec in cells.grid.specs if spec.run_id in cells.records]
-    warned = {(row["method"], row["task"]): row["warnings"] for row in rows if row["warnings"]}
-    counts = Counter((row["method"], row["task"]) for row in rows if row["warnings"])
-    notes += [f"warned: {counts[cell]} runs of {cell[0]} on {cell[1]}: {text}." for cell, text in warned.items()]
+    notes += _warnings(rows)
     if any(row.get("proxy_a_distance", 0.0) >= SATURATED for row in rows):
         notes.append(f"A proxy A-distance above {SATURATED} is saturated: larger shifts look the same.")
+    return notes
+
+
+def _warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each method and warning, whatever the numbers in it."""
+    alike: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["warnings"]:
+            alike.setdefault((row["method"], re.sub(r"\d", "", row["warnings"])), []).append(row)
+    notes = []
+    for (method, _), same in alike.items():
+        tasks = dict.fromkeys(row["task"] for row in same)
+        where = next(iter(tasks)) + f" and {len(tasks) - 1} other tasks" * (len(tasks) > 1)
+        notes.append(f"warned: {len(same)} runs of {method} on {where}, the first: {same[0]['warnings']}.")
     return notes
 
 

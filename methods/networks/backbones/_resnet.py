@@ -30,7 +30,13 @@ class ResNet(nn.Module):
         super().__init__()
         if len(shape) != 3 or shape[0] != 3:
             raise UserError(f"backbone {name!r} needs three-channel images, not inputs of shape {shape}")
-        net = torchvision.models.get_model(name, weights="IMAGENET1K_V1" if weights == "imagenet" else None)
+        try:
+            net = torchvision.models.get_model(name, weights="IMAGENET1K_V1" if weights == "imagenet" else None)
+        except OSError as error:
+            raise UserError(
+                f"backbone {name!r}: torchvision could not download the ImageNet weights ({error}); go on where "
+                "the network allows it, or name a state-dict file: weights=PATH"
+            ) from None
         if weights not in ("none", "imagenet"):
             _load_weights(net, Path(weights))
         stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
