@@ -182,7 +182,7 @@ def test_warnings_of_runs_are_shown() -> None:
     records.loc[dann, "warnings"] = [f"dann: the discriminator stays at {90 + i}%" for i in range(dann.sum())]
     (note,) = (note for note in build_report(grid, records, {}).notes if note.startswith("warned"))
     where = f"{dann.sum()} runs of dann on toys/blobs and 1 other tasks"
-    assert note == f"warned: {where}, the first: dann: the discriminator stays at 90%."
+    assert note == f"warned: {where}; the first: the discriminator stays at 90%."
 
 
 def test_a_family_that_all_tasks_share_is_said_once() -> None:

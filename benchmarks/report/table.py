@@ -120,7 +120,8 @@ def _accuracy(cells: Cells, metric: str, title: str) -> Block:
     }
     if cells.grid.ranked:
         _mark_best(rows, block.columns, block.references)
-    return replace(block, rows=rows, footer={"(test samples; their standard error)": _test_sets(cells)})
+    sizes = _test_sets(cells)
+    return replace(block, rows=rows, footer={"(test samples; their standard error)": sizes} if sizes else {})
 
 
 def _worse(cells: Cells, metric: str, variant: str, column: str) -> bool:
@@ -208,7 +209,8 @@ def _warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for (method, _), same in alike.items():
         tasks = dict.fromkeys(row["task"] for row in same)
         where = next(iter(tasks)) + f" and {len(tasks) - 1} other tasks" * (len(tasks) > 1)
-        notes.append(f"warned: {len(same)} runs of {method} on {where}, the first: {same[0]['warnings']}.")
+        text = same[0]["warnings"].removeprefix(f"{method}: ")
+        notes.append(f"warned: {len(same)} runs of {method} on {where}; the first: {text}.")
     return notes
 
 
