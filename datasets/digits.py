@@ -32,6 +32,7 @@ from pydantic import Field
 from benchmarks.randomness import generator
 from benchmarks.registry import DATASETS, DataFile, DatasetInfo
 from benchmarks.settings import Settings, UserError
+from datasets import files as data
 from datasets.base import SPLIT_SEED, TEST_SHARE, DomainFamily, Samples
 from datasets.files import digits as full
 from datasets.files.synth import synth
@@ -198,9 +199,13 @@ def _mnist5k_m() -> Samples:
 
 def _mnist_m_remake() -> Samples:
     mnist = full.mnist()
-    assert mnist.test is not None
-    images = _on_photographs(np.asarray(mnist.x)[:, 0], mnist.test, "mnist_m_remake")
-    return Samples(images, mnist.y, test=mnist.test)
+    test = mnist.test
+    assert test is not None
+
+    def made() -> dict[str, np.ndarray]:
+        return {"x": _on_photographs(np.asarray(mnist.x)[:, 0], test, "mnist_m_remake")}
+
+    return Samples(data.cached("mnist_m_remake-1", full.MNIST, made)["x"], mnist.y, test=test)
 
 
 def _on_photographs(images: np.ndarray, test: np.ndarray, domain: str) -> np.ndarray:
