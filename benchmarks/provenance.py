@@ -25,7 +25,7 @@ HARNESS = (
     "benchmarks.run",
     "benchmarks.training",
     "benchmarks.signals",
-    "benchmarks.streaming",
+    "benchmarks.batches",
     "benchmarks.randomness",
     "benchmarks.evaluation.outputs",
     "benchmarks.evaluation.scores",

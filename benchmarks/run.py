@@ -280,7 +280,7 @@ def model_outputs(trainer: Trainer, inputs: dict[str, tuple[Inputs, np.ndarray |
             arrays[f"{split}.features"] = features[:KEPT].clamp(-limit, limit).cpu().numpy().astype(np.float16)
         if y is not None:
             arrays[f"{split}.y"] = y
-    plain = trainer.inputs(torch.from_numpy(np.array(inputs["target_train"][0])))
+    plain = trainer.batches.inputs(torch.from_numpy(np.array(inputs["target_train"][0])))
     _, logits = trainer.outputs(MIXED * plain + (1 - MIXED) * plain.flip(0), "target")
     arrays["target_mixed.logits"] = logits.float().cpu().numpy()
     return Outputs(arrays)

@@ -1,30 +1,26 @@
-"""The training loop: batches, optimiser, schedule, precision and random numbers, the same for every method."""
+"""The training loop: stages, optimiser, schedule and random numbers, the same for every method."""
 
 import math
 import os
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.batches import Batches, Stored, dtype
 from benchmarks.protocol import Protocol
-from benchmarks.randomness import BatchStream, key
-from benchmarks.settings import UserError
+from benchmarks.randomness import key
 from benchmarks.signals import Signals, gradient_ratio, values
-from benchmarks.streaming import DecodedAhead
 from datasets.base import Inputs, TrainView
 from datasets.files.images import ImageFiles
-from methods.base import Batch, Labelled, Loss, Method, Side, Stage, Unlabelled, Update, View
+from methods.base import Labelled, Loss, Method, Side, Stage, Unlabelled, Update, View
 
-Stored = Tensor | ImageFiles
 SIGNALS = 50  # times in a run that signals are read
 EVALUATION_BATCH = 500
 EVALUATION_NUMBERS = 2**24  # of inputs in a batch: fewer samples where each is large
-AHEAD = 100  # steps whose batches are drawn at once: each copy to a GPU waits for it
 
 
 @dataclass
@@ -61,17 +57,12 @@ class Trainer:
             x=stored(view.target_x, device),
             index=torch.arange(len(view.target_x), device=device),
         )
-        for x in (self.source.x, self.target.x):
-            if protocol.augmentation != "none" and isinstance(x, Tensor):
-                raise UserError("protocol.augmentation is for images that are read from files; set it to none")
+        self.batches = Batches(self.source, self.target, protocol, seed, device)
         self.stages = list(method.stages())
         self.ends = _stage_ends(self.stages, protocol.steps)
         self.progress = Progress()
         self.optimizer: torch.optim.Optimizer | None = None
         self._trained: list[list[nn.Parameter]] = []
-        self._streams: dict[tuple[Side, str], BatchStream] = {}
-        self._drawn: dict[tuple[Side, str], tuple[int, Tensor]] = {}
-        self._decoded: dict[tuple[Side, str], DecodedAhead] = {}
         self._unchecked: list[tuple[int, Tensor]] = []
         for module in method.modules():
             if getattr(module, "role", None) == "backbone":
@@ -144,7 +135,7 @@ class Trainer:
         for number, update in enumerate(stage.updates):
             for repeat in range(update.repeat):
                 fresh = repeat if update.batch == "fresh" else 0
-                batch = self._batch(stage, step, f"/{number}.{fresh}" if fresh else "")
+                batch = self.batches.at(step, stage.sees, f"/{number}.{fresh}" if fresh else "")
                 loss = update.loss(batch, fraction)
                 if checkpoint and loss.task is not None and loss.terms:
                     signals["gradient_ratio"] = gradient_ratio(loss, self.method.encoder)
@@ -181,45 +172,6 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.backward_passes += 1
 
-    def _batch(self, stage: Stage, step: int, fresh: str) -> Batch:
-        source = target = None
-        if stage.sees != "target":
-            i = self._indices("source", fresh, step)
-            x, y = self._drawn_inputs("source", fresh, step, i), self.source.y[i]
-            source = Labelled(x, y, i, self.source.domain[i])
-        if stage.sees != "source":
-            i = self._indices("target", fresh, step)
-            target = Unlabelled(self._drawn_inputs("target", fresh, step, i), i)
-        return Batch(source, target)
-
-    def _indices(self, side: Side, fresh: str, step: int) -> Tensor:
-        """Positions (batch,) of a step's samples, on the device."""
-        block, place = divmod(step, AHEAD)
-        if self._drawn.get((side, fresh), (None,))[0] != block:
-            stream = self._stream(side, fresh)
-            drawn = np.stack([stream[block * AHEAD + ahead] for ahead in range(AHEAD)])
-            self._drawn[side, fresh] = block, torch.from_numpy(drawn).to(self.device)
-        return self._drawn[side, fresh][1][place]
-
-    def _drawn_inputs(self, side: Side, fresh: str, step: int, index: Tensor) -> Tensor:
-        x = self.source.x if side == "source" else self.target.x
-        if isinstance(x, Tensor):
-            return self.inputs(x[index])
-        if (side, fresh) not in self._decoded:
-            size = self.protocol.source_batch if side == "source" else self.protocol.target_batch
-            stream = BatchStream(self.seed, f"batches/{side}{fresh}", len(x), size)
-            name = f"augmentation/{side}{fresh}"
-            seed = None if self.protocol.augmentation == "none" else partial(key, self.seed, name)
-            self._decoded[side, fresh] = DecodedAhead(x, stream, seed)
-        return self.inputs(self._decoded[side, fresh][step])
-
-    def _stream(self, side: Side, fresh: str = "") -> BatchStream:
-        if (side, fresh) not in self._streams:
-            size = len(self.source.y if side == "source" else self.target.x)
-            batch = self.protocol.source_batch if side == "source" else self.protocol.target_batch
-            self._streams[side, fresh] = BatchStream(self.seed, f"batches/{side}{fresh}", size, batch)
-        return self._streams[side, fresh]
-
     def _view(self, stage: Stage) -> View:
         visible: dict[Side, Labelled | Unlabelled] = {}
         if stage.sees != "target":
@@ -242,18 +194,12 @@ class Trainer:
         """Features and logits of stored inputs, in evaluation mode."""
         self.method.eval()
         size = max(1, min(EVALUATION_BATCH, EVALUATION_NUMBERS // math.prod(x.shape[1:])))
-        parts = [self.method.predict(self.inputs(part), side) for part in _parts(x, size)]
+        parts = [self.method.predict(self.batches.inputs(part), side) for part in _parts(x, size)]
         features, logits = zip(*parts, strict=True)
         return torch.cat(features), torch.cat(logits)
 
-    def inputs(self, x: Tensor) -> Tensor:
-        """Stored inputs as networks take them: uint8 images scaled to [-1, 1]."""
-        x = x.to(self.device)
-        x = x.to(_dtype(self.protocol)) / 127.5 - 1 if x.dtype == torch.uint8 else x.to(_dtype(self.protocol))
-        return x.to(memory_format=torch.channels_last) if x.ndim == 4 else x
-
     def _new_epoch(self, stage: Stage, step: int) -> bool:
-        stream = self._stream("source" if stage.sees == "source" else "target")
+        stream = self.batches.stream("source" if stage.sees == "source" else "target")
         first = step == 0 or step in self.ends
         return first or stream.epoch(step) != stream.epoch(step - 1)
 
@@ -300,11 +246,7 @@ def prepare(device: torch.device, protocol: Protocol) -> None:
 
 
 def to_device(method: Method, device: torch.device, protocol: Protocol) -> Method:
-    return method.to(device=device, dtype=_dtype(protocol), memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def _dtype(protocol: Protocol) -> torch.dtype:
-    return {"float64": torch.float64}.get(protocol.precision, torch.float32)
+    return method.to(device=device, dtype=dtype(protocol), memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _decay(protocol: Protocol, progress: float, step: int) -> float:

@@ -18,6 +18,7 @@ from benchmarks.settings import Settings
 from methods.networks.build import Build
 
 Side = Literal["source", "target"]
+Sees = Literal["both", "source", "target"]
 
 
 class MethodWarning(UserWarning):
@@ -135,7 +136,7 @@ class Stage:
     name: str
     updates: Sequence[Update]
     share: float = 1.0
-    sees: Literal["both", "source", "target"] = "both"
+    sees: Sees = "both"
     finetune: bool = False
     begin: Callable[[View], None] | None = None
     each_epoch: Callable[[View], None] | None = None

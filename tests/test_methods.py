@@ -155,7 +155,7 @@ def first_loss(method: str) -> tuple[nn.Module, Loss]:
     trainer._enter(stage)
     if stage.begin:
         stage.begin(trainer._view(stage))
-    batch = trainer._batch(stage, 0, "")
+    batch = trainer.batches.at(0, stage.sees)
     losses = [update.loss(batch, torch.tensor(1.0)) for update in stage.updates]
     return trainer.method, Loss(losses[0].task, {k: v for loss in losses for k, v in loss.terms.items()})
 
@@ -204,7 +204,7 @@ def test_the_discriminator_learns_at_full_weight_whatever_lambda(method: str) ->
     gradients = []
     for trade_off in (0.1, 10.0):
         trainer = trainer_of(spec_of(method, SHIFTED, params={"trade_off": trade_off}))
-        loss = trainer.method.loss(trainer._batch(trainer.stages[0], 0, ""), torch.tensor(0.5))
+        loss = trainer.method.loss(trainer.batches.at(0, trainer.stages[0].sees), torch.tensor(0.5))
         gradients.append(
             torch.autograd.grad(loss.terms["domain"], list(trainer.method.discriminator.parameters()))
         )
@@ -284,7 +284,7 @@ def test_entropy_weights_favour_the_certain() -> None:
 def test_batch_norm_sees_the_domains_as_the_protocol_says(forward: str) -> None:
     """Joint: one update with the mixed mean. Separate: two, the target's last."""
     trainer = trainer_of(spec_of("dann", "toys/waves", backbone="cnn?width=8", forward=forward))
-    batch = trainer._batch(trainer.stages[0], 0, "")
+    batch = trainer.batches.at(0, trainer.stages[0].sees)
     assert batch.source is not None
     assert batch.target is not None
     convolution, norm = trainer.method.encoder[0], trainer.method.encoder[1]

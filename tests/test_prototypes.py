@@ -167,7 +167,7 @@ def test_updates_train_what_they_say_and_count_their_passes() -> None:
         assert trainer.progress.backward_passes == 20 * (1 + 1 + 4)
         trainer = trainer_of(spec_of("mcd", "toys/blobs"))
         trainer._enter(trainer.stages[0])
-        batch, before = trainer._batch(trainer.stages[0], 0, ""), weights(trainer, "encoder.")
+        batch, before = trainer.batches.at(0, trainer.stages[0].sees), weights(trainer, "encoder.")
         trainer._apply(trainer.method.disagree(batch, torch.tensor(0.0)).total, trainer._trained[1], 1.0)
         assert same(before, weights(trainer, "encoder."))
     finally:

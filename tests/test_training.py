@@ -26,7 +26,9 @@ def test_methods_of_a_seed_start_alike_and_draw_alike(method: str) -> None:
         pytest.skip("it has no networks and draws no batches")
     mine, base = trainer_of(spec_of(method)), trainer_of(spec_of("source_only"))
     assert same(weights(mine, "encoder.", "head."), weights(base, "encoder.", "head."))
-    batches = [trainer._batch(trainer.stages[0], step, "").source for trainer in (mine, base) for step in (0, 30)]
+    batches = [
+        trainer.batches.at(step, trainer.stages[0].sees).source for trainer in (mine, base) for step in (0, 30)
+    ]
     assert torch.equal(batches[0].index, batches[2].index)
     assert torch.equal(batches[1].index, batches[3].index)
 

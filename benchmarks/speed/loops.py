@@ -49,7 +49,7 @@ def by_hand(device: str, backbone: str) -> Loop:
     prepare(trainer.device, trainer.protocol)
     stage = trainer.stages[0]
     trainer._enter(stage)
-    batch, net, optimizer = trainer._batch(stage, 0, ""), trainer.method, trainer.optimizer
+    batch, net, optimizer = trainer.batches.at(0, stage.sees), trainer.method, trainer.optimizer
     assert batch.source is not None
     assert batch.target is not None
     assert optimizer is not None

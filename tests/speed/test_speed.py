@@ -141,7 +141,7 @@ def test_harness_adds_little_to_a_bare_loop() -> None:
     trainer = trainer_of(spec_of("source_only", "digits/mnist5k-optdigits", **DIGITS))
     stage = trainer.stages[0]
     trainer._enter(stage)
-    batch = trainer._batch(stage, 0, "")
+    batch = trainer.batches.at(0, stage.sees)
     method, optimizer = trainer.method, trainer.optimizer
     assert batch.source is not None
     assert optimizer is not None
