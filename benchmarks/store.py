@@ -195,9 +195,8 @@ def save_records(records: pd.DataFrame, path: Path, failures: Mapping[str, str] 
     lines = records.assign(**nested, **{FAILURE: ""} if failures else {})
     lines.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
     if failures:  # apart: beside empty cells, whole numbers would become fractions
-        failed = pd.DataFrame({"run_id": failures.keys(), FAILURE: failures.values()}).reindex(
-            columns=lines.columns
-        )
+        failed = pd.DataFrame({"run_id": failures.keys(), FAILURE: failures.values()})
+        failed = failed.reindex(columns=lines.columns)
         failed.to_csv(path, mode="a", header=False, index=False, lineterminator="\n")
 
 

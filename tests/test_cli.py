@@ -249,8 +249,9 @@ def test_a_picture_on_request(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_run_is_a_hole_with_a_reason_and_exit_code_1(tmp_path: Path) -> None:
-    arguments = ["run", "--methods", "dann", "--tasks", "toys/moons", "--seeds", "1", "--store", str(tmp_path)]
-    arguments += [*QUICKLY, *ALONE, "--set", "protocol.lr_adversary=1e30", "--set", "protocol.optimizer=sgd"]
+    grid = ["--tasks", "toys/moons", "--seeds", "1", *QUICKLY, "--store", str(tmp_path)]
+    grid += ["--set", "protocol.lr_adversary=1e30", "--set", "protocol.optimizer=sgd"]
+    arguments = ["run", "--methods", "dann", *grid, *ALONE]
     result = run(*arguments)
     assert result.returncode == 1
     assert "1 failed of 1" in result.stdout
@@ -259,6 +260,19 @@ def test_a_failed_run_is_a_hole_with_a_reason_and_exit_code_1(tmp_path: Path) ->
     again = run(*arguments)
     assert "1 runs failed before: --retry does them again." in again.stderr
     assert again.returncode == 1
+
+    run("table", *grid, "--save-records", str(tmp_path / "records.csv"))
+    committed = run("table", *grid, "--records", str(tmp_path / "records.csv")).stdout
+    assert "1 failed of 1" in committed
+    assert "the loss is" in committed
+
+
+def test_where_all_runs_failed_there_is_no_record_to_save(tmp_path: Path) -> None:
+    grid = ["--methods", "source_only", "--tasks", "toys/moons", "--seeds", "1", "--store", str(tmp_path)]
+    grid += [*QUICKLY, "--set", "protocol.lr_new=1e30", "--set", "protocol.optimizer=sgd"]
+    assert run("run", *grid, *ALONE).returncode == 1
+    result = run("table", *grid, "--save-records", str(tmp_path / "records.csv"))
+    assert (result.returncode, "there is no record to save" in result.stderr) == (2, True)
 
 
 def test_dry_run_prints_the_grid_and_trains_nothing(tmp_path: Path) -> None:

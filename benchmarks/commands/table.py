@@ -18,6 +18,8 @@ def main(options: argparse.Namespace) -> int:
             raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
     planned, records, failures = _found(options)
     if options.save_records:
+        if not len(records):
+            raise UserError("--save-records: all runs failed, and there is no record to save")
         save_records(records, options.save_records, failures)
     report = report_of(planned, records, failures, options)
     if options.figure:
