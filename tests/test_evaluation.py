@@ -49,6 +49,14 @@ def test_it_grows_with_the_shift_and_meets_the_bayes_error() -> None:
     assert values == sorted(values)
 
 
+def test_rounding_noise_in_a_feature_that_hardly_varies_is_not_heard() -> None:
+    """Two domains alike but for a feature whose values, below float16's precision, tell them apart."""
+    source, target = (np.hstack([normal(0, 400, 3, seed=seed), np.full((400, 1), 0.0)]) for seed in (0, 1))
+    quiet = proxy_a_distance(source, target)
+    source[:, -1] += 1e-5
+    assert proxy_a_distance(source, target) == quiet
+
+
 def test_it_uses_equal_numbers_says_how_many_and_refuses_too_few() -> None:
     distance = proxy_a_distance(normal(0, 90, 4), normal(0, 2000, 4))
     assert distance is not None

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.randomness import generator
 
 LARGEST, SMALLEST = 1000, 50  # samples of each domain
+NOISE = float(np.finfo(np.float16).eps)  # of the largest spread of a feature: below what records keep
 SPLITS = 5
 SATURATED = 1.98  # at and above it larger shifts look the same
 STRENGTHS = (1e-4, 1e-2, 1.0)  # inverse regularisation, chosen on an inner split
@@ -35,8 +36,9 @@ class ProxyADistance:
 def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> ProxyADistance | None:
     """The distance between two samples (n, d) and (m, d); None with fewer than 50 of either.
 
-    Equal numbers of each are drawn; half of them train, half test, in 5 random splits. Features are
-    standardised on the training half, and the logistic regression's strength is chosen by an inner split of it.
+    Equal numbers of each are drawn; half of them train, half test, in 5 random splits. Features are standardised
+    on the training half, without those that hardly vary there, and the logistic regression's strength is chosen by
+    an inner split of it.
     """
     n = min(len(source), len(target), LARGEST)
     if n < SMALLEST:
@@ -56,6 +58,10 @@ def _one_split(x: np.ndarray) -> float:
 
 
 def _error(train: np.ndarray, test: np.ndarray, strength: float) -> float:
+    spreads = np.concatenate(train).std(0)
+    # What hardly varies, as a word that no training sample has, is noise: scaling would make it loud.
+    varies = spreads >= NOISE * spreads.max()
+    train, test = train[..., varies], test[..., varies]
     scaler = StandardScaler().fit(np.concatenate(train))
     model = LogisticRegression(C=strength, max_iter=100)
     with warnings.catch_warnings():
