@@ -1,5 +1,6 @@
 """Correlation alignment before a linear SVM (Sun, Feng and Saenko, AAAI 2016, algorithm 1)."""
 
+import warnings
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -7,9 +8,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.registry import METHODS, MethodInfo
-from methods.base import Params, Side, View
+from methods.base import MethodWarning, Params, Side, View
 from methods.networks.build import Build
 from methods.svm import SVM
+
+INERT = 0.01  # relative change of the source below which the method says that it does nothing
 
 
 @METHODS.register(
@@ -32,7 +35,16 @@ class CORALSVM(SVM):
     def fit(self, view: View) -> None:
         source, target = (view.embed(side)[0].cpu().numpy() for side in ("source", "target"))
         whiten = covariance_power(source, -0.5, np.eye(self.n_features, dtype=source.dtype))
-        self.colour.copy_(torch.from_numpy(covariance_power(target, 0.5, whiten)))
+        colour = covariance_power(target, 0.5, whiten)
+        change = np.linalg.norm(source @ colour - source) / np.linalg.norm(source)
+        if change < INERT:
+            warnings.warn(
+                f"coral_svm: it changes the source by {change:.2%}, and so does nothing: covariances are small "
+                "beside the identity that is added to them; standardise the inputs",
+                MethodWarning,
+                stacklevel=2,
+            )
+        self.colour.copy_(torch.from_numpy(colour))
         super().fit(view)
 
     def features(self, x: Tensor, side: Side) -> Tensor:

@@ -1,5 +1,7 @@
 """Shallow baselines: what their papers' formulas say, on data where the answer is known."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -74,6 +76,18 @@ def test_the_power_of_a_covariance(size: int, power: float) -> None:
     root = covariance_power(x, power, np.eye(20))
     wanted = np.cov(x.T) + np.eye(20)
     np.testing.assert_allclose(root @ root, wanted if power > 0 else np.linalg.inv(wanted), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("scale", "inert"), [(1.0, False), (0.01, True)])
+def test_coral_says_when_inputs_are_too_small_for_it(scale: float, inert: bool) -> None:
+    task = load("toys/scale")
+    view = task.train_view()
+    domains = [Samples(scale * x, np.arange(len(x)) % len(task.classes)) for x in (view.source.x, view.target_x)]
+    small = Task("small", task.classes, domains[:1], domains[1])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trained(spec_of("coral_svm"), small)
+    assert any("does nothing" in str(warning.message) for warning in caught) == inert
 
 
 def test_coral_gives_the_source_the_covariance_of_the_target_up_to_the_identity() -> None:
