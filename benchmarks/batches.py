@@ -67,6 +67,7 @@ class Batches:
         return x.to(memory_format=torch.channels_last) if x.ndim == 4 else x
 
     def _new_stream(self, side: Side, fresh: str) -> BatchStream:
+        """For one reader: a stream keeps what it drew."""
         size = len(self.source.y if side == "source" else self.target.x)
         batch = self.protocol.source_batch if side == "source" else self.protocol.target_batch
         return BatchStream(self.seed, f"batches/{side}{fresh}", size, batch)
@@ -87,7 +88,6 @@ class Batches:
         if (side, fresh) not in self._decoded:
             augmented = self.protocol.augmentation != "none"
             seed = partial(key, self.seed, f"augmentation/{side}{fresh}") if augmented else None
-            # A stream of its own: a stream keeps what it drew, and is not made for two readers.
             self._decoded[side, fresh] = DecodedAhead(x, self._new_stream(side, fresh), seed)
         return self.inputs(self._decoded[side, fresh][step])
 
@@ -110,7 +110,7 @@ class DecodedAhead:
         return torch.from_numpy(ahead[1].result())
 
     def _decode(self, step: int) -> "Future[np.ndarray]":
-        # Here, not in the thread: a stream keeps what it drew, and is not made for two readers.
+        # Here, not in the thread: a stream is for one reader.
         positions = self.stream[step]
         return self._thread.submit(self.images.decode, positions, self.seed and self.seed(step))
 

@@ -130,6 +130,8 @@ class Task:
         self._target = target
         self._target_train = np.flatnonzero(~_test_mask(target))
         self._target_test = self._target_train if transductive else np.flatnonzero(_test_mask(target))
+        if not len(self._target_test):
+            raise UserError(f"{name}: the target has no test samples; set protocol.scoring=transductive")
 
     @property
     def input_shape(self) -> tuple[int, ...]:

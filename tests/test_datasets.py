@@ -80,6 +80,14 @@ def test_target_splits_are_blind_to_labels(monkeypatch: pytest.MonkeyPatch, name
     assert not np.array_equal(*labels)
 
 
+def test_a_target_without_test_samples_can_be_scored_transductively_alone() -> None:
+    source = Samples(np.zeros((20, 2), np.float32), np.arange(20) % 2)
+    target = dataclasses.replace(source, test=np.zeros(20, bool))
+    with pytest.raises(UserError, match="the target has no test samples"):
+        Task("t", ("a", "b"), [source], target)
+    assert len(Task("t", ("a", "b"), [source], target, transductive=True).oracle().target_test_y) == 20
+
+
 @pytest.mark.parametrize("name", ["digits/optdigits-mnist5k", "digits/mnist5k-optdigits"])
 def test_transductive_scoring_uses_the_target_samples_of_training(name: str) -> None:
     """All of the target, but for the test samples that optdigits has of its own."""
