@@ -9,6 +9,7 @@ from benchmarks.grid import BASELINE
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.table import MEAN, Block, Report
 
+ACROSS = 6  # panels in a row
 BLUE, GREY, RED = "#1f5fa8", "#8a8a8a", "#b3402a"
 
 
@@ -17,15 +18,21 @@ def save_figure(report: Report, path: Path) -> None:
     block = next(block for block in report.blocks if block.metric == ACCURACY)
     tasks = [column for column in block.columns if column != MEAN]
     methods = sorted(block.rows, key=lambda name: name in block.references)
-    figure = Figure(figsize=(1.2 + 1.9 * len(tasks), 0.9 + 0.26 * len(methods)), layout="constrained")
-    panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
-    for task, axes in zip(tasks, panels, strict=True):
+    columns = min(len(tasks), ACROSS)
+    rows = -(-len(tasks) // columns)
+    figure = Figure(figsize=(1.2 + 1.9 * columns, rows * (0.9 + 0.26 * len(methods))), layout="constrained")
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for task, axes in zip(tasks, panels.flat, strict=False):
         _panel(axes, block, methods, task)
-    panels[0].set_yticks(range(len(methods)), [_label(block, name) for name in methods])
-    panels[0].invert_yaxis()
+        axes.set_title(task.removeprefix(report.family), fontsize=8)
+    for spare in panels.flat[len(tasks) :]:
+        spare.set_axis_off()
+    panels[0, 0].set_yticks(range(len(methods)), [_label(block, name) for name in methods])
+    panels[0, 0].invert_yaxis()
     n = max(cell.summary.n for row in block.rows.values() for cell in row.values() if cell.summary)
     interval = "95% t-interval" if n >= 5 else "range"
-    figure.supxlabel(f"target test accuracy (%), mean and {interval} over {n} seeds", fontsize=8)
+    where = f"{report.family.rstrip('/')}: " if report.family else ""
+    figure.supxlabel(f"{where}target test accuracy (%), mean and {interval} over {n} seeds", fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
 
@@ -44,7 +51,6 @@ def _panel(axes: Axes, block: Block, methods: list[str], task: str) -> None:
         axes.plot(
             100 * s.mean, row, "o", color=color, markersize=4.5, mfc="white" if name in block.references else color
         )
-    axes.set_title(task, fontsize=8)
     axes.tick_params(labelsize=7, length=2)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
