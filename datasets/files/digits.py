@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import zipfile
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -77,17 +78,12 @@ def official(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.nd
 
 @lru_cache(maxsize=1)
 def mnist() -> Samples:
-    train_x, train_y, test_x, test_y = (_idx(file) for file in MNIST)
-    return official((train_x[:, None], train_y), (test_x[:, None], test_y))
+    pairs = MNIST[:2], MNIST[2:]
+    return _cached("mnist-1", MNIST, lambda: ((_idx(x)[:, None], _idx(y)) for x, y in pairs))
 
 
 def usps() -> Samples:
-    def decode() -> dict[str, np.ndarray]:
-        (train_x, train_y), (test_x, test_y) = (_libsvm(file) for file in USPS)
-        return {"train_x": train_x, "train_y": train_y, "test_x": test_x, "test_y": test_y}
-
-    parts = files.cached("usps-1", USPS, decode)
-    return official((parts["train_x"], parts["train_y"]), (parts["test_x"], parts["test_y"]))
+    return _cached("usps-1", USPS, lambda: (_libsvm(file) for file in USPS))
 
 
 def usps_zip() -> Samples:
@@ -96,14 +92,26 @@ def usps_zip() -> Samples:
 
 
 def svhn() -> Samples:
-    train, test = (_mat(file) for file in SVHN)
-    return official(train, test)
+    return _cached("svhn-1", SVHN, lambda: (_mat(file) for file in SVHN))
 
 
 def mnist_m() -> Samples:
     parts = files.cached("mnist_m-1", MNIST_M, _published_mnist_m)
     train, test = ((parts[name].transpose(0, 3, 1, 2), parts[f"{name}_y"]) for name in MNIST_M_PIXELS)
     return official(train, test)
+
+
+def _cached(
+    name: str, sources: Iterable[DataFile], decode: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
+) -> Samples:
+    """Official splits of which ``decode`` gives images and labels, of training and then of testing."""
+
+    def made() -> dict[str, np.ndarray]:
+        (train_x, train_y), (test_x, test_y) = decode()
+        return {"train_x": train_x, "train_y": train_y, "test_x": test_x, "test_y": test_y}
+
+    parts = files.cached(name, sources, made)
+    return official((parts["train_x"], parts["train_y"]), (parts["test_x"], parts["test_y"]))
 
 
 def _idx(file: DataFile) -> np.ndarray:
