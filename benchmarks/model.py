@@ -74,7 +74,8 @@ def load(folder: Path, device: torch.device | None = None) -> TrainedModel:
     """
     spec = _spec(folder)
     signature, state = weights.read(folder)
-    one, numbers = np.zeros((1, *signature.input_shape), np.float32), np.zeros(signature.source_size, np.int64)
+    kind = np.uint8 if signature.inputs == "uint8" else np.float32
+    one, numbers = np.zeros((1, *signature.input_shape), kind), np.zeros(signature.source_size, np.int64)
     nothing = TrainView(Labelled(one, numbers, numbers), one)
     method = untrained(spec, signature, nothing, device or torch.device("cpu")).method
     try:

@@ -43,6 +43,7 @@ class Protocol(Settings):
         "stopping",
         "patience",
         "augmentation",
+        "normalisation",
     )
     backbone: str = Field("mlp", description="name?key=value; see `list backbones`")
     head_layers: tuple[int, ...] = Field((), description="hidden sizes of the classifier head")
@@ -85,6 +86,11 @@ class Protocol(Settings):
     )
     augmentation: Literal["none", "standard"] = Field(
         "none", description="of images read from files; standard: random resized crop and horizontal flip"
+    )
+    normalisation: Literal["range", "mean"] = Field(
+        "range",
+        description="of images in an array; range: [-1, 1]; mean: [0, 1] minus the mean of each channel over the "
+        "training images of both domains",
     )
     checkpoints: int = Field(10, ge=1, description="evenly spaced; the last is the last step")
     precision: Literal["float32", "float64", "bfloat16"] = Field(

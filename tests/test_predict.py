@@ -50,12 +50,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trainer]:
     """Of a record of IMAGES what a model is made of, and the trainer that says what it must say."""
+    return kept_images(IMAGES, tmp_path_factory.mktemp("images"))
+
+
+def kept_images(spec: RunSpec, folder: Path) -> tuple[Path, Trainer]:
     rng = np.random.default_rng(0)
     noise = Samples(rng.integers(256, size=(60, 1, 28, 28), dtype=np.uint8), rng.integers(3, size=60))
     task = Task("noise", ("cat", "dog", "hen"), [noise], noise)
-    folder = tmp_path_factory.mktemp("images")
-    trainer = trained(IMAGES, task)
-    keep(trainer, IMAGES, task, folder)
+    trainer = trained(spec, task)
+    keep(trainer, spec, task, folder)
     return folder, trainer
 
 
@@ -97,6 +100,13 @@ def test_a_model_scales_images_as_training_did(images: tuple[Path, Trainer]) -> 
     assert x.dtype == torch.uint8
     assert torch.equal(loaded(x), trainer.outputs(x, "target")[1])
     assert torch.equal(loaded(x), loaded(x / 127.5 - 1))
+
+
+def test_a_model_subtracts_the_mean_of_its_training(tmp_path: Path) -> None:
+    spec = spec_of("adda", backbone="lenet", steps=2, normalisation="mean")
+    folder, trainer = kept_images(spec, tmp_path)
+    x = trainer.target.x[:7]
+    assert torch.equal(model.load(folder)(x), trainer.outputs(x, "target")[1])
 
 
 @pytest.mark.filterwarnings("ignore::methods.base.MethodWarning")

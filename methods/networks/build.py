@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks.randomness import key
 from methods.networks.backbones import build_backbone
-from methods.networks.layers import Discriminator, perceptron
+from methods.networks.layers import Discriminator, Encoder, MeanSubtraction, perceptron
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -32,13 +32,17 @@ class Build:
     discriminator_layers: tuple[int, ...]
     joint_forward: bool
     discriminator_dropout: float = 0.0
+    channel_means: tuple[float, ...] | None = None
     autocast: bool = False
     compile: bool = False
 
     def encoder(self, name: str = "encoder") -> nn.Module:
         """Inputs (n, \\*input_shape) to features (n, out_features)."""
         with self.seeded(name):
-            return self._made(build_backbone(self.backbone, self.input_shape), "backbone")
+            net = build_backbone(self.backbone, self.input_shape)
+        if self.channel_means is not None:
+            net = Encoder(MeanSubtraction(self.channel_means), net, out_features=net.out_features)  # type: ignore[arg-type]
+        return self._made(net, "backbone")
 
     def head(self, in_features: int, name: str = "head") -> nn.Module:
         """Features (n, in_features) to logits (n, n_classes)."""

@@ -25,6 +25,19 @@ class Encoder(nn.Sequential):
         self.out_features = out_features
 
 
+class MeanSubtraction(nn.Module):
+    """Images (n, channels, height, width) in [-1, 1] to [0, 1] minus a mean (channels,) in [0, 1]."""
+
+    shift: Tensor
+
+    def __init__(self, mean: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("shift", 0.5 - torch.tensor(mean)[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / 2 + self.shift
+
+
 class Discriminator(nn.Module):
     """Tells the domains apart: features (n, d) to one logit each (n,); above 0 means source."""
 
