@@ -89,8 +89,8 @@ class Protocol(Settings):
     )
     normalisation: Literal["range", "mean"] = Field(
         "range",
-        description="of images in an array; range: [-1, 1]; mean: [0, 1] minus the mean of each channel over the "
-        "training images of both domains",
+        description="of images in an array; range: [-1, 1]; mean: [0, 1] minus the mean image of training, "
+        "over both domains",
     )
     checkpoints: int = Field(10, ge=1, description="evenly spaced; the last is the last step")
     precision: Literal["float32", "float64", "bfloat16"] = Field(
