@@ -260,7 +260,7 @@ def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device
         head_layers=protocol.head_layers,
         discriminator_layers=protocol.discriminator_layers,
         discriminator_dropout=protocol.discriminator_dropout,
-        mean_image=_mean_image(view) if protocol.normalisation == "mean" else None,
+        channel_means=_channel_means(view) if protocol.normalisation == "channel_mean" else None,
         joint_forward=protocol.forward == "joint",
         autocast=protocol.precision == "bfloat16",
         compile=protocol.compile,
@@ -270,13 +270,16 @@ def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device
     return Trainer(to_device(method, device, protocol), view, protocol, spec.seed, device)
 
 
-def _mean_image(view: TrainView) -> torch.Tensor:
-    """Of all images that training sees, in [0, 1]: (channels, height, width)."""
-    domains = [view.source.x, view.target_x]
-    if any(isinstance(x, ImageFiles) or x.dtype != np.uint8 or x.ndim != 4 for x in domains):
-        raise UserError("protocol.normalisation=mean is for images in an array of uint8; set it to range")
-    total = sum(np.sum(x, 0, dtype=np.float64) for x in domains)
-    return torch.from_numpy(total / sum(map(len, domains)) / 255).float()
+def _channel_means(view: TrainView) -> tuple[float, ...]:
+    """Of all images that training sees, in [0, 1]."""
+    total, pixels = np.zeros(view.source.x.shape[1]), 0
+    for x in (view.source.x, view.target_x):
+        if isinstance(x, ImageFiles) or x.dtype != np.uint8 or x.ndim != 4:
+            what = "images in an array of uint8"
+            raise UserError(f"protocol.normalisation=channel_mean is for {what}; set it to range")
+        total += x.sum((0, 2, 3), dtype=np.float64)
+        pixels += x[:, 0].size
+    return tuple(total / pixels / 255)
 
 
 def model_outputs(trainer: Trainer, inputs: dict[str, tuple[Inputs, np.ndarray | None]], *, last: bool) -> Outputs:

@@ -103,7 +103,7 @@ def test_a_model_scales_images_as_training_did(images: tuple[Path, Trainer]) -> 
 
 
 def test_a_model_subtracts_the_mean_of_its_training(tmp_path: Path) -> None:
-    spec = spec_of("adda", backbone="lenet", steps=2, normalisation="mean")
+    spec = spec_of("adda", backbone="lenet", steps=2, normalisation="channel_mean")
     folder, trainer = kept_images(spec, tmp_path)
     x = trainer.target.x[:7]
     assert torch.equal(model.load(folder)(x), trainer.outputs(x, "target")[1])

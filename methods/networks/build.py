@@ -32,7 +32,7 @@ class Build:
     discriminator_layers: tuple[int, ...]
     joint_forward: bool
     discriminator_dropout: float = 0.0
-    mean_image: Tensor | None = None
+    channel_means: tuple[float, ...] | None = None
     autocast: bool = False
     compile: bool = False
 
@@ -40,8 +40,8 @@ class Build:
         """Inputs (n, \\*input_shape) to features (n, out_features)."""
         with self.seeded(name):
             net = build_backbone(self.backbone, self.input_shape)
-        if self.mean_image is not None:
-            net = Encoder(MeanSubtraction(self.mean_image), net, out_features=net.out_features)  # type: ignore[arg-type]
+        if self.channel_means is not None:
+            net = Encoder(MeanSubtraction(self.channel_means), net, out_features=net.out_features)  # type: ignore[arg-type]
         return self._made(net, "backbone")
 
     def head(self, in_features: int, name: str = "head") -> nn.Module:

@@ -26,13 +26,13 @@ class Encoder(nn.Sequential):
 
 
 class MeanSubtraction(nn.Module):
-    """Images (n, channels, height, width) in [-1, 1] to [0, 1] minus a mean image in [0, 1]."""
+    """Images (n, channels, height, width) in [-1, 1] to [0, 1] minus means (channels,) in [0, 1]."""
 
     shift: Tensor
 
-    def __init__(self, mean: Tensor) -> None:
+    def __init__(self, means: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("shift", 0.5 - mean)
+        self.register_buffer("shift", 0.5 - torch.tensor(means)[:, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
         return x / 2 + self.shift
