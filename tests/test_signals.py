@@ -26,7 +26,7 @@ def around(level: float, n: int = 50) -> list[float]:
     ("accuracy", "doubt"),
     [
         (around(0.995), "too weak"),
-        (around(0.5), "at chance from the start"),
+        (around(0.5), "at chance or worse from the start"),
         ([*around(0.8, 10), *around(0.5, 40)], None),  # what alignment wants
         ([*around(0.5, 10), *around(0.8, 40)], None),  # slow, but it learns
         (around(0.9), None),
