@@ -49,5 +49,6 @@ def discriminator_doubt(curves: Sequence[Signals]) -> str | None:
     if late > TOLD_APART:
         return f"the discriminator stays at {late:.0%}: alignment is too weak to change what it sees"
     if max(early, whole) < AT_CHANCE:
-        return f"the discriminator was at chance or worse from the start ({whole:.0%}): dead, or alignment is too strong"
+        how = f"at chance or worse from the start ({whole:.0%})"
+        return f"the discriminator was {how}: dead, or alignment is too strong"
     return None
