@@ -44,6 +44,7 @@ class Protocol(Settings):
         "patience",
         "augmentation",
         "normalisation",
+        "beta1_finetune",
     )
     backbone: str = Field("mlp", description="name?key=value; see `list backbones`")
     head_layers: tuple[int, ...] = Field((), description="hidden sizes of the classifier head")
@@ -55,6 +56,7 @@ class Protocol(Settings):
     lr_new: float = Field(1e-3, gt=0, description="learning rate of heads")
     lr_adversary: float = Field(1e-3, gt=0, description="learning rate of discriminators and critics")
     lr_finetune: float = Field(0.1, gt=0, description="factor for stages that start from a trained encoder")
+    beta1_finetune: float = Field(0.9, ge=0, lt=1, description="of adam in those stages; 0.9 in all others")
     weight_decay: float = Field(5e-4, ge=0)
     schedule: Literal["constant", "inverse", "steps"] = Field(
         "inverse",

@@ -227,7 +227,8 @@ class Trainer:
             if parameters
         ]
         if protocol.optimizer == "adam":
-            return torch.optim.Adam(groups, weight_decay=protocol.weight_decay, fused=True)
+            betas = (protocol.beta1_finetune if stage.finetune else 0.9, 0.999)
+            return torch.optim.Adam(groups, betas=betas, weight_decay=protocol.weight_decay, fused=True)
         if protocol.optimizer == "adagrad":
             return torch.optim.Adagrad(groups, weight_decay=protocol.weight_decay)
         momentum, decay = protocol.momentum, protocol.weight_decay

@@ -295,16 +295,25 @@ def test_batch_norm_sees_the_domains_as_the_protocol_says(forward: str) -> None:
     assert torch.allclose(norm.running_mean, expected, atol=1e-5)
 
 
-def test_adda_freezes_the_source_encoder_with_its_batch_norm() -> None:
-    spec = spec_of("adda", "toys/waves", backbone="cnn?width=8", steps=4, source_batch=8, target_batch=8)
-    trainer = trainer_of(spec)
+@pytest.mark.parametrize("representation", ["features", "logits"])
+def test_adda_freezes_the_source_network_and_adapts_what_the_discriminator_reads(representation: str) -> None:
+    options = {"backbone": "cnn?width=8", "steps": 4, "source_batch": 8, "target_batch": 8}
+    trainer = trainer_of(spec_of("adda", "toys/waves", params={"representation": representation}, **options))
     steps = trainer.run()
     next(steps)
-    before = weights(trainer, "encoder.", "head.")
+    before = weights(trainer, "encoder."), weights(trainer, "head.")
     for _ in steps:
         pass
-    assert same(before, weights(trainer, "encoder.", "head."))
-    assert not same(before, {k.removeprefix("target_"): v for k, v in weights(trainer, "target_encoder.").items()})
+    after = weights(trainer)
+
+    def kept(part: dict[str, torch.Tensor], prefix: str = "") -> bool:
+        return same(part, {name: after[prefix + name] for name in part})
+
+    encoder, head = before
+    assert kept(encoder)
+    assert kept(head)
+    assert not kept(encoder, "target_")
+    assert kept(head, "target_") == (representation == "features")
 
 
 # Reweighting.

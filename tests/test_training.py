@@ -187,6 +187,16 @@ def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:
     assert learning_rates(decayed)[0] == pytest.approx((1 + 10 * 19 / 20) ** -0.75)
 
 
+def test_adams_beta1_of_finetuning_is_that_of_the_second_stage_alone() -> None:
+    trainer = trainer_of(spec_of("adda", beta1_finetune=0.5))
+    betas = []
+    for stage in trainer.stages:
+        trainer._enter(stage)
+        assert trainer.optimizer is not None
+        betas.append(trainer.optimizer.param_groups[0]["betas"])
+    assert betas == [(0.9, 0.999), (0.5, 0.999)]
+
+
 def test_the_model_kept_is_that_of_the_epoch_with_the_best_source_validation(tmp_path: Path) -> None:
     options = {"steps": 84, "lr_backbone": 0.003, "backbone": "mlp?width=4"}
     scores = {}
