@@ -89,10 +89,10 @@ class Protocol(Settings):
     augmentation: Literal["none", "standard"] = Field(
         "none", description="of images read from files; standard: random resized crop and horizontal flip"
     )
-    normalisation: Literal["range", "channel_mean"] = Field(
+    normalisation: Literal["range", "unit", "channel_mean"] = Field(
         "range",
-        description="of images in an array; range: [-1, 1]; channel_mean: [0, 1] minus the mean of each "
-        "channel over the training images of both domains",
+        description="of images in an array; range: [-1, 1]; unit: [0, 1]; channel_mean: that less the mean of "
+        "each channel over the training images of both domains",
     )
     checkpoints: int = Field(10, ge=1, description="evenly spaced; the last is the last step")
     precision: Literal["float32", "float64", "bfloat16"] = Field(

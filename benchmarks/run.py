@@ -260,7 +260,7 @@ def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device
         head_layers=protocol.head_layers,
         discriminator_layers=protocol.discriminator_layers,
         discriminator_dropout=protocol.discriminator_dropout,
-        channel_means=_channel_means(view) if protocol.normalisation == "channel_mean" else None,
+        channel_means=None if protocol.normalisation == "range" else _channel_means(view, protocol.normalisation),
         joint_forward=protocol.forward == "joint",
         autocast=protocol.precision == "bfloat16",
         compile=protocol.compile,
@@ -270,16 +270,16 @@ def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device
     return Trainer(to_device(method, device, protocol), view, protocol, spec.seed, device)
 
 
-def _channel_means(view: TrainView) -> tuple[float, ...]:
-    """Of all images that training sees, in [0, 1]."""
+def _channel_means(view: TrainView, normalisation: str) -> tuple[float, ...]:
+    """What is subtracted from images in [0, 1]: nothing, or the mean over all images that training sees."""
     total, pixels = np.zeros(view.source.x.shape[1]), 0
     for x in (view.source.x, view.target_x):
         if isinstance(x, ImageFiles) or x.dtype != np.uint8 or x.ndim != 4:
             what = "images in an array of uint8"
-            raise UserError(f"protocol.normalisation=channel_mean is for {what}; set it to range")
+            raise UserError(f"protocol.normalisation={normalisation} is for {what}; set it to range")
         total += x.sum((0, 2, 3), dtype=np.float64)
         pixels += x[:, 0].size
-    return tuple(total / pixels / 255)
+    return tuple(total / pixels / 255) if normalisation == "channel_mean" else (0.0,) * len(total)
 
 
 def model_outputs(trainer: Trainer, inputs: dict[str, tuple[Inputs, np.ndarray | None]], *, last: bool) -> Outputs:

@@ -246,6 +246,13 @@ def test_mean_subtraction_centres_each_channel_over_both_domains() -> None:
     assert torch.allclose(received - received[:1], (images - images[:1].float()) / 255, atol=1e-6)
 
 
-def test_mean_subtraction_of_what_is_no_image_is_refused() -> None:
-    with pytest.raises(UserError, match=r"normalisation=channel_mean is for images in an array of uint8"):
-        trainer_of(spec_of("dann", "toys/moons", normalisation="channel_mean"))
+def test_images_can_be_scaled_to_the_unit_interval() -> None:
+    trainer = trainer_of(spec_of("dann", "digits/mnist5k-mnist5k_m", backbone="lenet", normalisation="unit"))
+    images = trainer.source.x[:9]
+    assert torch.allclose(trainer.method.encoder[0](trainer.batches.inputs(images)), images / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("normalisation", ["unit", "channel_mean"])
+def test_normalisation_of_what_is_no_image_is_refused(normalisation: str) -> None:
+    with pytest.raises(UserError, match=f"normalisation={normalisation} is for images in an array of uint8"):
+        trainer_of(spec_of("dann", "toys/moons", normalisation=normalisation))
