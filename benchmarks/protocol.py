@@ -39,6 +39,7 @@ class Protocol(Settings):
         "momentum",
         "decay",
         "decay_steps",
+        "decay_adversary",
         "horizon",
         "stopping",
         "patience",
@@ -65,6 +66,7 @@ class Protocol(Settings):
     )
     decay: float = Field(0.5, gt=0, le=1, description="factor of the schedule `steps`")
     decay_steps: int = Field(1000, ge=1, description="steps of a stage between two decays")
+    decay_adversary: bool = Field(True, description="the schedule holds for discriminators and critics too")
     steps: int = Field(500, ge=1, description="drawn pairs of batches; stages share them")
     horizon: int | None = Field(
         None, ge=1, description="steps over which progress, and so λ and `inverse`, go from 0 to 1; default: steps"

@@ -167,7 +167,7 @@ class Trainer:
         for parameter, gradient in zip(trained, gradients, strict=True):
             parameter.grad = gradient
         for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * rate
+            group["lr"] = group["initial_lr"] * (rate if group["decays"] else 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.backward_passes += 1
@@ -222,7 +222,12 @@ class Trainer:
                 by_role[_role(self.method, name)].append(parameter)
         scale = protocol.lr_finetune if stage.finetune else 1.0
         groups = [
-            {"params": parameters, "lr": rates[role] * scale, "initial_lr": rates[role] * scale}
+            {
+                "params": parameters,
+                "lr": rates[role] * scale,
+                "initial_lr": rates[role] * scale,
+                "decays": role != "adversary" or protocol.decay_adversary,
+            }
             for role, parameters in by_role.items()
             if parameters
         ]

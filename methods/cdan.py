@@ -1,6 +1,7 @@
 """Conditional adversarial domain adaptation (Long et al., NeurIPS 2018)."""
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +13,15 @@ from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
 from methods.networks.build import Build
 from methods.networks.grl import reverse
 
-LARGEST_MAP = 4096  # above it the map is randomised, to 1024 dimensions (section 3.1 and 4)
-RANDOM_MAP = 1024
+RANDOM_MAP = 1024  # dimensions of a randomised map (section 4)
 
 
 class Params(base.Params):
-    later = ("warmup",)
+    later: ClassVar[tuple[str, ...]] = ("warmup", "largest_map")
     trade_off: float = param(1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 4")
     gamma: float = param(10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 4")
     warmup: float = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none; its code has one")
+    largest_map: int = param(4096, "dimensions above which the map is randomised", source="section 3.1")
 
 
 @METHODS.register(
@@ -35,7 +36,7 @@ class CDAN(base.Method):
 
     def __init__(self, params: Params, build: Build) -> None:
         super().__init__(params, build)
-        self.map = MultilinearMap(self.n_features, build.n_classes, build)
+        self.map = MultilinearMap(self.n_features, build.n_classes, params.largest_map, build)
         self.discriminator = build.discriminator(self.map.out_features)
 
     def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
@@ -46,22 +47,22 @@ class CDAN(base.Method):
         )
         on_source, on_target = self.discriminator.both(*maps)
         self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))
-        weights = (self.sample_weight(side.logits.detach()) for side in (source, target))
+        weights = (self.sample_weight(side.logits, strength) for side in (source, target))
         return {"domain": domain_loss(on_source, on_target, *weights)}
 
-    def sample_weight(self, logits: Tensor) -> Tensor | None:
-        """Weights (n,) of samples (n, classes) in the domain loss; None is equal weights."""
+    def sample_weight(self, logits: Tensor, strength: Tensor) -> Tensor | None:
+        """Weights (n,) of samples in the domain loss, from logits (n, classes) and λ; None: all the same."""
         return None
 
 
 class MultilinearMap(nn.Module):
-    """f ⊗ p, flattened; or, above ``LARGEST_MAP`` dimensions, (R_f f) ⊙ (R_p p) / √1024 with fixed Gaussian R."""
+    """f ⊗ p, flattened; or, above ``largest`` dimensions, (R_f f) ⊙ (R_p p) / √1024 with fixed Gaussian R."""
 
-    def __init__(self, n_features: int, n_classes: int, build: Build) -> None:
+    def __init__(self, n_features: int, n_classes: int, largest: int, build: Build) -> None:
         super().__init__()
         self.of_features: Tensor
         self.of_classes: Tensor
-        self.randomised = n_features * n_classes > LARGEST_MAP
+        self.randomised = n_features * n_classes > largest
         self.out_features = RANDOM_MAP if self.randomised else n_features * n_classes
         if self.randomised:
             with build.seeded("random_map"):

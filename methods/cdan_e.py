@@ -1,20 +1,39 @@
 """CDAN+E: CDAN with entropy conditioning (Long et al., NeurIPS 2018, section 3.2)."""
 
+from typing import ClassVar, Literal
+
 import torch
 from torch import Tensor
 
 from benchmarks.registry import METHODS, MethodInfo
-from methods.cdan import CDAN
+from benchmarks.settings import param
+from methods import cdan
+from methods.networks.grl import reverse
+
+
+class Params(cdan.Params):
+    later: ClassVar[tuple[str, ...]] = (*cdan.Params.later, "entropy_gradient")
+    entropy_gradient: Literal["detached", "reversed"] = param(
+        "detached",
+        "whether the encoder learns through the weights; reversed: towards lower entropy",
+        source="TLlib; reversed: the authors' code",
+    )
 
 
 @METHODS.register(
     "cdan_e",
     MethodInfo("adversarial", 2018, "NeurIPS", "Long et al., Conditional Adversarial Domain Adaptation"),
 )
-class CDANE(CDAN):
+class CDANE(cdan.CDAN):
     """Samples that are easy to classify weigh more in the domain loss: 1 + exp(-H), normalised to mean 1."""
 
-    def sample_weight(self, logits: Tensor) -> Tensor:
-        entropy = torch.distributions.Categorical(logits=logits).entropy()
+    settings = Params
+    params: Params
+
+    def sample_weight(self, logits: Tensor, strength: Tensor) -> Tensor:
+        learns = self.params.entropy_gradient == "reversed"
+        entropy = torch.distributions.Categorical(
+            logits=reverse(logits, strength) if learns else logits.detach()
+        ).entropy()
         weight = 1 + torch.exp(-entropy)
-        return weight / weight.mean()
+        return weight / weight.detach().mean()

@@ -14,7 +14,7 @@ from datasets.base import Samples, Task
 from datasets.toys import Toys
 from methods import cdan as cdan_file
 from methods import dann as dann_file
-from methods.base import Batch, Loss
+from methods.base import Batch, Embedded, Loss
 from methods.networks import grl
 from methods.networks.layers import Discriminator
 from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps, trained, trainer_of, weights
@@ -273,8 +273,27 @@ def test_the_randomised_map_keeps_inner_products() -> None:
 
 def test_entropy_weights_favour_the_certain() -> None:
     method, _ = first_loss("cdan_e")
-    weight = method.sample_weight(torch.tensor([[8.0, -8.0], [0.0, 0.0]]))
+    weight = method.sample_weight(torch.tensor([[8.0, -8.0], [0.0, 0.0]]), torch.tensor(1.0))
     assert weight.tolist() == pytest.approx([2 / 1.75, 1.5 / 1.75], rel=1e-3)
+
+
+@pytest.mark.parametrize(("gradient", "learns"), [("detached", False), ("reversed", True)])
+def test_entropy_weights_teach_certainty_where_their_gradient_is_reversed(gradient: str, learns: bool) -> None:
+    """The heavier a sample the larger the domain loss: descent would make it less certain, reversed more."""
+    method = trainer_of(spec_of("cdan_e", params={"entropy_gradient": gradient})).method
+    logits = torch.tensor([[0.5, 0.0], [0.0, 0.5]], requires_grad=True)
+    source, target = (Embedded(torch.randn(2, method.n_features), logits) for _ in range(2))
+    loss = method.alignment(source, target, torch.tensor(1.0))["domain"]
+    (gradients,) = torch.autograd.grad(loss, [logits], allow_unused=True)
+    assert (gradients is not None) == learns
+    if gradients is not None:
+        assert (gradients.diagonal() < 0).all()  # a step of descent raises the larger logit
+
+
+def test_a_map_is_whole_up_to_the_largest() -> None:
+    for largest, dimensions in ((32, 32), (31, cdan_file.RANDOM_MAP)):
+        spec = spec_of("cdan", params={"largest_map": largest}, backbone="mlp?width=16")
+        assert trainer_of(spec).method.map.out_features == dimensions
 
 
 # Batch norm: what the two ways of forwarding do to it, and that frozen means frozen.

@@ -187,6 +187,15 @@ def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:
     assert learning_rates(decayed)[0] == pytest.approx((1 + 10 * 19 / 20) ** -0.75)
 
 
+@pytest.mark.parametrize("decays", [True, False])
+def test_the_schedule_may_leave_discriminators_out(decays: bool) -> None:
+    steps = {"schedule": "steps", "decay": 0.5, "decay_steps": 10}
+    trainer = trained(spec_of("dann", lr_adversary=1e-3, decay_adversary=decays, **steps))
+    encoder, head, discriminator = learning_rates(trainer)
+    assert encoder == head == pytest.approx(0.5e-3)
+    assert discriminator == pytest.approx(0.5e-3 if decays else 1e-3)
+
+
 def test_adams_beta1_of_finetuning_is_that_of_the_second_stage_alone() -> None:
     trainer = trainer_of(spec_of("adda", beta1_finetune=0.5))
     betas = []

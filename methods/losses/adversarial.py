@@ -14,9 +14,16 @@ def domain_loss(
         source, target: (n,) and (m,) logits; above 0 means source.
         source_weight, target_weight: (n,) and (m,) weights with mean 1, if any.
     """
-    return F.binary_cross_entropy_with_logits(
-        source, torch.ones_like(source), source_weight
-    ) + F.binary_cross_entropy_with_logits(target, torch.zeros_like(target), target_weight)
+    return _error(source, torch.ones_like(source), source_weight) + _error(
+        target, torch.zeros_like(target), target_weight
+    )
+
+
+def _error(logits: Tensor, label: Tensor, weight: Tensor | None) -> Tensor:
+    if weight is None:
+        return F.binary_cross_entropy_with_logits(logits, label)
+    # PyTorch's own weights take no gradient.
+    return (weight * F.binary_cross_entropy_with_logits(logits, label, reduction="none")).mean()
 
 
 def domain_accuracy(source: Tensor, target: Tensor) -> Tensor:
