@@ -33,6 +33,7 @@ from methods.networks.build import Build
 
 CPU = torch.device("cpu")
 SAVE_EVERY = 60.0  # seconds between saved states of a long run
+PAUSES = 50  # times in a run that its state may be saved, besides at checkpoints
 
 Report = Callable[[Sequence[Signals]], None]
 
@@ -115,7 +116,8 @@ class _Execution:
         saved = clock = time.perf_counter()
         outputs = None
         looks, steps = self._looks(), self.spec.protocol.checkpoint_steps()
-        for step in self.trainer.run(looks):
+        pauses = range(0, self.spec.protocol.steps, max(1, self.spec.protocol.steps // PAUSES))
+        for step in self.trainer.run({*looks, *pauses}):
             self.seconds["training"] += time.perf_counter() - clock
             clock = time.perf_counter()
             if step in looks:
@@ -229,6 +231,7 @@ class _Execution:
             "oracle_checkpoints": self.oracle_checkpoints,
             "seconds": self.seconds,
             "best": vars(self.best),
+            "reported": self.reported,
         }
         partial = self.folder / "state.pt.partial"
         torch.save(state, partial)
@@ -245,7 +248,7 @@ class _Execution:
         self.checkpoints, self.oracle_checkpoints = state["checkpoints"], state["oracle_checkpoints"]
         self.seconds = state["seconds"]
         self.best = Best(**state["best"])
-        self.reported = len(self.trainer.progress.curves)
+        self.reported = state["reported"]
 
 
 def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device) -> Trainer:

@@ -100,6 +100,8 @@ def test_an_interrupted_record_ends_as_the_undisturbed_one(tmp_path: Path) -> No
 
     with pytest.raises(Stopped):
         execute(spec, folders[1], CPU, stop_at_the_third, save_every=0)
+    kept = torch.load(folders[1] / "state.pt", weights_only=True)["trainer"]["progress"]["step"]
+    assert calls[1][-1]["step"] < kept < calls[2][-1]["step"]  # between two checkpoints
     execute(spec, folders[1], CPU, calls.append, save_every=0)
     assert calls[3][0]["step"] > calls[1][-1]["step"]  # it went on, it did not begin again
     names = [path.relative_to(folders[0]) for path in folders[0].rglob("*") if path.is_file()]
