@@ -32,8 +32,7 @@ class CDANE(cdan.CDAN):
 
     def sample_weight(self, logits: Tensor, strength: Tensor) -> Tensor:
         learns = self.params.entropy_gradient == "reversed"
-        entropy = torch.distributions.Categorical(
-            logits=reverse(logits, strength) if learns else logits.detach()
-        ).entropy()
+        logits = reverse(logits, strength) if learns else logits.detach()
+        entropy = torch.distributions.Categorical(logits=logits).entropy()
         weight = 1 + torch.exp(-entropy)
         return weight / weight.detach().mean()
