@@ -63,7 +63,8 @@ def parser() -> argparse.ArgumentParser:
 
     table = commands.add_parser("table", help="print the table of stored records; never trains")
     _grid_flags(table, default="all found")
-    table.add_argument("--records", type=Path, metavar="PATH", help="a store or a .csv of records, not --store")
+    records = "a store or a .csv of records, instead of the default store; with --store, in addition to it"
+    table.add_argument("--records", type=Path, metavar="PATH", help=records)
     table.add_argument("--save-records", type=Path, metavar="CSV", help="also write the records, a line a run")
     table.add_argument("--figure", type=Path, metavar="PATH", help="also draw it (.png, .svg or .pdf)")
     table.add_argument("--diagram", type=Path, metavar="PATH", help="draw mean ranks with critical differences")

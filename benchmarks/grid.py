@@ -72,7 +72,7 @@ class RunSpec:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], variant: str) -> "RunSpec":
         """The inverse of :meth:`to_dict`."""
-        protocol = Protocol.parse(values["protocol"], "protocol")
+        protocol = Protocol.of_identity(values["protocol"], "protocol")
         return cls(**{**values, "protocol": protocol}, variant=variant)
 
     def reversed(self) -> "RunSpec":

@@ -1,7 +1,8 @@
 """The budget and conditions that every method of a table shares."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,21 +33,21 @@ class StepsScale:
 class Protocol(Settings):
     """All of it is part of a run's identity. Stdlib and pydantic only."""
 
-    later = (
-        "compile",
-        "deterministic",
-        "discriminator_dropout",
-        "momentum",
-        "decay",
-        "decay_steps",
-        "decay_adversary",
-        "horizon",
-        "stopping",
-        "patience",
-        "augmentation",
-        "normalisation",
-        "beta1_finetune",
-    )
+    later: ClassVar[Mapping[str, Any]] = {
+        "compile": False,
+        "deterministic": True,
+        "discriminator_dropout": 0.0,
+        "momentum": 0.9,
+        "decay": 0.5,
+        "decay_steps": 1000,
+        "decay_adversary": True,
+        "horizon": None,
+        "stopping": "last",
+        "patience": None,
+        "augmentation": "none",
+        "normalisation": "range",
+        "beta1_finetune": 0.9,
+    }
     backbone: str = Field("mlp", description="name?key=value; see `list backbones`")
     head_layers: tuple[int, ...] = Field((), description="hidden sizes of the classifier head")
     discriminator_layers: tuple[int, ...] = Field((500, 500), description="hidden sizes of discriminators")

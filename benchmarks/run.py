@@ -269,7 +269,7 @@ def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device
         compile=protocol.compile,
     )
     cls = METHODS.get(spec.method)
-    method = cls(cls.settings.parse(spec.params, spec.method), build)
+    method = cls(cls.settings.of_identity(spec.params, spec.method), build)
     return Trainer(to_device(method, device, protocol), view, protocol, spec.seed, device)
 
 

@@ -48,11 +48,12 @@ class Settings(BaseModel):
     """Immutable, complete, and closed: an unknown key is an error that names the nearest one.
 
     Attributes:
-        later: fields that came after the first records: they are part of an identity only where they are set.
+        later: fields that came after the first records, with what those records have there: they are part of an
+            identity only where they are other, whatever the default is by now.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    later: ClassVar[tuple[str, ...]] = ()
+    later: ClassVar[Mapping[str, Any]] = {}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str) -> Self:
@@ -78,8 +79,14 @@ class Settings(BaseModel):
     def identity(self) -> dict[str, Any]:
         """What a run's id hashes, as JSON values."""
         values = self.model_dump(mode="json")
-        usual = {name: type(self).model_fields[name].default for name in self.later}
-        return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
+        return {
+            name: value for name, value in values.items() if name not in self.later or value != self.later[name]
+        }
+
+    @classmethod
+    def of_identity(cls, values: Mapping[str, Any], where: str) -> Self:
+        """The inverse of :meth:`identity`; raises as :meth:`parse` does."""
+        return cls.parse({**cls.later, **values}, where)
 
     def changed(self, usual: Self | None = None) -> dict[str, Any]:
         """The values that differ from the usual ones: others, or the defaults."""

@@ -1,7 +1,8 @@
 """Conditional adversarial domain adaptation (Long et al., NeurIPS 2018)."""
 
 import math
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ RANDOM_MAP = 1024  # dimensions of a randomised map (section 4)
 
 
 class Params(base.Params):
-    later: ClassVar[tuple[str, ...]] = ("warmup", "largest_map")
+    later: ClassVar[Mapping[str, Any]] = {"warmup": 0.0, "largest_map": 4096}
     trade_off: float = param(1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 4")
     gamma: float = param(10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 4")
     warmup: float = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none; its code has one")

@@ -1,6 +1,7 @@
 """CDAN+E: CDAN with entropy conditioning (Long et al., NeurIPS 2018, section 3.2)."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -12,11 +13,11 @@ from methods.networks.grl import reverse
 
 
 class Params(cdan.Params):
-    later: ClassVar[tuple[str, ...]] = (*cdan.Params.later, "entropy_gradient")
-    entropy_gradient: Literal["detached", "reversed"] = param(
-        "detached",
+    later: ClassVar[Mapping[str, Any]] = {**cdan.Params.later, "entropy_gradient": "detached"}
+    entropy_gradient: Literal["reversed", "detached"] = param(
+        "reversed",
         "whether the encoder learns through the weights; reversed: towards lower entropy",
-        source="TLlib; reversed: the authors' code",
+        source="the authors' code; detached: TLlib",
     )
 
 

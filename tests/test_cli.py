@@ -3,11 +3,13 @@
 import contextlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -190,6 +192,18 @@ def test_a_table_from_committed_records_is_the_same(store: Path, tmp_path: Path)
     assert result.stdout == whole
 
 
+def test_committed_records_and_a_store_with_further_seeds_are_one_table(store: Path, tmp_path: Path) -> None:
+    """As on a machine that has not the store of the first seeds."""
+    committed, both, rest = tmp_path / "committed.csv", tmp_path / "both.csv", tmp_path / "rest"
+    whole = table(store, "--save-records", str(committed))
+    lines = committed.read_text()
+    shutil.copytree(store, rest, ignore=shutil.ignore_patterns("seed0-*", "seed1-*"))
+    frame = pd.read_csv(committed, dtype=str)
+    frame[frame["seed"].isin(["0", "1", "2"])].to_csv(committed, index=False)
+    assert table(rest, "--records", str(committed), "--save-records", str(both)) == whole
+    assert both.read_text() == lines
+
+
 def test_more_blocks_on_request_and_a_wrong_one_is_an_error(store: Path) -> None:
     assert "Source test accuracy (%)" in table(store, "--show", "source_test_accuracy,training_seconds")
     result = run(
@@ -249,9 +263,9 @@ def test_a_picture_on_request(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_run_is_a_hole_with_a_reason_and_exit_code_1(tmp_path: Path) -> None:
-    grid = ["--tasks", "toys/moons", "--seeds", "1", *QUICKLY, "--store", str(tmp_path)]
+    grid = ["--tasks", "toys/moons", "--seeds", "1", *QUICKLY]
     grid += ["--set", "protocol.lr_adversary=1e30", "--set", "protocol.optimizer=sgd"]
-    arguments = ["run", "--methods", "dann", *grid, *ALONE]
+    arguments = ["run", "--methods", "dann", *grid, *ALONE, "--store", str(tmp_path)]
     result = run(*arguments)
     assert result.returncode == 1
     assert "1 failed of 1" in result.stdout
@@ -261,7 +275,7 @@ def test_a_failed_run_is_a_hole_with_a_reason_and_exit_code_1(tmp_path: Path) ->
     assert "1 runs failed before: --retry does them again." in again.stderr
     assert again.returncode == 1
 
-    run("table", *grid, "--save-records", str(tmp_path / "records.csv"))
+    run("table", *grid, "--store", str(tmp_path), "--save-records", str(tmp_path / "records.csv"))
     committed = run("table", *grid, "--records", str(tmp_path / "records.csv")).stdout
     assert "1 failed of 1" in committed
     assert "the loss is" in committed

@@ -1,13 +1,15 @@
 """From suites and flags to runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from benchmarks.grid import GROUPS, NotApplicable, load_suite, method_names, plan
 from benchmarks.protocol import Protocol, StepsScale
 from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.settings import UserError
+from benchmarks.settings import Settings, UserError
 from methods.source_only import SourceOnly
 from tests.conftest import all_tasks, spec_of, trained
 
@@ -132,6 +134,26 @@ def test_a_setting_that_came_later_counts_only_where_it_is_set() -> None:
     assert warm.params["warmup"] == 0.1
     assert warm.to_dict()["protocol"]["horizon"] == 1000
     assert usual.run_id != warm.run_id
+
+
+def test_an_id_means_the_same_after_a_default_has_changed() -> None:
+    """Records without the field keep their id and their meaning; the new default has an id of its own."""
+
+    class Before(Settings):
+        weight: float = 1.0
+
+    class Between(Before):
+        later: ClassVar[Mapping[str, Any]] = {"kernel": "linear"}
+        kernel: str = "linear"
+
+    class Now(Between):
+        kernel: str = "gaussian"
+
+    old = Before().identity()
+    assert Between.of_identity(old, "x").identity() == Now.of_identity(old, "x").identity() == old
+    assert Now.of_identity(old, "x").kernel == "linear"
+    assert Now().identity() != old
+    assert Now.of_identity(Now().identity(), "x") == Now()
 
 
 @pytest.mark.parametrize(

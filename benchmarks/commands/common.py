@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -75,18 +76,40 @@ def stored(planned: Grid, store: Store) -> tuple[pd.DataFrame, dict[str, str]]:
     return records, {run: text for run, text in errors.items() if text}
 
 
+def sources_of(options: argparse.Namespace) -> list[Path]:
+    """The stores and files of records that a command reads, by the flags."""
+    return [path for path in (options.store, options.records) if path] or [store_of(options).root]
+
+
 def found(options: argparse.Namespace, methods: str) -> tuple[Grid, pd.DataFrame, dict[str, str]]:
-    """The grid of the flags, without ``--seeds`` of those there are; its records; errors of failed runs by id."""
-    if not options.records:
-        store = store_of(options)
-        planned = planned_grid(options, methods, _seeds(options, store.seeds()))
-        return planned, *stored(planned, store)
-    records = load_records(options.records)
-    planned = planned_grid(options, methods, _seeds(options, sorted({int(seed) for seed in records["seed"]})))
-    wanted = [spec.run_id for spec in [*planned.specs, *planned.reverse]]
-    failures = load_failures(options.records) if options.records.suffix == ".csv" else {}
-    failed = {run: failures[run] for run in wanted if run in failures}
-    return planned, records[records["run_id"].isin(wanted)], failed
+    """The grid of the flags, without ``--seeds`` of those there are; its records; errors of failed runs by id.
+
+    With both ``--store`` and ``--records``, the store's record of a run counts.
+    """
+    paths = sources_of(options)
+    files = {path: load_records(path) for path in paths if path.suffix == ".csv"}
+    seeds = {
+        int(seed) for path in paths for seed in (files[path]["seed"] if path in files else Store(path).seeds())
+    }
+    planned = planned_grid(options, methods, _seeds(options, sorted(seeds)))
+    sources = [
+        (files[path], load_failures(path)) if path in files else stored(planned, Store(path)) for path in paths
+    ]
+    return planned, *_in_order(planned, sources)
+
+
+def _in_order(
+    planned: Grid, sources: Sequence[tuple[pd.DataFrame, dict[str, str]]]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """A grid's records and errors, each run's from the first source that has it."""
+    order = [spec.run_id for spec in [*planned.specs, *planned.reverse]]
+    frames = [records.set_index("run_id", drop=False) for records, _ in sources if len(records)]
+    records = pd.concat(frames) if frames else pd.DataFrame()
+    records = records[~records.index.duplicated()]
+    records = records.loc[[run for run in order if run in records.index]]
+    errors = {run: text for _, failures in reversed(sources) for run, text in failures.items()}
+    failures = {run: errors[run] for run in order if run in errors and run not in records.index}
+    return records.reset_index(drop=True), failures
 
 
 def _seeds(options: argparse.Namespace, known: Sequence[int]) -> Sequence[int] | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.commands.common import found, print_report, selected_by, store_of
+from benchmarks.commands.common import found, print_report, selected_by, sources_of
 from benchmarks.grid import Grid
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY, Cells, Value, Values
@@ -37,7 +37,7 @@ def main(options: argparse.Namespace) -> int:
     committed = Path(str(files("results"))) / "records" / f"{suite}.csv"
     if not options.records and not options.store and committed.exists():
         options.records = committed
-    print(f"records: {options.records or store_of(options).root}", file=sys.stderr)
+    print(f"records: {', '.join(map(str, sources_of(options)))}", file=sys.stderr)
     planned, records, failures = found(options, "all,references")
     select = selected_by(options)
     choices = selection.choices(selection.candidates(_whole(planned, records), records), select) if select else {}
