@@ -29,6 +29,11 @@ FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.jso
 REQUIRED = {"run_id", "task", "method", "seed", "spec", "checkpoints"}  # columns of every .csv, old or new
 FAILURE = "failure"  # column of a .csv: the error of a run that has no record
 NESTED = ("spec", "checkpoints", "confusion")  # columns of records that are JSON in a .csv
+EMPTY = {
+    "warnings": "",
+    "reverse_of": "",
+    "confusion": "[]",
+}  # what a .csv means that is silent of it, as older ones
 
 
 class Busy(Exception):
@@ -284,11 +289,10 @@ def _load_csv(path: Path) -> pd.DataFrame:
             raise ValueError(f"it has no column {', '.join(sorted(missing))}")
         if FAILURE in records:
             records = records[records[FAILURE].isna()].drop(columns=FAILURE).astype({"seed": int})
-        for name in set(NESTED) & set(records):
+        for name, empty in EMPTY.items():
+            records[name] = records.get(name, pd.Series(empty, records.index)).fillna(empty)
+        for name in NESTED:
             records[name] = records[name].map(json.loads)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{str(path)!r} is not a file of records: {error}") from None
-    texts = {
-        name: records.get(name, pd.Series("", records.index)).fillna("") for name in ("warnings", "reverse_of")
-    }
-    return records.assign(**texts)
+    return records
