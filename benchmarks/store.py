@@ -29,11 +29,8 @@ FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.jso
 REQUIRED = {"run_id", "task", "method", "seed", "spec", "checkpoints"}  # columns of every .csv, old or new
 FAILURE = "failure"  # column of a .csv: the error of a run that has no record
 NESTED = ("spec", "checkpoints", "confusion")  # columns of records that are JSON in a .csv
-EMPTY = {
-    "warnings": "",
-    "reverse_of": "",
-    "confusion": "[]",
-}  # what a .csv means that is silent of it, as older ones
+# What a .csv means that is silent of a column, as older ones are.
+EMPTY = {"warnings": "", "reverse_of": "", "confusion": "[]"}
 
 
 class Busy(Exception):

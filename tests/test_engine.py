@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.commands.common import suite_search
 from benchmarks.engines.events import Event
 from benchmarks.engines.local import LocalEngine
-from benchmarks.grid import RunSpec
+from benchmarks.grid import RunSpec, method_names, plan, suite_names
 from benchmarks.run import execute
 from benchmarks.settings import UserError
 from benchmarks.store import Store, load_failures, load_records, save_records
@@ -21,6 +22,7 @@ from tests.conftest import CPU, spec_of
 from tests.fakes import die_at_seed_1, die_once, fail, fill_the_disk, pretend
 
 ROOT = Path(__file__).parents[1]
+RECORDS = sorted((ROOT / "results" / "records").glob("*.csv"))
 SPECS = [spec_of(method, seed=seed) for seed in (0, 1) for method in ("source_only", "dann")]
 
 
@@ -145,13 +147,22 @@ def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None
         Store(tmp_path / "file").create()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "results" / "records").glob("*.csv")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_records_of_older_versions_keep_their_identity(path: Path) -> None:
     records = load_records(path)
     specs = [
         RunSpec.from_dict(spec, method) for spec, method in zip(records["spec"], records["method"], strict=True)
     ]
     assert [spec.run_id for spec in specs] == records["run_id"].tolist()
+
+
+@pytest.mark.parametrize("suite", [path.stem for path in RECORDS if path.stem in suite_names()])
+def test_committed_records_are_what_their_suite_asks_for_today(suite: str) -> None:
+    """A changed default would leave them behind, and the tables made from them with holes."""
+    names = method_names("all,references")
+    planned = plan(suite, names, seeds=range(5), search=suite_search(suite, names), reverse=True)
+    recorded = set(load_records(ROOT / "results" / "records" / f"{suite}.csv")["run_id"])
+    assert recorded <= {spec.run_id for spec in [*planned.specs, *planned.reverse]}
 
 
 def test_identity_is_what_was_asked_for() -> None:
