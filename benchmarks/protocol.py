@@ -47,11 +47,17 @@ class Protocol(Settings):
         "augmentation": "none",
         "normalisation": "range",
         "beta1_finetune": 0.9,
+        "initial_weights": "pytorch",
     }
     backbone: str = Field("mlp", description="name?key=value; see `list backbones`")
     head_layers: tuple[int, ...] = Field((), description="hidden sizes of the classifier head")
     discriminator_layers: tuple[int, ...] = Field((500, 500), description="hidden sizes of discriminators")
     discriminator_dropout: float = Field(0.0, ge=0, lt=1, description="between the layers of discriminators")
+    initial_weights: Literal["pytorch", "glorot", "truncated_normal"] = Field(
+        "pytorch",
+        description="of convolutions and linear layers; pytorch: as the network has them; glorot: uniform, biases "
+        "0 (Keras, TF-Slim); truncated_normal: deviation 0.1, cut off at 0.2, biases 0.1 (TensorFlow's tutorials)",
+    )
     optimizer: Literal["adam", "sgd", "adagrad"] = "adam"
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd, by Nesterov's rule")
     lr_backbone: float = Field(1e-3, gt=0, description="learning rate of encoders")

@@ -263,6 +263,7 @@ def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device
         head_layers=protocol.head_layers,
         discriminator_layers=protocol.discriminator_layers,
         discriminator_dropout=protocol.discriminator_dropout,
+        initial_weights=protocol.initial_weights,
         channel_means=None if protocol.normalisation == "range" else _channel_means(view, protocol.normalisation),
         joint_forward=protocol.forward == "joint",
         autocast=protocol.precision == "bfloat16",

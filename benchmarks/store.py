@@ -106,14 +106,20 @@ class Store:
             Busy: another process holds it.
         """
         partial = self._partial(spec)
-        lock = os.open(partial.with_suffix(".lock"), os.O_CREAT | os.O_RDWR)
+        path = partial.with_suffix(".lock")
+        lock = os.open(path, os.O_CREAT | os.O_RDWR)
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Busy from None
             partial.mkdir(exist_ok=True)
-            yield partial
+            try:
+                yield partial
+            finally:
+                if self.finished(spec):  # by this process or, just before, by another
+                    shutil.rmtree(partial, ignore_errors=True)
+                    path.unlink(missing_ok=True)
         finally:
             os.close(lock)
 
@@ -125,7 +131,6 @@ class Store:
             shutil.rmtree(final)
         partial.rename(final)
         self.failure(spec).unlink(missing_ok=True)
-        partial.with_suffix(".lock").unlink()
 
     def _partial(self, spec: RunSpec) -> Path:
         return self.root / ".partial" / spec.run_id

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
+from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
 from benchmarks.registry import METHODS, MethodInfo
@@ -22,7 +23,7 @@ class Params(base.Params):
     trade_off: float = param(1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 4")
     gamma: float = param(10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 4")
     warmup: float = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none; its code has one")
-    largest_map: int = param(4096, "dimensions above which the map is randomised", source="section 3.1")
+    largest_map: NonNegativeInt = param(4096, "dimensions above which the map is randomised", source="section 3.1")
 
 
 @METHODS.register(

@@ -53,6 +53,12 @@ def test_a_broken_record_is_named_with_what_to_do_and_the_others_load(
         load_records(copy.root)
 
 
+def test_who_comes_to_a_finished_run_leaves_nothing_behind(copy: Store) -> None:
+    with copy.locked(SPECS[0]):
+        pass
+    assert [path.name for path in (copy.root / ".partial").iterdir()] == ["writable"]
+
+
 def verify(store: Store, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code = main(["store", "verify", "--store", str(store.root)])
     return code, capsys.readouterr().out

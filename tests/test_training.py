@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from benchmarks.randomness import BatchStream, key
 from benchmarks.run import execute
@@ -268,3 +269,26 @@ def test_images_can_be_scaled_to_the_unit_interval() -> None:
 def test_normalisation_of_what_is_no_image_is_refused(normalisation: str) -> None:
     with pytest.raises(UserError, match=f"normalisation={normalisation} is for images in an array of uint8"):
         trainer_of(spec_of("dann", "toys/moons", normalisation=normalisation))
+
+
+@pytest.mark.parametrize(("initial", "bias"), [("glorot", 0.0), ("truncated_normal", 0.1)])
+def test_initial_weights_reach_every_network_and_are_the_seeds(initial: str, bias: float) -> None:
+    spec = spec_of("dann", "digits/mnist5k-mnist5k_m", backbone="lenet", initial_weights=initial)
+    trainer = trainer_of(spec)
+    layers = [layer for layer in trainer.method.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    assert {layer.out_channels if isinstance(layer, nn.Conv2d) else layer.out_features for layer in layers} == {
+        *(20, 50, 500),  # the encoder
+        10,  # the head
+        *(16, 1),  # the discriminator
+    }
+    for layer in layers:
+        fans = sum(nn.init._calculate_fan_in_and_fan_out(layer.weight))
+        limit = 0.2 if initial == "truncated_normal" else (6 / fans) ** 0.5
+        assert (layer.bias == bias).all()
+        assert 0.5 * limit < layer.weight.abs().max() <= limit
+    assert same(weights(trainer), weights(trainer_of(spec)))
+
+
+def test_initial_weights_are_refused_where_a_backbone_brings_trained_ones() -> None:
+    with pytest.raises(UserError, match="would undo the trained weights of backbone 'resnet18"):
+        trainer_of(spec_of("dann", backbone="resnet18?weights=some.pt", initial_weights="glorot"))

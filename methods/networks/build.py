@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.randomness import key
+from benchmarks.settings import UserError, parse_query
 from methods.networks.backbones import build_backbone
-from methods.networks.layers import Discriminator, Encoder, MeanSubtraction, perceptron
+from methods.networks.layers import Discriminator, Encoder, MeanSubtraction, initialise, perceptron
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -32,17 +33,27 @@ class Build:
     discriminator_layers: tuple[int, ...]
     joint_forward: bool
     discriminator_dropout: float = 0.0
+    initial_weights: str = "pytorch"
     channel_means: tuple[float, ...] | None = None
     autocast: bool = False
     compile: bool = False
 
     def encoder(self, name: str = "encoder") -> nn.Module:
-        """Inputs (n, \\*input_shape) to features (n, out_features)."""
+        """Inputs (n, \\*input_shape) to features (n, out_features).
+
+        Raises:
+            UserError: initial weights other than PyTorch's for a backbone that comes with trained ones.
+        """
+        if self.initial_weights != "pytorch" and parse_query(self.backbone)[1].get("weights", "none") != "none":
+            raise UserError(
+                f"protocol.initial_weights={self.initial_weights} would undo the trained weights of backbone "
+                f"{self.backbone!r}; set it to pytorch, or the backbone's weights to none"
+            )
         with self.seeded(name):
             net = build_backbone(self.backbone, self.input_shape)
-        if self.channel_means is not None:
-            net = Encoder(MeanSubtraction(self.channel_means), net, out_features=net.out_features)  # type: ignore[arg-type]
-        return self._made(net, "backbone")
+            if self.channel_means is not None:
+                net = Encoder(MeanSubtraction(self.channel_means), net, out_features=net.out_features)  # type: ignore[arg-type]
+            return self._made(net, "backbone")
 
     def head(self, in_features: int, name: str = "head") -> nn.Module:
         """Features (n, in_features) to logits (n, n_classes)."""
@@ -65,6 +76,8 @@ class Build:
 
     def _made(self, net: Net, role: str) -> Net:
         net.role = role  # type: ignore[assignment]
+        if self.initial_weights != "pytorch":
+            initialise(net, self.initial_weights)
         if self.compile:
             from torch._functorch import config as functorch
 

@@ -17,6 +17,18 @@ def perceptron(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def initialise(net: nn.Module, weights: str) -> None:
+    """Draw convolutions and linear layers anew, ``weights`` as in ``Protocol.initial_weights`` but pytorch's."""
+    for layer in net.modules():
+        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear)):
+            if weights == "glorot":
+                nn.init.xavier_uniform_(layer.weight)
+            else:
+                nn.init.trunc_normal_(layer.weight, std=0.1, a=-0.2, b=0.2)
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, 0.0 if weights == "glorot" else 0.1)
+
+
 class Encoder(nn.Sequential):
     """Layers in order, with the size of what they return."""
 
