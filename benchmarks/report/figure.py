@@ -32,7 +32,11 @@ def save_figure(report: Report, path: Path) -> None:
     n = max(cell.summary.n for row in block.rows.values() for cell in row.values() if cell.summary)
     interval = "95% t-interval" if n >= 5 else "range"
     where = f"{report.family.rstrip('/')}: " if report.family else ""
-    figure.supxlabel(f"{where}target test accuracy (%), mean and {interval} over {n} seeds", fontsize=8)
+    hurts = "; red: worse" if any(cell.hurts for row in block.rows.values() for cell in row.values()) else ""
+    figure.supxlabel(
+        f"{where}target test accuracy (%), mean and {interval} over {n} seeds; dashed: {BASELINE}{hurts}",
+        fontsize=8,
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
 
