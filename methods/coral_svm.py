@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.registry import METHODS, MethodInfo
-from methods.base import MethodWarning, Params, Side, View
+from methods.base import MethodWarning, Side, View
 from methods.networks.build import Build
-from methods.svm import SVM
+from methods.svm import SVM, Params
 
 INERT = 0.01  # relative change of the source below which the method says that it does nothing
 

@@ -1,19 +1,25 @@
 """A linear support vector machine on source inputs (Cortes and Vapnik, Machine Learning 1995): no adaptation.
 
 The shallow baseline of JMLR 2016, table 1: hinge loss, C from ten values between 1e-5 and 1. There reverse
-validation chooses C; here cross-validation on the source's training samples does.
+validation chooses C, as in the suite ``amazon-jmlr``; here, unless it is given, cross-validation on the source's
+training samples does.
 """
 
 import warnings
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from pydantic import PositiveFloat
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from benchmarks.registry import METHODS, MethodInfo
-from methods.base import MethodWarning, Params, View
+from benchmarks.settings import param
+from methods import base
+from methods.base import MethodWarning, View
 from methods.networks.build import Build
 from methods.shallow import NEVER, Shallow
 
@@ -23,12 +29,26 @@ CHOOSING = 2000  # samples that C is chosen on, at most
 PASSES = 200  # over the source, at most
 
 
+class Params(base.Params):
+    later: ClassVar[Mapping[str, Any]] = {"c": None}
+    c: PositiveFloat | None = param(
+        None,
+        "C; none: chosen by cross-validation on the source",
+        low=1e-5,
+        high=1,
+        log=True,
+        source="section 5.1.2",
+    )
+
+
 @METHODS.register(
     "svm", MethodInfo("shallow", 1995, "Machine Learning", "Cortes and Vapnik, Support-Vector Networks")
 )
 class SVM(Shallow):
     """One linear classifier for each class against the others. Logits are decision values."""
 
+    settings = Params
+    params: Params
     weight: Tensor
     bias: Tensor
 
@@ -40,7 +60,7 @@ class SVM(Shallow):
     def fit(self, view: View) -> None:
         assert view.source is not None
         x, y = view.embed("source")[0].cpu().numpy(), view.source.y.cpu().numpy()
-        weight, bias = linear_svm(x, y, self.n_classes, view.seed % 2**32)
+        weight, bias = linear_svm(x, y, self.n_classes, self.params.c, view.seed % 2**32)
         self.weight.copy_(torch.from_numpy(weight))
         self.bias.copy_(torch.from_numpy(bias))
 
@@ -48,8 +68,10 @@ class SVM(Shallow):
         return features @ self.weight.T + self.bias
 
 
-def linear_svm(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (n_classes, d) and biases (n_classes,); C is the smallest of the most accurate over the folds."""
+def linear_svm(
+    x: np.ndarray, y: np.ndarray, n_classes: int, c: float | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (n_classes, d) and biases (n_classes,); without ``c``, the smallest of the best over the folds."""
     weight, bias = np.zeros((n_classes, x.shape[1])), np.full(n_classes, NEVER)
     present = np.unique(y)
     if len(present) == 1:
@@ -60,13 +82,9 @@ def linear_svm(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> tuple
         axes, x = np.linalg.qr(x.T)
         x = x.T
     machine = LinearSVC(loss="hinge", max_iter=PASSES, random_state=seed)
-    _, one_of_each = np.unique(y, return_index=True)
-    some = np.union1d(one_of_each, np.random.default_rng(seed).permutation(len(x))[:CHOOSING])
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    search = GridSearchCV(machine, {"C": STRENGTHS}, cv=folds, refit=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of convergence, told below, and of classes rarer than folds
-        machine.set_params(**search.fit(x[some], y[some]).best_params_).fit(x, y)
+        machine.set_params(C=c or _best_strength(machine, x, y, seed)).fit(x, y)
     if machine.n_iter_ >= PASSES:
         warnings.warn(
             f"the SVM has not converged after {PASSES} passes over the source", MethodWarning, stacklevel=2
@@ -75,3 +93,11 @@ def linear_svm(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> tuple
     sign = np.array([[-1], [1]]) if len(present) == 2 else 1  # scikit-learn fits one machine for two classes
     weight[present], bias[present] = sign * found, np.ravel(sign * machine.intercept_)
     return weight, bias
+
+
+def _best_strength(machine: LinearSVC, x: np.ndarray, y: np.ndarray, seed: int) -> float:
+    _, one_of_each = np.unique(y, return_index=True)
+    some = np.union1d(one_of_each, np.random.default_rng(seed).permutation(len(x))[:CHOOSING])
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    search = GridSearchCV(machine, {"C": STRENGTHS}, cv=folds, refit=False)
+    return float(search.fit(x[some], y[some]).best_params_["C"])

@@ -41,12 +41,13 @@ def test_images_are_scaled_alike_when_fitted_and_when_used() -> None:
 
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("size", [30, 200])
-def test_decision_values_are_those_of_scikit_learn(classes: int, size: int) -> None:
-    """Also where there are fewer samples than dimensions, and the machine works in their span."""
+@pytest.mark.parametrize("c", [None, 0.02])
+def test_decision_values_are_those_of_scikit_learn(c: float | None, classes: int, size: int) -> None:
+    """With the C given, or one of the ten; also where samples are fewer than dimensions."""
     y = np.arange(size) % classes
     x = RNG.normal(size=(size, 40)) + 2 * np.eye(40)[y]
-    weight, bias = linear_svm(x, y, classes, seed=0)
-    machines = [LinearSVC(loss="hinge", C=c, max_iter=10**5).fit(x, y) for c in STRENGTHS]
+    weight, bias = linear_svm(x, y, classes, c, seed=0)
+    machines = [LinearSVC(loss="hinge", C=c, max_iter=10**5).fit(x, y) for c in ([c] if c else STRENGTHS)]
     values = [np.stack([-v, v], 1) if v.ndim == 1 else v for v in (m.decision_function(x) for m in machines)]
     assert min(np.abs(x @ weight.T + bias - v).max() for v in values) < 0.05
 
@@ -55,7 +56,7 @@ def test_decision_values_are_those_of_scikit_learn(classes: int, size: int) -> N
 def test_a_class_without_samples_is_never_said(present: list[int]) -> None:
     y = np.array(present * 10)
     x = RNG.normal(size=(len(y), 5)) + y[:, None]
-    weight, bias = linear_svm(x, y, 4, seed=0)
+    weight, bias = linear_svm(x, y, 4, None, seed=0)
     logits = x @ weight.T + bias
     assert set(logits.argmax(1)) <= set(present)
     assert (np.delete(logits, present, axis=1) == NEVER).all()
@@ -63,7 +64,7 @@ def test_a_class_without_samples_is_never_said(present: list[int]) -> None:
 
 def test_a_class_of_one_sample_does_not_stop_the_choice_of_c() -> None:
     x = RNG.normal(size=(3000, 2))
-    weight, bias = linear_svm(x, np.arange(3000) // 2999, 2, seed=0)
+    weight, bias = linear_svm(x, np.arange(3000) // 2999, 2, None, seed=0)
     assert np.isfinite(weight).all()
     assert (bias != NEVER).all()
 
