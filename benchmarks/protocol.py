@@ -78,15 +78,15 @@ class Protocol(Settings):
     horizon: int | None = Field(
         None, ge=1, description="steps over which progress, and so λ and `inverse`, go from 0 to 1; default: steps"
     )
-    stopping: Literal["last", "source_val"] = Field(
+    stopping: Literal["last", "source_val", "source_val_latest"] = Field(
         "last",
-        description="the model kept: of the last step, or of the epoch of the last stage with the best "
-        "accuracy on the source's validation samples, the first of equals",
+        description="the model kept: of the last step, or of the last stage's epoch with the best accuracy on "
+        "the source's validation samples, the first or (JMLR 2016's code) the latest of equals",
     )
     patience: int | None = Field(
         None,
         ge=1,
-        description="with `source_val`: epochs after which training ends, or half as many again as the best took, "
+        description="if early: epochs after which training ends, or half as many again as the best took, "
         "if that is more (JMLR 2016's code); default: it goes on to the last step",
     )
     source_batch: int = Field(64, ge=1)

@@ -155,7 +155,8 @@ class _Execution:
         assert y is not None
         _, logits = self.trainer.outputs(stored(x, CPU), "source")
         accuracy = scores.accuracy(logits.cpu().numpy(), y)
-        if accuracy > self.best.accuracy:
+        latest = self.spec.protocol.stopping == "source_val_latest"
+        if accuracy > self.best.accuracy or (latest and accuracy == self.best.accuracy):
             state = {name: tensor.clone() for name, tensor in self.trainer.method.state_dict().items()}
             self.best = Best(accuracy, step, epoch, state)
         patience = self.spec.protocol.patience

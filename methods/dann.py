@@ -1,5 +1,9 @@
 """Domain-adversarial training (Ganin et al., JMLR 2016)."""
 
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
 from torch import Tensor
 
 from benchmarks.registry import METHODS, MethodInfo
@@ -11,9 +15,15 @@ from methods.networks.grl import reverse
 
 
 class Params(base.Params):
+    later: ClassVar[Mapping[str, Any]] = {"scaled": "reversal"}
     trade_off: float = param(1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 5.2.2")
     gamma: float = param(10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 5.2.2")
     warmup: float = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none in the paper")
+    scaled: Literal["reversal", "loss"] = param(
+        "reversal",
+        "what λ scales: the reversed gradient alone, or all that the domain loss teaches",
+        source="section 5.2.2; loss: algorithm 1, for the shallow network of section 5.1",
+    )
 
 
 @METHODS.register(
@@ -21,10 +31,7 @@ class Params(base.Params):
     MethodInfo("adversarial", 2016, "JMLR", "Ganin et al., Domain-Adversarial Training of Neural Networks"),
 )
 class DANN(base.Method):
-    """A discriminator tells the domains apart; the encoder gets its gradient reversed and scaled by λ.
-
-    λ scales that reversed gradient alone: the discriminator itself always learns at full weight.
-    """
+    """A discriminator tells the domains apart; the encoder gets its gradient reversed and scaled by λ."""
 
     settings = Params
     params: Params
@@ -35,8 +42,10 @@ class DANN(base.Method):
 
     def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
         strength = self.params.trade_off * ramp(progress, self.params.gamma, self.params.warmup)
+        whole = self.params.scaled == "loss"
+        reversal, weight = (torch.ones_like(strength), strength) if whole else (strength, 1.0)
         on_source, on_target = self.discriminator.both(
-            reverse(source.features, strength), reverse(target.features, strength)
+            reverse(source.features, reversal), reverse(target.features, reversal)
         )
         self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))
-        return {"domain": domain_loss(on_source, on_target)}
+        return {"domain": weight * domain_loss(on_source, on_target)}

@@ -271,6 +271,22 @@ def test_the_randomised_map_keeps_inner_products() -> None:
     assert float(mapped[0] @ mapped[0] / wanted) == pytest.approx(1, abs=0.25)
 
 
+@pytest.mark.parametrize(("scaled", "own"), [("reversal", 1.0), ("loss", 0.3)])
+def test_lambda_scales_the_reversed_gradient_and_if_asked_the_discriminators_own(scaled: str, own: float) -> None:
+    features = torch.randn(2, 8, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
+
+    def gradients(strength: float, scaled: str) -> tuple[Tensor, Tensor]:
+        params = {"trade_off": strength, "gamma": 1e6, "scaled": scaled}
+        method = trainer_of(spec_of("dann", params=params, backbone="mlp?width=16")).method
+        source, target = (Embedded(side, torch.zeros(8, 2)) for side in features)
+        loss = method.alignment(source, target, torch.tensor(1.0))["domain"]
+        return torch.autograd.grad(loss, [features, method.discriminator.net[0].weight])
+
+    full, weak = gradients(1.0, "reversal"), gradients(0.3, scaled)
+    assert torch.allclose(weak[0], 0.3 * full[0])
+    assert torch.allclose(weak[1], own * full[1])
+
+
 def test_entropy_weights_favour_the_certain() -> None:
     method, _ = first_loss("cdan_e")
     weight = method.sample_weight(torch.tensor([[8.0, -8.0], [0.0, 0.0]]), torch.tensor(1.0))

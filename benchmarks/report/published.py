@@ -190,7 +190,7 @@ def selection_of(select: str | None, stopping: str) -> str:
         select: the validator that chose among candidates, if any.
         stopping: the protocol's.
     """
-    if select in SOURCE_VALIDATION or (select is None and stopping == "source_val"):
+    if select in SOURCE_VALIDATION or (select is None and stopping != "last"):
         return "source-val"
     return select or "last"
 

@@ -17,7 +17,11 @@ from benchmarks.report.statistics import ENOUGH, binomial_error, hurts, paired, 
 
 MEAN = "mean"
 PERCENT = 100.0
-KEPT = {"last": "last step", "source_val": "epoch with the best source validation accuracy"}
+KEPT = {
+    "last": "last step",
+    "source_val": "first epoch with the best source validation accuracy",
+    "source_val_latest": "last epoch with the best source validation accuracy",
+}
 PARTS = ("statistics", "validators", "bound", "confusion")
 SHORTHANDS = {
     "classes": ("target_class_mean_accuracy", "target_majority_rate", "target_calibration_error"),
