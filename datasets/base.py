@@ -12,6 +12,7 @@ from itertools import permutations
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from benchmarks.randomness import generator
 from benchmarks.registry import DATASETS, DataFile
@@ -21,7 +22,7 @@ from datasets.files.images import ImageFiles, concatenate
 Inputs = np.ndarray | ImageFiles
 TEST_SHARE = 0.3  # of a domain's samples, where the data set has no test split of its own
 VAL_SHARE = 0.1  # of the source's training samples
-SPLIT_SEED = 0  # splits belong to the data set's version, never to a run
+SPLIT_SEED = 0  # splits belong to a task, never to a run
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Samples:
     test: np.ndarray | None = None
     groups: np.ndarray | None = None
     val: np.ndarray | None = None
+
+
+class Options(Settings):
+    """The typed parameters of a task, ``family/task?key=value``; a family may add its own."""
+
+    later: ClassVar[Mapping[str, Any]] = {"split": SPLIT_SEED}
+    split: int = Field(SPLIT_SEED, ge=0, description="which draw of the validation and test samples")
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class TaskSpec:
 
     Attributes:
         name: the short canonical name: options at their defaults are left out.
-        options: every option, defaults included.
+        options: what they add to a run's identity.
         version: the data set's version.
     """
 
@@ -99,6 +107,7 @@ class Task:
     """Source domain(s) and a target domain, split.
 
     Args:
+        split_seed: which draw of the validation and test samples, where the data set has none of its own.
         transductive: scored are the target samples that training uses without their labels. They are the whole
             target, unless the data set has a test split of its own.
 
@@ -113,13 +122,17 @@ class Task:
         sources: Sequence[Samples],
         target: Samples,
         *,
+        split_seed: int = SPLIT_SEED,
         transductive: bool = False,
     ) -> None:
-        self.name, self.classes = name, tuple(classes)
+        self.name, self.classes, self.split_seed = name, tuple(classes), split_seed
         for samples in (*sources, target):
             _check(name, samples, len(classes))
         sources, target = _same_channels(name, [*sources, target])
-        train, val, test = zip(*(split(samples) for samples in sources), strict=True)
+        given = [*(mask is not None for s in sources for mask in (s.test, s.val)), target.test is not None]
+        if split_seed != SPLIT_SEED and all(given):
+            raise UserError(f"{name}: all splits are the data set's own; there is nothing to draw with split=")
+        train, val, test = zip(*(split(samples, split_seed) for samples in sources), strict=True)
         self._source = {
             "train": _labelled(sources, train),
             "val": _labelled(sources, val),
@@ -128,8 +141,9 @@ class Task:
         if transductive and target.test is None:
             target = replace(target, test=np.zeros(len(target.y), bool))
         self._target = target
-        self._target_train = np.flatnonzero(~_test_mask(target))
-        self._target_test = self._target_train if transductive else np.flatnonzero(_test_mask(target))
+        target_test = _test_mask(target, split_seed)
+        self._target_train = np.flatnonzero(~target_test)
+        self._target_test = self._target_train if transductive else np.flatnonzero(target_test)
         if not len(self._target_test):
             raise UserError(f"{name}: the target has no test samples; set protocol.scoring=transductive")
 
@@ -149,7 +163,7 @@ class Task:
 
     def supervised(self, on: Literal["target", "both"]) -> TrainView:
         """What a reference trains on: the labelled target's training samples, after the source's or alone."""
-        train, _, _ = split(self._target)
+        train, _, _ = split(self._target, self.split_seed)
         x, y = self._target.x[train], self._target.y[train]
         source = self._source["train"]
         labelled = Labelled(x, y, np.full(len(y), source.domain.max() + 1))
@@ -169,7 +183,7 @@ class Task:
         backward = Samples(self._target.x[self._target_train], predictions, groups=groups)
         held_out = np.repeat([False, True], [len(train.y), len(val.y)])
         forward = Samples(concatenate([train.x, val.x]), np.concatenate([train.y, val.y]), held_out)
-        return Task(self.name, self.classes, [backward], forward)
+        return Task(self.name, self.classes, [backward], forward, split_seed=self.split_seed)
 
 
 class Family(ABC):
@@ -186,7 +200,7 @@ class Family(ABC):
         """Names of all tasks, without the family."""
 
     @abstractmethod
-    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
         """The reader: source domains and the target domain of a task, not yet split."""
 
     def check(self, task: str) -> None:
@@ -198,9 +212,8 @@ class Family(ABC):
         """What reading the task needs of the data directory."""
         return DATASETS.info(self.name).files
 
-    def options(self, task: str) -> type[Settings]:
-        """The typed parameters of a task; none by default."""
-        return Settings
+    def options(self, task: str) -> type[Options]:
+        return Options
 
     def protocol(self, task: str) -> dict[str, Any]:
         """Protocol settings that suit the task, such as its backbone, for suites that do not say."""
@@ -227,7 +240,7 @@ class DomainFamily(Family):
         if target in sources or len(set(sources)) < len(sources):
             raise UserError(f"{self.name}/{task}: a domain is named twice")
 
-    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
         sources, target = _parse_pair(task)
         return [self.read_domain(source) for source in sources], self.read_domain(target)
 
@@ -249,7 +262,7 @@ def resolve(text: str) -> TaskSpec:
         name=format_query(path, options.changed()),
         family=family_name,
         task=task,
-        options=options.model_dump(mode="json"),
+        options=options.identity(),
         version=DATASETS.info(family_name).version,
     )
 
@@ -259,8 +272,16 @@ def load(name: str, *, transductive: bool = False) -> Task:
     """Read and split a task (cached: the runs of a grid share it)."""
     spec = resolve(name)
     family = DATASETS.get(spec.family)()
-    sources, target = family.read(spec.task, family.options(spec.task).parse(spec.options, name))
-    return Task(name, family.classes(spec.task), sources, target, transductive=transductive)
+    options = family.options(spec.task).of_identity(spec.options, name)
+    sources, target = family.read(spec.task, options)
+    return Task(
+        name,
+        family.classes(spec.task),
+        sources,
+        target,
+        split_seed=options.split,
+        transductive=transductive,
+    )
 
 
 def _parse_pair(task: str) -> tuple[list[str], str]:
@@ -270,31 +291,31 @@ def _parse_pair(task: str) -> tuple[list[str], str]:
     return source.split("+"), target
 
 
-def _test_mask(samples: Samples) -> np.ndarray:
+def _test_mask(samples: Samples, seed: int) -> np.ndarray:
     """Which samples are for testing: the data set's own, or whole groups drawn blind to the labels."""
     if samples.test is not None:
         return samples.test
-    return _draw(len(samples.x), samples.groups, TEST_SHARE, "split/test")
+    return _draw(len(samples.x), samples.groups, TEST_SHARE, generator(seed, "split/test"))
 
 
-def _draw(size: int, groups: np.ndarray | None, share: float, stream: str) -> np.ndarray:
+def _draw(size: int, groups: np.ndarray | None, share: float, rng: np.random.Generator) -> np.ndarray:
     """A mask (size,) of about ``share`` of the samples, whole groups at a time. Never sees a label."""
     _, group = np.unique(np.arange(size) if groups is None else groups, return_inverse=True)
-    order = generator(SPLIT_SEED, stream).permutation(group.max() + 1)
+    order = rng.permutation(group.max() + 1)
     taken = np.cumsum(np.bincount(group)[order]) <= round(share * size)
     taken[0] = True
     return np.isin(group, order[taken])
 
 
-def split(samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def split(samples: Samples, seed: int = SPLIT_SEED) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Indices of a domain's train, val and test samples, if it is a source."""
-    test = _test_mask(samples)
+    test = _test_mask(samples, seed)
     rest = np.flatnonzero(~test)
     if samples.val is not None:
         val = samples.val[rest]
     else:
         groups = None if samples.groups is None else samples.groups[rest]
-        val = _draw(len(rest), groups, VAL_SHARE, "split/val")
+        val = _draw(len(rest), groups, VAL_SHARE, generator(seed, "split/val"))
     return rest[~val], rest[val], np.flatnonzero(test)
 
 

@@ -31,9 +31,9 @@ from pydantic import Field
 
 from benchmarks.randomness import generator
 from benchmarks.registry import DATASETS, DataFile, DatasetInfo
-from benchmarks.settings import Settings, UserError
+from benchmarks.settings import UserError
 from datasets import files as data
-from datasets.base import SPLIT_SEED, TEST_SHARE, DomainFamily, Samples
+from datasets.base import SPLIT_SEED, TEST_SHARE, DomainFamily, Options, Samples
 from datasets.files import digits as full
 from datasets.files.synth import synth
 
@@ -59,7 +59,7 @@ SET_ASIDE = 2000  # MNIST digits that mnist5k_m is made of
 OPTDIGITS_TEST = 540
 
 
-class Subset(Settings):
+class Subset(Options):
     """Which training samples of MNIST and USPS there are."""
 
     train: Literal["all", "adda"] = Field("all", description="adda: 2,000 and 1,800, as Tzeng et al., CVPR 2017")
@@ -93,8 +93,8 @@ class Digits(DomainFamily):
             if same <= set(_domains(task)):
                 raise UserError(f"{self.name}/{task}: {' and '.join(sorted(same))} hold the same digits")
 
-    def options(self, task: str) -> type[Settings]:
-        return Subset if set(_domains(task)) <= {"mnist", "usps", "usps_zip"} else Settings
+    def options(self, task: str) -> type[Options]:
+        return Subset if set(_domains(task)) <= {"mnist", "usps", "usps_zip"} else Options
 
     def files(self, task: str) -> tuple[DataFile, ...]:
         return tuple(dict.fromkeys(file for domain in _domains(task) for file in NEEDS.get(domain, ())))
@@ -102,7 +102,7 @@ class Digits(DomainFamily):
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "dtn" if "svhn" in _domains(task) else "lenet"}
 
-    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
         side = 32 if "svhn" in _domains(task) else 28
         read = [self.read_domain(domain) for domain in _domains(task)]
         if isinstance(options, Subset) and options.train == "adda":

@@ -16,9 +16,8 @@ from functools import lru_cache
 import numpy as np
 
 from benchmarks.registry import DATASETS, DataFile, DatasetInfo
-from benchmarks.settings import Settings
 from datasets import files
-from datasets.base import TEST_SHARE, VAL_SHARE, DomainFamily, Samples, split
+from datasets.base import TEST_SHARE, VAL_SHARE, DomainFamily, Options, Samples, split
 
 WINDOWS = DataFile("UCIHAR/ucihar.npz", "82ef850c27fd4805f16a0928db188d2ee49babb569de4ffde678542494b3379a")
 TRAIN, VAL, TEST, LEFT_OUT = range(4)
@@ -48,13 +47,13 @@ class HAR(DomainFamily):
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "cnn1d"}
 
-    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
         """Signals standardised with the source's training windows alone.
 
         With statistics of each domain's own, standardising would adapt, and ``source_only`` with it.
         """
         sources, target = super().read(task, options)
-        train = np.concatenate([source.x[split(source)[0]] for source in sources])
+        train = np.concatenate([source.x[split(source, options.split)[0]] for source in sources])
         mean, deviation = (f(train, axis=(0, 2), keepdims=True) for f in (np.mean, np.std))
         *sources, target = [replace(domain, x=(domain.x - mean) / deviation) for domain in (*sources, target)]
         return sources, target

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.registry import DATASETS, DatasetInfo
-from benchmarks.settings import Settings, UserError, nearest
+from benchmarks.settings import UserError, nearest
 from datasets import files
-from datasets.base import Family, Samples, split
+from datasets.base import Family, Options, Samples, split
 from datasets.files.domains import LABELS, Domain, read_domain
 from datasets.files.folders import TRAINING
 from datasets.files.images import ImageFiles, content_of
@@ -54,7 +54,7 @@ class Own(Family):
         backbone = _pair(task).backbone
         return {"backbone": backbone, **(TRAINING if backbone == IMAGE_FILES else {})}
 
-    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
         pair = _pair(task)
         first, last = (
             Samples(

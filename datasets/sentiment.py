@@ -15,9 +15,8 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.registry import DATASETS, DataFile, DatasetInfo
-from benchmarks.settings import Settings
 from datasets import files
-from datasets.base import DomainFamily, Samples, split
+from datasets.base import DomainFamily, Options, Samples, split
 
 WORDS = 5000
 NEUTRAL = 0.05
@@ -52,12 +51,12 @@ class Sentiment(DomainFamily):
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "mlp?width=50&depth=1", "discriminator_layers": ""}
 
-    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         sources, target = super().read(task, options)
-        train, val, _ = split(target)
-        seen = [*(source.x[split(source)[0]] for source in sources), target.x[train], target.x[val]]
+        train, val, _ = split(target, options.split)
+        seen = [*(source.x[split(source, options.split)[0]] for source in sources), target.x[train], target.x[val]]
         words = TfidfVectorizer(ngram_range=(1, 2), max_features=WORDS, sublinear_tf=True, dtype=np.float32)
         words.fit(np.concatenate(seen))
         *sources, target = [

@@ -30,19 +30,19 @@ import numpy as np
 
 from benchmarks.randomness import generator
 from benchmarks.registry import DATASETS, DatasetInfo
-from benchmarks.settings import Settings, param
-from datasets.base import Family, Samples
+from benchmarks.settings import param
+from datasets.base import Family, Options, Samples
 
 TRAIN, TEST = 1000, 1000  # samples a domain
 
 Draw = Callable[[np.random.Generator, int, bool, Any], tuple[np.ndarray, np.ndarray]]
 
 
-class Moons(Settings):
+class Moons(Options):
     rotation: float = param(35.0, "degrees by which the target is rotated", source="JMLR 2016, section 5.1")
 
 
-class Waves(Settings):
+class Waves(Options):
     m: float = param(1.0, "mean shift of the target; its contrast is scaled by 1 + m", source="this suite")
 
 
@@ -50,7 +50,7 @@ def _seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
 
 
-def blobs(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
+def blobs(rng: np.random.Generator, n: int, target: bool, options: Options) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import make_blobs
 
     shift = np.array([0.0, 5.5 if target else 0.0])
@@ -69,7 +69,7 @@ def moons(rng: np.random.Generator, n: int, target: bool, options: Moons) -> tup
     return (x - centre) @ turn, y
 
 
-def scale(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
+def scale(rng: np.random.Generator, n: int, target: bool, options: Options) -> tuple[np.ndarray, np.ndarray]:
     """The class shows in two directions; which of them is noisy, and how much, is what changes."""
     y = rng.integers(2, size=n)
     spread = np.array([1.5, 0.5, 1.0, 1.0, 1.0, 1.0]) if target else np.array([0.4, 1.2, 1.0, 1.0, 1.0, 1.0])
@@ -78,7 +78,7 @@ def scale(rng: np.random.Generator, n: int, target: bool, options: Settings) -> 
     return x, y
 
 
-def covariate(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
+def covariate(rng: np.random.Generator, n: int, target: bool, options: Options) -> tuple[np.ndarray, np.ndarray]:
     """y says, but for 5% of noise, on which side of one parabola x lies; the target sits on its right arm."""
     x = rng.normal(size=(n, 2)) * (0.6 if target else 1.0) + (np.array([1.2, 0.6]) if target else 0.0)
     y = x[:, 1] > x[:, 0] ** 2 - 0.8
@@ -97,20 +97,20 @@ def waves(rng: np.random.Generator, n: int, target: bool, options: Waves) -> tup
     return x * (1 + options.m) + options.m if target else x, y
 
 
-def flipped(rng: np.random.Generator, n: int, target: bool, options: Settings) -> tuple[np.ndarray, np.ndarray]:
+def flipped(rng: np.random.Generator, n: int, target: bool, options: Options) -> tuple[np.ndarray, np.ndarray]:
     y = (rng.random(n) < (0.85 if target else 0.15)).astype(np.int64)
     return rng.normal(size=(n, 2)) * 0.7 + (2.0 * y[:, None] - 1.0), y
 
 
 MLP = {"backbone": "mlp", "discriminator_layers": [64]}
 
-TOYS: dict[str, tuple[Draw, type[Settings], dict[str, Any]]] = {
-    "blobs": (blobs, Settings, MLP),
+TOYS: dict[str, tuple[Draw, type[Options], dict[str, Any]]] = {
+    "blobs": (blobs, Options, MLP),
     "moons": (moons, Moons, MLP),
-    "scale": (scale, Settings, MLP),
-    "covariate": (covariate, Settings, {"backbone": "linear", "discriminator_layers": [64]}),
+    "scale": (scale, Options, MLP),
+    "covariate": (covariate, Options, {"backbone": "linear", "discriminator_layers": [64]}),
     "waves": (waves, Waves, {"backbone": "lenet"}),
-    "flipped": (flipped, Settings, MLP),
+    "flipped": (flipped, Options, MLP),
 }
 
 
@@ -127,13 +127,13 @@ class Toys(Family):
     def tasks(self) -> list[str]:
         return list(TOYS)
 
-    def options(self, task: str) -> type[Settings]:
+    def options(self, task: str) -> type[Options]:
         return TOYS[task][1]
 
     def protocol(self, task: str) -> dict[str, Any]:
         return TOYS[task][2]
 
-    def read(self, task: str, options: Settings) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
         draw = TOYS[task][0]
 
         def domain(name: str) -> Samples:

@@ -60,6 +60,29 @@ def test_a_task_is_the_same_every_time(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
+def test_another_draw_of_the_splits_moves_samples_and_loses_none(name: str) -> None:
+    if name.startswith("har/"):
+        with pytest.raises(UserError, match="all splits are the data set's own"):
+            load(f"{name}?split=1")
+        return
+    parts, labels = [], []
+    for task in (load(name), load(f"{name}{'&' if '?' in name else '?'}split=1")):
+        view, oracle = task.evaluation_view(), task.oracle()
+        parts.append(view.source_val.x)
+        labels.append([len(task.train_view().target_x), len(view.target_test_x)])
+        labels.append(sorted(np.concatenate([task.train_view().source.y, view.source_val.y, view.source_test.y])))
+        labels.append(sorted(np.concatenate([oracle.target_train_y, oracle.target_test_y])))
+    assert not np.array_equal(*parts)
+    assert labels[:3] == labels[3:]
+
+
+def test_the_first_draw_is_the_default_and_no_other_run() -> None:
+    assert resolve("toys/moons?split=0") == resolve("toys/moons")
+    assert resolve("toys/moons?split=0").options == {"rotation": 35.0}
+    assert resolve("toys/moons?split=2").name == "toys/moons?split=2"
+
+
+@pytest.mark.parametrize("name", TASKS)
 def test_target_splits_are_blind_to_labels(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """With the target's labels in another order at the reader, the views hold the same inputs."""
     before = load(name)
@@ -135,14 +158,14 @@ def test_mnist_digits_of_two_domains_are_disjoint() -> None:
 @given(st.lists(st.integers(0, 8), min_size=4, max_size=60), st.floats(0.1, 0.6))
 def test_groups_stay_on_one_side(groups: list[int], share: float) -> None:
     ids = np.array(groups)
-    mask = _draw(len(ids), ids, share, "split/test")
+    mask = _draw(len(ids), ids, share, np.random.default_rng(0))
     for group in set(groups):
         assert len(set(mask[ids == group])) == 1
 
 
 @given(st.integers(10, 500), st.floats(0.1, 0.6))
 def test_a_drawn_share_is_met(size: int, share: float) -> None:
-    assert abs(_draw(size, None, share, "split/test").sum() - share * size) <= 1
+    assert abs(_draw(size, None, share, np.random.default_rng(0)).sum() - share * size) <= 1
 
 
 GOOD = Samples(np.zeros((20, 2), np.float32), np.arange(20) % 2)
