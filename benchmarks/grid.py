@@ -276,7 +276,8 @@ def _protocols(
     for text in tasks or listed:
         spec = resolve(text)
         family = DATASETS.get(spec.family)()
-        own = listed[spec.name].protocol if spec.name in listed else family.protocol(spec.task)
+        entry = listed.get(spec.name) or listed.get(spec.undrawn)
+        own = entry.protocol if entry else family.protocol(spec.task)
         base = Protocol.parse({**suite.protocol, **own}, f"suite {name!r}, protocol of {spec.name}")
         data = {"options": dict(spec.options), "version": spec.version}
         classes = len(family.classes(spec.task))

@@ -92,11 +92,13 @@ class TaskSpec:
 
     Attributes:
         name: the short canonical name: options at their defaults are left out.
+        undrawn: the name of the same task with the splits' first draw.
         options: what they add to a run's identity.
         version: the data set's version.
     """
 
     name: str
+    undrawn: str
     family: str
     task: str
     options: Mapping[str, Any]
@@ -258,8 +260,10 @@ def resolve(text: str) -> TaskSpec:
     family = DATASETS.get(family_name)()
     family.check(task)
     options = family.options(task).parse(query, f"task {text!r}")
+    changed = options.changed()
     return TaskSpec(
-        name=format_query(path, options.changed()),
+        name=format_query(path, changed),
+        undrawn=format_query(path, {key: value for key, value in changed.items() if key != "split"}),
         family=family_name,
         task=task,
         options=options.identity(),

@@ -53,6 +53,14 @@ def test_settings_go_from_suite_to_task_to_flag(suite: str) -> None:
     ]
 
 
+def test_another_draw_of_the_splits_keeps_the_suites_protocol() -> None:
+    first, other = plan(
+        "amazon-jmlr", ["source_only"], ["amazon/books-dvd", "amazon/books-dvd?split=1"], [0]
+    ).specs
+    assert first.protocol == other.protocol
+    assert first.run_id != other.run_id
+
+
 def test_a_task_outside_the_suite_takes_its_familys_protocol() -> None:
     (spec,) = plan("quick", ["source_only"], ["toys/covariate"], [0]).specs
     assert spec.protocol.backbone == "linear"
