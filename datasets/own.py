@@ -73,7 +73,8 @@ class Pair:
 
     Attributes:
         columns: of a table, in the order of the features.
-        mean, deviation: of each feature or channel over the source's training samples; none for images of bytes.
+        mean, deviation: of each feature or channel over the source's training samples, by the first draw of the
+            splits; none for images of bytes.
     """
 
     source: str
