@@ -98,8 +98,10 @@ def test_fifty_kills_of_a_fake_training(tmp_path: Path) -> None:
 
 def test_three_kills_of_a_real_training(tmp_path: Path) -> None:
     specs = [spec_of(method, seed=seed, steps=300) for seed in range(3) for method in ("dann", "adda")]
-    undisturbed, store = Store(tmp_path / "undisturbed"), Store(tmp_path / "killed")
+    undisturbed, rng, kills = Store(tmp_path / "undisturbed"), random.Random(1), 0
     list(LocalEngine(undisturbed, ["cpu"] * 2, execute=train).run(specs))
-    assert run_killing(specs, store.root, train, 3, random.Random(1)) == 3
-    assert contents(store) == contents(undisturbed)
-    assert len(load_records(store.root)) == len(specs)
+    while kills < 3:  # a fast machine is through before the third
+        store = Store(tmp_path / f"after {kills}")
+        kills += run_killing(specs, store.root, train, 3 - kills, rng)
+        assert contents(store) == contents(undisturbed)
+        assert len(load_records(store.root)) == len(specs)

@@ -85,7 +85,7 @@ def test_target_labels_change_nothing_of_early_stopping(monkeypatch: pytest.Monk
 
 
 def test_a_stratified_target_split_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stratified(samples: Samples) -> np.ndarray:
+    def stratified(samples: Samples, seed: int) -> np.ndarray:
         """30% of each class: what many suites do."""
         rank = np.zeros(len(samples.y), dtype=int)
         for label in np.unique(samples.y):
