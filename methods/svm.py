@@ -37,7 +37,7 @@ class Params(base.Params):
         low=1e-5,
         high=1,
         log=True,
-        source="section 5.1.2",
+        source="JMLR 2016, section 5.1.2",
     )
 
 
