@@ -52,6 +52,10 @@ def listing(report: Report, title: str) -> list[dict[str, Any]]:
     return next(each.rows for each in report.listings if each.title.startswith(title))
 
 
+def notes_of(grid: Grid, records: pd.DataFrame, beginning: str) -> list[str]:
+    return [note for note in build_report(grid, records, {}).notes if note.startswith(beginning)]
+
+
 def test_the_best_is_marked_but_never_a_reference() -> None:
     rows = report_of(5).blocks[0].rows
     assert rows["dann"]["toys/blobs"].best
@@ -180,9 +184,21 @@ def test_warnings_of_runs_are_shown() -> None:
     records = records_of(grid, ACCURACY)
     dann = records["method"] == "dann"
     records.loc[dann, "warnings"] = [f"dann: the discriminator stays at {90 + i}%" for i in range(dann.sum())]
-    (note,) = (note for note in build_report(grid, records, {}).notes if note.startswith("warned"))
-    where = f"{dann.sum()} runs of dann on toys/blobs and 1 other tasks"
+    (note,) = notes_of(grid, records, "warned")
+    where = f"{dann.sum()} runs of dann on toys/blobs and 1 more"
     assert note == f"warned: {where}; the first: the discriminator stays at 90%."
+
+
+def test_a_method_that_lost_the_source_is_named() -> None:
+    grid = grid_of(3)
+    records = records_of(grid, ACCURACY).assign(source_test_accuracy=0.95)
+    assert not notes_of(grid, records, "lost the source")
+    records.loc[records["method"] == "dann", "source_test_accuracy"] = 0.86
+    assert not notes_of(grid, records, "lost the source")
+    records.loc[(records["method"] == "dann") & (records["task"] == "toys/moons"), "source_test_accuracy"] = 0.8
+    (note,) = notes_of(grid, records, "lost the source")
+    assert note.startswith("lost the source: dann on toys/moons: 80.0% of the source's test samples are right")
+    assert "with source_only 95.0%" in note
 
 
 def test_a_family_that_all_tasks_share_is_said_once() -> None:

@@ -1,19 +1,15 @@
 """What a report says: blocks of cells, listings, and notes on what is missing and why."""
 
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pandas as pd
 
-from benchmarks.evaluation.proxy_a_distance import SATURATED
 from benchmarks.grid import BASELINE, Grid
-from benchmarks.report import listings, selection
+from benchmarks.report import listings, notes, selection
 from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference
 from benchmarks.report.listings import Complete, Listing
-from benchmarks.report.statistics import ENOUGH, binomial_error, hurts, paired, summarise
+from benchmarks.report.statistics import binomial_error, hurts, paired, summarise
 
 MEAN = "mean"
 PERCENT = 100.0
@@ -90,8 +86,8 @@ def build_report(
             title = metric.replace("_", " ").capitalize() + " (%)" * share
             blocks.append(_block(cells, metric, title, PERCENT if share else 1.0))
     scoring = ", ".join(sorted({spec.protocol.scoring for spec in grid.specs}))
-    notes = _notes(cells) + (_about_budget(grid, select) if select else [])
-    return Report(grid.suite, scoring, blocks, _listings(cells, frame, show, select, complete), notes, complete)
+    said = notes.general(cells) + (notes.about_budget(grid, select) if select else [])
+    return Report(grid.suite, scoring, blocks, _listings(cells, frame, show, select, complete), said, complete)
 
 
 def _listings(
@@ -184,63 +180,3 @@ def _distances(cells: Cells) -> Block:
     # References are bounds of accuracy; what their features look like is no method's doing.
     rows = {name: row for name, row in block.rows.items() if name not in block.references}
     return replace(block, rows={"(raw inputs)": raw} | rows)
-
-
-def _notes(cells: Cells) -> list[str]:
-    notes = [_about_seeds(len(cells.seeds))]
-    if not cells.grid.ranked:
-        notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
-    common = cells.common_tasks(ACCURACY)
-    if len(common) < len(cells.tasks):
-        notes.append(f"mean: over the {len(common)} tasks that all shown methods have.")
-    notes += [f"n/a: {variant} on {task}: {reason}." for (variant, task), reason in cells.reasons.items()]
-    failed = [spec for spec in cells.grid.specs if spec.run_id in cells.failures]
-    notes += [f"failed: {spec}: {cells.failures[spec.run_id]}" for spec in failed]
-    rows = [cells.records[spec.run_id] for spec in cells.grid.specs if spec.run_id in cells.records]
-    notes += _warnings(rows)
-    if any(row.get("proxy_a_distance", 0.0) >= SATURATED for row in rows):
-        notes.append(f"A proxy A-distance above {SATURATED} is saturated: larger shifts look the same.")
-    return notes
-
-
-def _warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for each method and warning, whatever the numbers in it."""
-    alike: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        if row["warnings"]:
-            alike.setdefault((row["method"], re.sub(r"\d", "", row["warnings"])), []).append(row)
-    notes = []
-    for (method, _), same in alike.items():
-        tasks = dict.fromkeys(row["task"] for row in same)
-        where = next(iter(tasks)) + f" and {len(tasks) - 1} other tasks" * (len(tasks) > 1)
-        text = same[0]["warnings"].removeprefix(f"{method}: ")
-        notes.append(f"warned: {len(same)} runs of {method} on {where}; the first: {text}.")
-    return notes
-
-
-def _about_seeds(n: int) -> str:
-    if n < ENOUGH:
-        return (
-            f"Provisional: {n} seed{'s' * (n != 1)}, too few for intervals, tests or marks; "
-            "brackets hold the range."
-        )
-    return (
-        f"n = {n} seeds; ± is half of a 95% t-interval over seeds, given the data split. "
-        "▼: worse than source_only (unadjusted 95% interval of the paired gain below zero)."
-    )
-
-
-def _about_budget(grid: Grid, select: str) -> list[str]:
-    """How many candidates a choice had, and whether every method had as many."""
-    tries = Counter((spec.variant, spec.task, spec.seed) for spec in grid.specs)
-    sizes = {variant: count for (variant, *_), count in tries.items() if not is_reference(variant)}
-    steps = len(grid.specs[0].protocol.checkpoint_steps())
-    notes = [
-        f"selected: by {select}, without target labels, within each (method, task, seed), from "
-        f"{max(sizes.values())} configurations x {steps} checkpoints. The oracle and the random candidate (mean "
-        "of all) have the same candidates."
-    ]
-    if len(set(sizes.values())) > 1:
-        counts = ", ".join(f"{variant} {count}" for variant, count in sizes.items())
-        notes.append(f"UNEQUAL BUDGETS ({counts} configurations): selected numbers of methods do not compare.")
-    return notes

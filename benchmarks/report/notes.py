@@ -1,0 +1,105 @@
+"""What a report says below its tables: what is missing, and what to doubt."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from benchmarks.evaluation.proxy_a_distance import SATURATED
+from benchmarks.grid import BASELINE, Grid
+from benchmarks.registry import METHODS
+from benchmarks.report.cells import ACCURACY, Cells, is_reference
+from benchmarks.report.statistics import ENOUGH
+
+LOST = 0.1  # of source accuracy, below source_only: more is no price of adapting
+
+
+def general(cells: Cells) -> list[str]:
+    notes = [_about_seeds(len(cells.seeds))]
+    if not cells.grid.ranked:
+        notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
+    common = cells.common_tasks(ACCURACY)
+    if len(common) < len(cells.tasks):
+        notes.append(f"mean: over the {len(common)} tasks that all shown methods have.")
+    notes += [f"n/a: {variant} on {task}: {reason}." for (variant, task), reason in cells.reasons.items()]
+    failed = [spec for spec in cells.grid.specs if spec.run_id in cells.failures]
+    notes += [f"failed: {spec}: {cells.failures[spec.run_id]}" for spec in failed]
+    rows = [cells.records[spec.run_id] for spec in cells.grid.specs if spec.run_id in cells.records]
+    notes += _warnings(rows) + _lost_sources(cells)
+    if any(row.get("proxy_a_distance", 0.0) >= SATURATED for row in rows):
+        notes.append(f"A proxy A-distance above {SATURATED} is saturated: larger shifts look the same.")
+    return notes
+
+
+def _warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each method and warning, whatever the numbers in it."""
+    alike: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["warnings"]:
+            alike.setdefault((row["method"], re.sub(r"\d", "", row["warnings"])), []).append(row)
+    notes = []
+    for (method, _), same in alike.items():
+        tasks = dict.fromkeys(row["task"] for row in same)
+        where = next(iter(tasks)) + f" and {len(tasks) - 1} more" * (len(tasks) > 1)
+        text = same[0]["warnings"].removeprefix(f"{method}: ")
+        notes.append(f"warned: {len(same)} runs of {method} on {where}; the first: {text}.")
+    return notes
+
+
+def _lost_sources(cells: Cells) -> list[str]:
+    """A line for each method that forgot, or never learnt, the source that it was trained on.
+
+    It needs no target label. Whether a shift hurts is another question than whether a training failed.
+    """
+    notes = []
+    for variant in cells.candidates:
+        if METHODS.info(variant.partition("?")[0]).family == "shallow":
+            continue
+        known = {task: _source_accuracies(cells, variant, task) for task in cells.tasks}
+        lost = {task: pair for task, pair in known.items() if pair and pair[1] - pair[0] > LOST}
+        if lost:
+            task, (own, baseline) = min(lost.items(), key=lambda item: item[1][0] - item[1][1])
+            others = f" and {len(lost) - 1} more" * (len(lost) > 1)
+            notes.append(
+                f"lost the source: {variant} on {task}{others}: {own:.1%} of the source's test samples are right, "
+                f"with {BASELINE} {baseline:.1%}. Training failed, or adaptation is too strong."
+            )
+    return notes
+
+
+def _source_accuracies(cells: Cells, variant: str, task: str) -> tuple[float, float] | None:
+    """Means of a method and of the baseline over the seeds that both have."""
+    own, baseline = (cells.numbers("source_test_accuracy", name, task) for name in (variant, BASELINE))
+    both = sorted(own.keys() & baseline.keys())
+    if not both:
+        return None
+    return mean(own[seed] for seed in both), mean(baseline[seed] for seed in both)
+
+
+def _about_seeds(n: int) -> str:
+    if n < ENOUGH:
+        return (
+            f"Provisional: {n} seed{'s' * (n != 1)}, too few for intervals, tests or marks; "
+            "brackets hold the range."
+        )
+    return (
+        f"n = {n} seeds; ± is half of a 95% t-interval over seeds, given the data split. "
+        "▼: worse than source_only (unadjusted 95% interval of the paired gain below zero)."
+    )
+
+
+def about_budget(grid: Grid, select: str) -> list[str]:
+    """How many candidates a choice had, and whether every method had as many."""
+    tries = Counter((spec.variant, spec.task, spec.seed) for spec in grid.specs)
+    sizes = {variant: count for (variant, *_), count in tries.items() if not is_reference(variant)}
+    steps = len(grid.specs[0].protocol.checkpoint_steps())
+    notes = [
+        f"selected: by {select}, without target labels, within each (method, task, seed), from "
+        f"{max(sizes.values())} configurations x {steps} checkpoints. The oracle and the random candidate (mean "
+        "of all) have the same candidates."
+    ]
+    if len(set(sizes.values())) > 1:
+        counts = ", ".join(f"{variant} {count}" for variant, count in sizes.items())
+        notes.append(f"UNEQUAL BUDGETS ({counts} configurations): selected numbers of methods do not compare.")
+    return notes
