@@ -1,8 +1,8 @@
 """A linear support vector machine on source inputs (Cortes and Vapnik, Machine Learning 1995): no adaptation.
 
 The shallow baseline of JMLR 2016, table 1: hinge loss, C from ten values between 1e-5 and 1. There reverse
-validation chooses C, as it does here with ``--grid svm.c=... --select reverse_validation``; without ``c``,
-cross-validation on the source's training samples does.
+validation chooses C, as in the suite ``amazon-jmlr``; without ``c``, cross-validation on the source's training
+samples does.
 """
 
 import warnings
