@@ -43,7 +43,7 @@ def _warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         tasks = dict.fromkeys(row["task"] for row in same)
         where = next(iter(tasks)) + f" and {len(tasks) - 1} more" * (len(tasks) > 1)
         text = same[0]["warnings"].removeprefix(f"{method}: ")
-        notes.append(f"warned: {len(same)} runs of {method} on {where}; the first: {text}.")
+        notes.append(f"warned: {len(same)} run{'s' * (len(same) > 1)} of {method} on {where}; the first: {text}.")
     return notes
 
 
