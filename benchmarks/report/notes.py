@@ -3,19 +3,21 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from statistics import mean
 from typing import Any
+
+import numpy as np
 
 from benchmarks.evaluation.proxy_a_distance import SATURATED
 from benchmarks.grid import BASELINE, Grid
 from benchmarks.registry import METHODS
 from benchmarks.report.cells import ACCURACY, Cells, is_reference
-from benchmarks.report.statistics import ENOUGH
+from benchmarks.report.statistics import ENOUGH, paired
 
 LOST = 0.1  # of source accuracy, below source_only: more is no price of adapting
 
 
 def general(cells: Cells) -> list[str]:
+    """What holds for any table of these cells."""
     notes = [_about_seeds(len(cells.seeds))]
     if not cells.grid.ranked:
         notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
@@ -56,25 +58,21 @@ def _lost_sources(cells: Cells) -> list[str]:
     for variant in cells.candidates:
         if METHODS.info(variant.partition("?")[0]).family == "shallow":
             continue
-        known = {task: _source_accuracies(cells, variant, task) for task in cells.tasks}
-        lost = {task: pair for task, pair in known.items() if pair and pair[1] - pair[0] > LOST}
-        if lost:
-            task, (own, baseline) = min(lost.items(), key=lambda item: item[1][0] - item[1][1])
-            others = f" and {len(lost) - 1} more" * (len(lost) > 1)
+        gains = {task: _source_gains(cells, variant, task) for task in cells.tasks}
+        losses = {task: -gain.mean() for task, gain in gains.items() if len(gain) and gain.mean() < -LOST}
+        if losses:
+            task, loss = max(losses.items(), key=lambda item: item[1])
+            others = f" and {len(losses) - 1} more" * (len(losses) > 1)
             notes.append(
-                f"lost the source: {variant} on {task}{others}: {own:.1%} of the source's test samples are right, "
-                f"with {BASELINE} {baseline:.1%}. Training failed, or adaptation is too strong."
+                f"lost the source: {variant} on {task}{others}: {100 * loss:.1f} points below {BASELINE} on the "
+                "source's test samples. Training failed, or adaptation is too strong."
             )
     return notes
 
 
-def _source_accuracies(cells: Cells, variant: str, task: str) -> tuple[float, float] | None:
-    """Means of a method and of the baseline over the seeds that both have."""
+def _source_gains(cells: Cells, variant: str, task: str) -> np.ndarray:
     own, baseline = (cells.numbers("source_test_accuracy", name, task) for name in (variant, BASELINE))
-    both = sorted(own.keys() & baseline.keys())
-    if not both:
-        return None
-    return mean(own[seed] for seed in both), mean(baseline[seed] for seed in both)
+    return paired(own, baseline)
 
 
 def _about_seeds(n: int) -> str:
