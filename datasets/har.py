@@ -10,10 +10,13 @@ windows at the cuts, which would be on both sides, are left out. Whole bouts on 
 subject has four or five of each activity, and validation would lack most activities.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from benchmarks.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
@@ -22,6 +25,15 @@ from datasets.base import TEST_SHARE, VAL_SHARE, DomainFamily, Options, Samples,
 WINDOWS = DataFile("UCIHAR/ucihar.npz", "82ef850c27fd4805f16a0928db188d2ee49babb569de4ffde678542494b3379a")
 TRAIN, VAL, TEST, LEFT_OUT = range(4)
 SHORTEST = 5  # windows of a bout that is cut: one for each part, and two that are left out
+
+
+class Standardised(Options):
+    """With statistics of each domain's own, standardising adapts, and ``source_only`` with it. So AdaTime does."""
+
+    later: ClassVar[Mapping[str, Any]] = {**Options.later, "standardised": "source"}
+    standardised: Literal["source", "each"] = Field(
+        "source", description="whose training windows give a signal's mean and deviation: the source's, or its own"
+    )
 
 
 @DATASETS.register(
@@ -47,15 +59,19 @@ class HAR(DomainFamily):
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "cnn1d"}
 
-    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
-        """Signals standardised with the source's training windows alone.
+    def options(self, task: str) -> type[Options]:
+        return Standardised
 
-        With statistics of each domain's own, standardising would adapt, and ``source_only`` with it.
-        """
+    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
+        assert isinstance(options, Standardised)
         sources, target = super().read(task, options)
-        train = np.concatenate([source.x[split(source, options.split)[0]] for source in sources])
-        mean, deviation = (f(train, axis=(0, 2), keepdims=True) for f in (np.mean, np.std))
-        *sources, target = [replace(domain, x=(domain.x - mean) / deviation) for domain in (*sources, target)]
+        training = [source.x[split(source, options.split)[0]] for source in sources]
+        if options.standardised == "each":
+            train, val, _ = split(target, options.split)
+            training.append(target.x[np.union1d(train, val)])
+        else:
+            training = [np.concatenate(training)] * (len(sources) + 1)
+        *sources, target = map(_standardised, (*sources, target), training)
         return sources, target
 
     def read_domain(self, domain: str) -> Samples:
@@ -70,6 +86,11 @@ class HAR(DomainFamily):
         x = np.concatenate([archive["halves"][first], archive["halves"][second]], axis=-1)
         y = archive["y"][own[kept]].astype(np.int64)
         return Samples(x, y, test=part[kept] == TEST, val=part[kept] == VAL, groups=bout[kept])
+
+
+def _standardised(domain: Samples, training: Any) -> Samples:
+    mean, deviation = (f(training, axis=(0, 2), keepdims=True) for f in (np.mean, np.std))
+    return replace(domain, x=(domain.x - mean) / deviation)
 
 
 @lru_cache(maxsize=1)

@@ -70,6 +70,15 @@ def halves(x: np.ndarray) -> set[bytes]:
 
 
 @needs("har")
+@pytest.mark.parametrize(("task", "target"), [("har/2-11", False), ("har/2-11?standardised=each", True)])
+def test_signals_are_standardised_with_the_source_or_each_domain_with_its_own(task: str, target: bool) -> None:
+    view = load(task).train_view()
+    for x, own in [(view.source.x, True), (view.target_x, target)]:
+        means, deviations = x.mean(axis=(0, 2)), x.std(axis=(0, 2))
+        assert (np.allclose(means, 0, atol=1e-4) and np.allclose(deviations, 1, atol=1e-4)) == own
+
+
+@needs("har")
 def test_windows_of_different_parts_share_no_half() -> None:
     for subject in HAR.domains:
         samples = HAR().read_domain(subject)
