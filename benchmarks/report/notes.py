@@ -22,7 +22,7 @@ def general(cells: Cells) -> list[str]:
     if not cells.grid.ranked:
         notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
     common = cells.common_tasks(ACCURACY)
-    if len(common) < len(cells.tasks):
+    if 0 < len(common) < len(cells.tasks):
         notes.append(f"mean: over the {len(common)} tasks that all shown methods have.")
     notes += [f"n/a: {variant} on {task}: {reason}." for (variant, task), reason in cells.reasons.items()]
     failed = [spec for spec in cells.grid.specs if spec.run_id in cells.failures]
