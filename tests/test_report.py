@@ -117,7 +117,7 @@ def test_the_mean_is_over_all_tasks_or_where_the_baseline_lacks_one_over_the_com
     means = {name: row[MEAN].summary for name, row in report.blocks[0].rows.items()}
     assert means["dann"].mean == pytest.approx(dann)
     assert (means["coral"] and means["coral"].mean) == (coral and pytest.approx(coral))
-    assert ("over the 1 tasks" in " ".join(report.notes)) == note
+    assert ("over the 1 task" in " ".join(report.notes)) == note
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -198,6 +198,17 @@ def test_a_method_that_lost_the_source_is_named() -> None:
     records.loc[(records["method"] == "dann") & (records["task"] == "toys/moons"), "source_test_accuracy"] = 0.8
     (note,) = notes_of(grid, records, "lost the source")
     assert note.startswith("lost the source: dann on toys/moons: 15.0 points below source_only")
+
+
+def test_a_mean_over_some_tasks_says_so_and_none_is_told_of_where_no_task_is_shared() -> None:
+    grid = grid_of(3)
+    records = records_of(grid, ACCURACY)
+    baseline = records["method"] == "source_only"
+    assert not notes_of(grid, records, "mean")
+    assert notes_of(grid, records[~(baseline & (records["task"] == "toys/moons"))], "mean") == [
+        "mean: over the 1 task that all shown methods have."
+    ]
+    assert not notes_of(grid, records[~baseline], "mean")
 
 
 def test_a_family_that_all_tasks_share_is_said_once() -> None:

@@ -23,7 +23,8 @@ def general(cells: Cells) -> list[str]:
         notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
     common = cells.common_tasks(ACCURACY)
     if 0 < len(common) < len(cells.tasks):
-        notes.append(f"mean: over the {len(common)} tasks that all shown methods have.")
+        plural = "s" * (len(common) > 1)
+        notes.append(f"mean: over the {len(common)} task{plural} that all shown methods have.")
     notes += [f"n/a: {variant} on {task}: {reason}." for (variant, task), reason in cells.reasons.items()]
     failed = [spec for spec in cells.grid.specs if spec.run_id in cells.failures]
     notes += [f"failed: {spec}: {cells.failures[spec.run_id]}" for spec in failed]
