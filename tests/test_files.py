@@ -39,6 +39,17 @@ def test_without_a_directory_the_error_says_how(file: DataFile, monkeypatch: pyt
         files.arrays(file)
 
 
+def test_a_grid_without_its_data_ends_before_its_first_run(
+    file: DataFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store"
+    command = ["run", "--tasks", "toys/blobs,amazon/books-dvd", "--methods", "source_only", "--seeds", "1"]
+    assert main([*command, "--store", str(store), "--data-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert said.err.count("is missing; `data check` says how to get it") == 1
+    assert not store.exists()
+
+
 @pytest.mark.parametrize("change", [lambda b: b[:-10], lambda b: b"", lambda b: b[:50] + b"x" + b[51:]])
 def test_a_truncated_or_changed_file_is_refused(file: DataFile, tmp_path: Path, change: object) -> None:
     path = tmp_path / file.path

@@ -102,6 +102,17 @@ def test_missing_failed_and_not_applicable_are_three_things() -> None:
     assert "the loss is nan at step 3" in text
 
 
+def test_an_error_that_ended_several_runs_is_told_of_once() -> None:
+    grid = grid_of(5)
+    first, second, third, *rest = grid.specs
+    failures = {first.run_id: "no such file", second.run_id: "no such file", third.run_id: "the loss is nan"}
+    notes = build_report(grid, records_of(Grid("quick", rest, []), ACCURACY), failures).notes
+    assert [note for note in notes if note.startswith("failed")] == [
+        f"failed: {first} and 1 more: no such file",
+        f"failed: {third}: the loss is nan",
+    ]
+
+
 @pytest.mark.parametrize(
     ("lacking", "dann", "coral", "note"),
     [("coral", 0.501, None, False), ("source_only", 0.902, 0.502, True)],

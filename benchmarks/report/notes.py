@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evaluation.proxy_a_distance import SATURATED
-from benchmarks.grid import BASELINE, Grid
+from benchmarks.grid import BASELINE, Grid, RunSpec
 from benchmarks.registry import METHODS
 from benchmarks.report.cells import ACCURACY, Cells, is_reference
 from benchmarks.report.statistics import ENOUGH, paired
@@ -26,13 +26,24 @@ def general(cells: Cells) -> list[str]:
         plural = "s" * (len(common) > 1)
         notes.append(f"mean: over the {len(common)} task{plural} that all shown methods have.")
     notes += [f"n/a: {variant} on {task}: {reason}." for (variant, task), reason in cells.reasons.items()]
-    failed = [spec for spec in cells.grid.specs if spec.run_id in cells.failures]
-    notes += [f"failed: {spec}: {cells.failures[spec.run_id]}" for spec in failed]
+    notes += _failures(cells)
     rows = [cells.records[spec.run_id] for spec in cells.grid.specs if spec.run_id in cells.records]
     notes += _warnings(rows) + _lost_sources(cells)
     if any(row.get("proxy_a_distance", 0.0) >= SATURATED for row in rows):
         notes.append(f"A proxy A-distance above {SATURATED} is saturated: larger shifts look the same.")
     return notes
+
+
+def _failures(cells: Cells) -> list[str]:
+    """A line for each error, whatever the number of runs that it ended."""
+    alike: dict[str, list[RunSpec]] = {}
+    for spec in cells.grid.specs:
+        if spec.run_id in cells.failures:
+            alike.setdefault(cells.failures[spec.run_id], []).append(spec)
+    return [
+        f"failed: {first}" + f" and {len(others)} more" * bool(others) + f": {error}"
+        for error, (first, *others) in alike.items()
+    ]
 
 
 def _warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
