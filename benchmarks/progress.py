@@ -40,9 +40,9 @@ def follow(events: Iterable[Event], total: int, board: Board | None = None) -> l
             bar.advance(task)
             if event.kind == "failed":
                 failures.append(event)
-                console.print(f"failed: {event.spec}: {event.error}", style="red")
+                console.print(f"failed: {event.spec}: {event.error}", style="red", markup=False, soft_wrap=True)
             elif not console.is_terminal:
-                console.print(f"[{done}/{total}] {event.kind}: {event.spec}", markup=False)
+                console.print(f"[{done}/{total}] {event.kind}: {event.spec}", markup=False, soft_wrap=True)
     return failures
 
 

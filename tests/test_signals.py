@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.engines.events import Event
+from benchmarks.progress import follow
 from benchmarks.run import execute
 from benchmarks.signals import Signals, discriminator_doubt
 from benchmarks.tensorboard import Board
@@ -66,3 +67,10 @@ def test_signals_go_to_tensorboard(tmp_path: Path) -> None:
     (file,) = tmp_path.rglob("events.*")
     read = accumulator.EventAccumulator(str(file)).Reload()
     assert [(point.step, point.value) for point in read.Scalars("task")] == [(1, pytest.approx(0.7)), (3, 0.5)]
+
+
+def test_an_error_is_one_line_and_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    error = "expected [0, 1] in [/a/long/path]" + 100 * "/folder"
+    event = Event("failed", spec_of("dann", "toys/moons"), error=error)
+    assert follow([event], 1) == [event]
+    assert capsys.readouterr().err.splitlines() == [f"failed: {event.spec}: {error}"]
