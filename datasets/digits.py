@@ -97,7 +97,8 @@ class Digits(DomainFamily):
         return Subset if set(_domains(task)) <= {"mnist", "usps", "usps_zip"} else Options
 
     def files(self, task: str) -> tuple[DataFile, ...]:
-        return tuple(dict.fromkeys(file for domain in _domains(task) for file in NEEDS.get(domain, ())))
+        needs = NEEDS | ({"mnist_m": ()} if full.mnist_m_pngs() else {})
+        return tuple(dict.fromkeys(file for domain in _domains(task) for file in needs.get(domain, ())))
 
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "dtn" if "svhn" in _domains(task) else "lenet"}

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.cli import main
 from benchmarks.registry import DATASETS, DataFile, DatasetInfo
 from benchmarks.settings import UserError
 from datasets import amazon, files
 from datasets.base import DomainFamily
+from datasets.digits import Digits
+from datasets.files import digits
 
 
 @pytest.fixture
@@ -48,6 +51,34 @@ def test_a_grid_without_its_data_ends_before_its_first_run(
     said = capsys.readouterr()
     assert said.err.count("is missing; `data check` says how to get it") == 1
     assert not store.exists()
+
+
+def test_mnist_m_is_read_from_its_authors_images_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(files.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
+    task = Digits().files("mnist-mnist_m")
+    pixels = np.random.default_rng(0).integers(256, size=(2, 3, 32, 32, 3), dtype=np.uint8)
+    sha256 = {}
+    for part, images in zip(("train", "test"), pixels, strict=True):
+        folder = tmp_path / "MNIST-M" / f"mnist_m_{part}"
+        folder.mkdir(parents=True)
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(folder / f"{number:08}.png")
+        labels = "".join(f"{number:08}.png {number + 5}\n" for number in (2, 0, 1))
+        (folder.parent / f"mnist_m_{part}_labels.txt").write_text(labels)
+        sha256[part] = hashlib.sha256(images.tobytes()).hexdigest()
+    assert set(task) - set(Digits().files("mnist-mnist_m")) == {digits.CROPS, digits.PHOTOGRAPHS}
+
+    with pytest.raises(UserError, match="not the published ones"):
+        digits.mnist_m()
+    monkeypatch.setattr(digits, "MNIST_M_PIXELS", sha256)
+    read = digits.mnist_m()
+    assert np.array_equal(read.x, np.concatenate(pixels).transpose(0, 3, 1, 2))
+    assert read.y.tolist() == [5, 6, 7, 5, 6, 7]
+    assert read.test is not None
+    assert read.test.tolist() == [False] * 3 + [True] * 3
 
 
 @pytest.mark.parametrize("change", [lambda b: b[:-10], lambda b: b"", lambda b: b[:50] + b"x" + b[51:]])

@@ -140,8 +140,7 @@ def _mat(file: DataFile) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _published_mnist_m() -> dict[str, np.ndarray]:
-    root = files.directory()
-    authors = root / "MNIST-M" if root and (root / "MNIST-M/mnist_m_train_labels.txt").is_file() else None
+    authors = mnist_m_pngs()
     found: dict[str, np.ndarray] = {}
     for part, sha256 in MNIST_M_PIXELS.items():
         x, y = _pngs(authors, part) if authors else _rebuilt(part)
@@ -153,6 +152,12 @@ def _published_mnist_m() -> dict[str, np.ndarray]:
             )
         found |= {part: x, f"{part}_y": y}
     return found
+
+
+def mnist_m_pngs() -> Path | None:
+    """The folder of the authors' files, if there is one: then the others are not needed."""
+    folder = (files.directory() or Path()) / "MNIST-M"
+    return folder if (folder / "mnist_m_train_labels.txt").is_file() else None
 
 
 def _pngs(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
