@@ -83,6 +83,18 @@ def test_verify_finds_what_is_broken(copy: Store, capsys: pytest.CaptureFixture[
     assert "its spec is not what its name says" in verify(copy, capsys)[1]
 
 
+@pytest.mark.parametrize("name", ["oracle.npz", "predictions.npz"])
+@pytest.mark.parametrize("content", [None, b"", b"PK"])
+def test_verify_reads_the_arrays_beside_the_outputs(
+    copy: Store, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None
+) -> None:
+    path = copy.folder(SPECS[0]) / name
+    path.unlink() if content is None else path.write_bytes(content)
+    code, said = verify(copy, capsys)
+    assert code == 1
+    assert f"{path} cannot be read" in said
+
+
 def test_scores_that_cannot_be_read_are_made_again(copy: Store) -> None:
     before = load_records(copy.root).to_json()
     (copy.folder(SPECS[0]) / "validators.json").write_text("{")

@@ -30,7 +30,7 @@ def _problem(folder: Path) -> str | None:
         read_part(folder, "curves.json")
         spec = RunSpec.from_dict(record["spec"], variant="")
         outputs = sorted((folder / "outputs").glob("*.npz"))
-        for path in outputs:
+        for path in [*outputs, folder / "oracle.npz", folder / "predictions.npz"]:
             Outputs.load(path)
         if (folder / WEIGHTS).exists():
             weights.read(folder)
