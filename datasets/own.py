@@ -18,15 +18,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.registry import DATASETS, DatasetInfo
-from benchmarks.settings import UserError, nearest
+from benchmarks.settings import UserError, nearest, parse_query
 from datasets import files
-from datasets.base import Family, Options, Samples, split
+from datasets.base import SPLIT_SEED, Family, Options, Samples, split
 from datasets.files.domains import LABELS, Domain, read_domain
 from datasets.files.folders import TRAINING
 from datasets.files.images import ImageFiles, content_of
 
 BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
 IMAGE_FILES = "resnet18?weights=imagenet"
+
+Scale = tuple[tuple[float, ...], tuple[float, ...]]  # means and deviations
 
 
 @DATASETS.register(
@@ -56,13 +58,15 @@ class Own(Family):
 
     def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
         pair = _pair(task)
+        domains = pair.read()
+        scale = _scale(domains[0].x, options.split)
         first, last = (
             Samples(
-                pair.scaled(domain.x),
+                _scaled(domain.x, scale),
                 domain.numbers(pair.classes),
                 groups=domain.x.copies() if isinstance(domain.x, ImageFiles) else None,
             )
-            for domain in pair.read()
+            for domain in domains
         )
         return [first], last
 
@@ -73,7 +77,7 @@ class Pair:
 
     Attributes:
         columns: of a table, in the order of the features.
-        mean, deviation: of each feature or channel over the source's training samples, by the first draw of the
+        mean, deviation: of each feature or channel over the source's training samples, in the first draw of the
             splits; none for images of bytes.
     """
 
@@ -89,12 +93,9 @@ class Pair:
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
 
-    def scaled(self, x: Any) -> Any:
-        """Inputs standardised, images of bytes as they are."""
-        if not self.mean:
-            return x
-        mean, deviation = (np.array(of).reshape(-1, *[1] * (x.ndim - 2)) for of in (self.mean, self.deviation))
-        return ((x - mean) / deviation).astype(np.float32)
+    def scale(self, draw: int) -> Scale:
+        """That of a draw of the splits; of the first it is known without reading the source again."""
+        return (self.mean, self.deviation) if draw == SPLIT_SEED else _scale(self.read()[0].x, draw)
 
     def read(self) -> tuple[Domain, Domain]:
         source, target = (read_domain(Path(path), self.label) for path in (self.source, self.target))
@@ -142,7 +143,9 @@ def enter(source: Path, target: Path, label: str) -> str:
 
 
 def read_like(task: str, path: Path, label: str | None = None) -> Domain:
-    """Further data for a model that was trained on ``own/task``; the task's own data need not be there.
+    """Further data for a model that was trained on ``own/task``.
+
+    The task's own data need not be there, unless its splits are another draw than the first.
 
     Args:
         label: of a ``.csv``, its column of classes, if that is not the task's.
@@ -150,10 +153,11 @@ def read_like(task: str, path: Path, label: str | None = None) -> Domain:
     Returns:
         It as that training saw its target: columns in order, and standardised alike.
     """
-    pair = _pair(task)
+    name, query = parse_query(task)
+    pair, options = _pair(name), Options.parse(query, f"task 'own/{task}'")
     trained_on = Domain(Path(pair.source), np.empty((0, *pair.shape), pair.dtype), None, pair.columns)
     domain = _in_order(read_domain(path, label or pair.label), trained_on)
-    return replace(domain, x=pair.scaled(domain.x))
+    return replace(domain, x=_scaled(domain.x, pair.scale(options.split)))
 
 
 def _in_order(domain: Domain, source: Domain) -> Domain:
@@ -203,14 +207,22 @@ def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _scale(x: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _scale(x: Any, draw: int = SPLIT_SEED) -> Scale:
     """Mean and deviation of each feature or channel over the source's training samples, 1 for a constant one."""
     if x.dtype == np.uint8:
         return (), ()
-    train, _, _ = split(Samples(x, np.zeros(len(x), np.int64)))  # blind to labels
+    train, _, _ = split(Samples(x, np.zeros(len(x), np.int64)), draw)  # blind to labels
     axes = (0, *range(2, x.ndim))
     mean, deviation = x[train].mean(axes, dtype=np.float64), x[train].std(axes, dtype=np.float64)
     return tuple(mean.tolist()), tuple(np.where(deviation == 0, 1, deviation).tolist())
+
+
+def _scaled(x: Any, scale: Scale) -> Any:
+    """Inputs standardised, images of bytes as they are."""
+    if not scale[0]:
+        return x
+    mean, deviation = (np.array(of).reshape(-1, *[1] * (x.ndim - 2)) for of in scale)
+    return ((x - mean) / deviation).astype(np.float32)
 
 
 def _digest(source: Domain, target: Domain, label: str) -> str:

@@ -15,7 +15,7 @@ from benchmarks.model import load as load_model
 from benchmarks.run import execute
 from benchmarks.settings import UserError
 from datasets import files, own
-from datasets.base import Samples, load, resolve, split
+from datasets.base import Options, Samples, load, resolve, split
 from datasets.files.domains import read_domain
 from tests.conftest import CPU, spec_of, trained
 
@@ -61,8 +61,9 @@ def test_arrays_and_tables_become_a_task(folder: Path, kind: str, classes: tuple
     assert trained(spec_of("dann", task.name)).progress.step == 20
 
 
-def test_features_are_standardised_on_the_sources_training_samples(folder: Path) -> None:
-    train = load(entered(folder)).train_view()
+@pytest.mark.parametrize("draw", ["", "?split=1"])
+def test_features_are_standardised_on_the_sources_training_samples(folder: Path, draw: str) -> None:
+    train = load(entered(folder) + draw).train_view()
     assert np.allclose(train.source.x.mean(0), 0, atol=1e-5)
     assert np.allclose(train.source.x.std(0), 1, atol=1e-5)
     assert (train.target_x.mean(0) > 0.3).all()  # the shift is still there
@@ -70,7 +71,7 @@ def test_features_are_standardised_on_the_sources_training_samples(folder: Path)
 
 def test_images_become_a_task(folder: Path) -> None:
     task = entered(folder, "")
-    sources, target = own.Own().read(task.removeprefix("own/"), None)  # type: ignore[arg-type]
+    sources, target = own.Own().read(task.removeprefix("own/"), Options())
     assert own.Own().classes(task.removeprefix("own/")) == ("cat", "dog")
     assert target.x.shape == (4, 3, 224, 224)
     assert sources[0].y.tolist() == [0, 0, 1, 1]
@@ -112,22 +113,26 @@ def test_columns_of_the_target_may_have_another_order(folder: Path) -> None:
     assert np.array_equal(load(entered(folder, ".csv")).train_view().target_x, before)
 
 
-def test_a_model_predicts_on_new_data_read_as_the_tasks_were(folder: Path) -> None:
-    """Columns in another order and unscaled, without the data it was trained on."""
-    task = load(entered(folder, ".csv"))
+@pytest.mark.parametrize("draw", [0, 1])
+def test_a_model_predicts_on_new_data_read_as_the_tasks_were(folder: Path, draw: int) -> None:
+    """Columns in another order and unscaled; with the first draw, without the data it was trained on."""
+    task = load(entered(folder, ".csv") + f"?split={draw}" * draw)
     record, spec = folder / "record", spec_of("source_only", task.name, scoring="transductive")
     record.mkdir()
     execute(spec, record, CPU, save_weights=True)
     expected = load_model(record).logits(task.train_view().target_x).argmax(1)
-    train, val, _ = split(Samples(np.empty((40, 3), np.float32), np.zeros(40, np.int64)))
+    train, val, _ = split(Samples(np.empty((40, 3), np.float32), np.zeros(40, np.int64)), draw)
     more = pd.read_csv(folder / "new.csv").iloc[sorted([*train, *val])][["c", "b", "kind", "a"]]
-    (folder / "old.csv").unlink()
+    if draw == 0:
+        (folder / "old.csv").unlink()
     more.to_csv(folder / "more.csv", index=False)
     out = folder / "out.csv"
     assert main(["predict", str(record), "--input", str(folder / "more.csv"), "--out", str(out)]) == 0
     assert pd.read_csv(out)["predicted"].tolist() == np.array(["no", "yes"])[expected].tolist()
     more.drop(columns="kind").to_csv(folder / "more.csv", index=False)
-    assert own.read_like(task.name.removeprefix("own/"), folder / "more.csv").labels is None
+    read = own.read_like(task.name.removeprefix("own/"), folder / "more.csv")
+    assert read.labels is None
+    assert np.array_equal(read.x, task.train_view().target_x)
 
 
 def broken(change: Callable[[dict[str, Any]], None], kind: str = ".npz") -> Callable[[Path], None]:
