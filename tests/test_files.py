@@ -42,11 +42,13 @@ def test_without_a_directory_the_error_says_how(file: DataFile, monkeypatch: pyt
         files.arrays(file)
 
 
+@pytest.mark.parametrize("engine", ["local", "ray"])
 def test_a_grid_without_its_data_ends_before_its_first_run(
-    file: DataFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    file: DataFile, tmp_path: Path, capsys: pytest.CaptureFixture[str], engine: str
 ) -> None:
     store = tmp_path / "store"
-    command = ["run", "--tasks", "toys/blobs,amazon/books-dvd", "--methods", "source_only", "--seeds", "1"]
+    grid = "--tasks toys/blobs,amazon/books-dvd --methods source_only --seeds 1"
+    command = ["run", "--engine", engine, *grid.split()]
     assert main([*command, "--store", str(store), "--data-dir", str(tmp_path)]) == 2
     said = capsys.readouterr()
     assert said.err.count("is missing; `data check` says how to get it") == 1

@@ -8,19 +8,16 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from types import ModuleType
 
 from benchmarks.engines.events import Event
-from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, attempt, died, train
+from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, attempt, died, require_files, train
 from benchmarks.grid import RunSpec
-from benchmarks.registry import DATASETS
 from benchmarks.settings import UserError
 from benchmarks.store import Busy, Store
-from datasets import files
-from datasets.base import resolve
 
 
 class LocalEngine:
@@ -53,7 +50,7 @@ class LocalEngine:
         Raises:
             UserError: the data of a run are not on this machine, or the store cannot be written.
         """
-        _require_files({spec.task for spec in specs})
+        require_files(specs)
         self.store.create()
         self.waiting, self.deaths = deque(specs), Counter[str]()
         self.workers = [self._hire(device) for device in self.devices[: len(specs)]]
@@ -133,13 +130,6 @@ class _Worker:
         self.process.terminate()
         self.process.join()
         self.connection.close()
-
-
-def _require_files(tasks: Collection[str]) -> None:
-    """End a grid whose data are not here before its first run, and not run by run."""
-    for task in map(resolve, sorted(tasks)):
-        for file in DATASETS.get(task.family)().files(task.task):
-            files.checked(file)
 
 
 @contextmanager

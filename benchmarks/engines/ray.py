@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.engines.events import Event
-from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, Failure, attempt, died, train
+from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, Failure, attempt, died, require_files, train
 from benchmarks.grid import RunSpec
 from benchmarks.settings import UserError
 from benchmarks.store import Busy, Store
@@ -49,6 +49,8 @@ class RayEngine:
 
     def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:
         """Do all runs and tell what happens. Closing the generator ends the workers; what is finished stays."""
+        if not self.address:  # the nodes of a cluster have data of their own
+            require_files(specs)
         self.ray = _connect(self.address)
         self.store.create()
         task = self.ray.remote(

@@ -1,13 +1,16 @@
-"""What every engine's worker does with one run."""
+"""What every engine does: with a grid before its first run, and with one run."""
 
 import errno
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.grid import RunSpec
+from benchmarks.registry import DATASETS
 from benchmarks.settings import UserError
+from datasets import files
+from datasets.base import resolve
 
 BUSY_WAIT = 1.0  # seconds before a run that another process holds is looked at again
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -29,6 +32,17 @@ class Failure:
 
     error: str
     traceback: str
+
+
+def require_files(specs: Iterable[RunSpec]) -> None:
+    """End a grid whose data are not on this machine before its first run, and not run by run.
+
+    Raises:
+        UserError: a file that is missing, truncated or another.
+    """
+    for task in map(resolve, sorted({spec.task for spec in specs})):
+        for file in DATASETS.get(task.family)().files(task.task):
+            files.checked(file)
 
 
 def attempt(execute: Execute, spec: RunSpec, folder: Path, device: str, report: Report) -> Failure | None:
