@@ -151,3 +151,23 @@ def test_decoding_that_fails_leaves_nothing_behind(
         with pytest.raises((UserError, ValueError)):
             files.cached("mine-1", [file], made)
         assert not any((tmp_path / "cache").rglob("*"))
+
+
+def test_a_cache_that_cannot_be_written_says_so(
+    file: DataFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / file.path))  # a file
+    with pytest.raises(UserError, match=r"cache folder .* name another with \$BENCHMARKS_CACHE"):
+        files.cached("mine-1", [file], lambda: {"x": np.arange(5)})
+
+
+@pytest.mark.parametrize("left", [b"", b"\x93NUMPY", None])
+def test_a_cache_broken_from_outside_is_named(
+    file: DataFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bytes | None
+) -> None:
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
+    files.cached("mine-1", [file], lambda: {"x": np.arange(5)})
+    (kept,) = (tmp_path / "cache").rglob("*.npy")
+    kept.write_bytes(kept.read_bytes()[:-1] if left is None else left)
+    with pytest.raises(UserError, match=r"is broken .* remove it"):
+        files.cached("mine-1", [file], lambda: {})

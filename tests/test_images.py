@@ -138,10 +138,11 @@ def test_a_cache_that_cannot_be_written_says_so(root: Path, monkeypatch: pytest.
         photos(root).decode(np.array([0]))
 
 
-def test_a_cache_broken_from_outside_is_named(root: Path) -> None:
+@pytest.mark.parametrize("left", [0, -1])
+def test_a_cache_broken_from_outside_is_named(root: Path, left: int) -> None:
     photos(root).open()
     (cached,) = files.cache().glob("*.npy")
-    cached.write_bytes(cached.read_bytes()[:-1])
+    cached.write_bytes(cached.read_bytes()[:left])
     with pytest.raises(UserError, match=rf"{cached.name} is broken .* remove it"):
         photos(root).open()
 

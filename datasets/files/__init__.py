@@ -85,11 +85,23 @@ def cached(
     Args:
         name: what is made, with a version: the cache knows nothing of the code.
         sources: what it is made from; other contents are another entry.
+
+    Raises:
+        UserError: the cache cannot be written, or what it holds was broken from outside.
     """
     digest = hashlib.sha256("".join(file.sha256 for file in sources).encode()).hexdigest()[:12]
     folder = cache() / f"{name}-{digest}"
     if not folder.is_dir():
-        arrays = make()
+        _keep(folder, make())
+    try:
+        return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{folder} is broken ({error}); remove it, and it is made again") from None
+
+
+def _keep(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays into a new folder, whole or not at all."""
+    try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
             whole = Path(partial) / "whole"
@@ -98,7 +110,8 @@ def cached(
                 np.save(whole / f"{key}.npy", array, allow_pickle=False)
             with suppress(OSError):  # another process was first: its is the same
                 whole.rename(folder)
-    return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
+    except OSError as error:
+        raise unwritable(error) from None
 
 
 def _digest(path: Path, kind: str) -> str:

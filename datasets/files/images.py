@@ -188,7 +188,7 @@ class Squares:
             raise files.unwritable(error) from None
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError as error:
+        except (ValueError, EOFError) as error:
             raise UserError(f"{path} is broken ({error}); remove it, and it is made again") from None
 
     def _write(self, path: Path) -> None:
