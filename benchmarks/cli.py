@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has gone, as in `... | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        where = f"{str(error.filename)!r}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}; make room, or name another path", file=sys.stderr)
+        return 2
 
 
 def parser() -> argparse.ArgumentParser:

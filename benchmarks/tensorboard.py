@@ -17,6 +17,7 @@ class Board:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from None
+        folder.mkdir(parents=True, exist_ok=True)  # one that cannot be is told of before the first run
         self.folder, self._new = folder, SummaryWriter
         self._writers: dict[str, Any] = {}
 

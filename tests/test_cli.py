@@ -267,6 +267,19 @@ def test_a_picture_on_request(store: Path, tmp_path: Path) -> None:
     assert (result.returncode, "must end in .png" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("arguments", ["table --figure", "table --save-records", "run --fresh --tensorboard"])
+def test_a_path_that_cannot_be_written_is_one_clear_error(store: Path, tmp_path: Path, arguments: str) -> None:
+    if "tensorboard" in arguments:
+        pytest.importorskip("tensorboard")
+    (tmp_path / "file").touch()
+    flags = ["--methods", "dann", "--tasks", "toys/moons", "--store", str(store), *QUICKLY]
+    result = run(*arguments.split(), str(tmp_path / "file" / "below.png"), *flags)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: '{tmp_path / 'file'}")
+    assert result.stderr.endswith("; make room, or name another path\n")
+    assert result.stderr.count("\n") == 1
+
+
 def test_a_failed_run_is_a_hole_with_a_reason_and_exit_code_1(tmp_path: Path) -> None:
     grid = ["--tasks", "toys/moons", "--seeds", "1", *QUICKLY]
     grid += ["--set", "protocol.lr_adversary=1e30", "--set", "protocol.optimizer=sgd"]
