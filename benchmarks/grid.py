@@ -6,7 +6,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from pydantic import Field
 from benchmarks.protocol import Protocol, StepsScale
 from benchmarks.registry import DATASETS, METHODS
 from benchmarks.search import Search, configurations
-from benchmarks.settings import Settings, UserError, format_query, nearest, split
+from benchmarks.settings import Settings, UserError, format_query, nearest, parse_query, split
 
 FORMAT = 1  # of specs and records
 BASELINE = "source_only"
@@ -282,8 +282,18 @@ def _protocols(
         data = {"options": dict(spec.options), "version": spec.version}
         classes = len(family.classes(spec.task))
         protocol = base.replace(override, "protocol")
+        _check_backbone(protocol.backbone)
         resolved[spec.name] = (data, protocol.scaled(scale) if scale else protocol, classes)
     return resolved
+
+
+@cache
+def _check_backbone(text: str) -> None:
+    """Raise a UserError for an unknown name or option, before anything trains."""
+    from methods.networks.backbones import backbone_options
+
+    name, options = parse_query(text)
+    backbone_options(name).parse(options, f"backbone {text!r}")
 
 
 def _suites() -> Path:
