@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from benchmarks.settings import Settings, UserError
 
@@ -50,8 +50,8 @@ class Protocol(Settings):
         "initial_weights": "pytorch",
     }
     backbone: str = Field("mlp", description="name?key=value; see `list backbones`")
-    head_layers: tuple[int, ...] = Field((), description="hidden sizes of the classifier head")
-    discriminator_layers: tuple[int, ...] = Field((500, 500), description="hidden sizes of discriminators")
+    head_layers: tuple[PositiveInt, ...] = Field((), description="hidden sizes of the classifier head")
+    discriminator_layers: tuple[PositiveInt, ...] = Field((500, 500), description="hidden sizes of discriminators")
     discriminator_dropout: float = Field(0.0, ge=0, lt=1, description="between the layers of discriminators")
     initial_weights: Literal["pytorch", "glorot", "truncated_normal"] = Field(
         "pytorch",

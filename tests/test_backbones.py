@@ -41,18 +41,21 @@ def test_frozen_blocks_keep_weights_and_statistics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "shape", "message"),
     [
-        ("lenett", "did you mean 'lenet'"),
-        ("mlp?widht=3", "did you mean 'width'"),
-        ("mlp?width=a", "width"),
-        ("lenet", "cannot take inputs of shape"),
-        ("resnet18?frozen=9", "frozen=9 must be"),
-        ("resnet18?weights=/nowhere.pt", "cannot be read"),
+        ("lenett", DIGIT, "did you mean 'lenet'"),
+        ("mlp?widht=3", DIGIT, "did you mean 'width'"),
+        ("mlp?width=a", DIGIT, "width"),
+        ("mlp?width=0", DIGIT, "cannot take|gives features of shape"),
+        ("mlp?depth=0", DIGIT, r"gives features of shape \(784,\)"),
+        ("mlp?dropout=2", DIGIT, "dropout probability has to be between 0 and 1"),
+        ("lenet", (3, 8, 8), "cannot take inputs of shape"),
+        ("resnet18?frozen=9", (3, 32, 32), "frozen=9 must be"),
+        ("resnet18?weights=/nowhere.pt", (3, 32, 32), "cannot be read"),
+        *((name, (2,), "shape") for name in backbone_names() if name not in ("linear", "mlp", "sigmoid")),
     ],
 )
-def test_a_wrong_backbone_ends_with_one_clear_message(text: str, message: str) -> None:
-    shape = (3, 8, 8) if text == "lenet" else (3, 32, 32)
+def test_a_wrong_backbone_ends_with_one_clear_message(text: str, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build_backbone(text, shape)
 

@@ -87,6 +87,7 @@ WRONG_SETTINGS = [
     (["run", "--methods", "coral", "--set", "coral.layer=x"], "'logits' or 'features'"),
     (["run", "--set", "protocol.step=3"], "did you mean 'steps'"),
     (["run", "--set", "protocol.steps=0"], "greater than or equal to 1"),
+    (["run", "--set", "protocol.discriminator_layers=500,0"], "greater than 0"),
     (["run", "--set", "protocol.backbone=lenet5"], "unknown backbone 'lenet5'"),
     (["run", "--set", "protocol.backbone=mlp?widht=3"], "did you mean 'width'"),
     (["run", "--set", "protocol.backbone=mlp?width"], "expected key=value"),

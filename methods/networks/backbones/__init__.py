@@ -49,11 +49,13 @@ def build_backbone(text: str, input_shape: Shape) -> nn.Module:
         UserError: an unknown name or option, or inputs of a shape that the backbone cannot take.
     """
     name, query = parse_query(text)
-    build = backbone(name)
-    encoder = build(input_shape, **backbone_options(name).parse(query, f"backbone {text!r}").model_dump())
+    build, options = backbone(name), backbone_options(name).parse(query, f"backbone {text!r}")
     try:
+        encoder = build(input_shape, **options.model_dump())
         with torch.no_grad():
-            encoder.eval()(torch.zeros(2, *input_shape))
-    except RuntimeError as error:
+            features = encoder.eval()(torch.zeros(2, *input_shape))
+    except (RuntimeError, ValueError, IndexError) as error:
         raise UserError(f"backbone {text!r} cannot take inputs of shape {input_shape}: {error}") from None
+    if features.shape != (2, encoder.out_features) or not features.numel():
+        raise UserError(f"backbone {text!r} gives features of shape {tuple(features.shape[1:])}: mend its options")
     return encoder.train()
