@@ -5,7 +5,7 @@ Stdlib and pydantic only: importing this must not import torch.
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,6 +20,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
     return f"{name!r}; {hint}"
+
+
+Share = Annotated[float, Field(ge=0, lt=1)]  # of the steps, to wait for what comes after
 
 
 def param(

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from benchmarks.registry import METHODS, MethodInfo
@@ -13,7 +14,9 @@ from methods.losses.coral import coral
 class Params(base.Params):
     # The paper's rule needs no target label: the weight at which both losses end alike. On toys/waves with the
     # `cnn` backbone they are 0.072 and 0.069 after 200 steps.
-    trade_off: float = param(1.0, "weight", low=0.01, high=100, log=True, source="section 4.1, on toys/waves")
+    trade_off: NonNegativeFloat = param(
+        1.0, "weight", low=0.01, high=100, log=True, source="section 4.1, on toys/waves"
+    )
     layer: Literal["logits", "features"] = param("logits", "whose covariance is matched", source="section 3.2")
 
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from benchmarks.registry import METHODS, MethodInfo
@@ -13,8 +14,12 @@ from methods.losses.mmd import mk_mmd
 
 
 class Params(base.Params):
-    trade_off: float = param(1.0, "weight of the MMD at the end", low=0.1, high=10, log=True, source="section 4.1")
-    gamma: float = param(10.0, "steepness of its ramp", low=1, high=20, log=True, source="DANN's; see the class")
+    trade_off: NonNegativeFloat = param(
+        1.0, "weight of the MMD at the end", low=0.1, high=10, log=True, source="section 4.1"
+    )
+    gamma: NonNegativeFloat = param(
+        10.0, "steepness of its ramp", low=1, high=20, log=True, source="DANN's; see the class"
+    )
     layers: tuple[Literal["features", "logits"], ...] = param(
         ("features", "logits"),
         "whose distributions are matched",

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.settings import param
+from benchmarks.settings import Share, param
 from methods import base
 from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
 from methods.networks.build import Build
@@ -16,9 +17,13 @@ from methods.networks.grl import reverse
 
 class Params(base.Params):
     later: ClassVar[Mapping[str, Any]] = {"scaled": "reversal"}
-    trade_off: float = param(1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 5.2.2")
-    gamma: float = param(10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 5.2.2")
-    warmup: float = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none in the paper")
+    trade_off: NonNegativeFloat = param(
+        1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 5.2.2"
+    )
+    gamma: NonNegativeFloat = param(
+        10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 5.2.2"
+    )
+    warmup: Share = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none in the paper")
     scaled: Literal["reversal", "loss"] = param(
         "reversal",
         "what λ scales: the reversed gradient alone, or all that the domain loss teaches",

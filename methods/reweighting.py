@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import PositiveFloat
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -26,7 +27,7 @@ class Params(base.Params):
     inputs: Literal["raw", "features"] = param(
         "raw", "what it reads: raw inputs, or features of a model trained on the source", source="JMLR 2009"
     )
-    clip: float = param(
+    clip: PositiveFloat = param(
         10.0, "largest weight before normalisation", low=2, high=100, log=True, source="this suite"
     )
 
