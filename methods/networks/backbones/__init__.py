@@ -55,6 +55,8 @@ def build_backbone(text: str, input_shape: Shape) -> nn.Module:
         with torch.no_grad():
             features = encoder.eval()(torch.zeros(2, *input_shape))
     except (RuntimeError, ValueError, IndexError) as error:
+        if "DefaultCPUAllocator" in str(error):  # too little memory: the harness says what to do
+            raise
         raise UserError(f"backbone {text!r} cannot take inputs of shape {input_shape}: {error}") from None
     if features.shape != (2, encoder.out_features) or not features.numel():
         raise UserError(f"backbone {text!r} gives features of shape {tuple(features.shape[1:])}: mend its options")
