@@ -106,6 +106,13 @@ def test_a_name_that_is_not_known_here_says_so() -> None:
         resolve("own/old-new-0123")
 
 
+def test_a_class_may_be_called_none(folder: Path) -> None:
+    for name in ("old.csv", "new.csv"):
+        text = (folder / name).read_text()
+        (folder / name).write_text(text.replace(",no", ",None").replace(",yes", ",NA"))
+    assert load(entered(folder, ".csv")).classes == ("NA", "None")
+
+
 def test_columns_of_the_target_may_have_another_order(folder: Path) -> None:
     before = load(entered(folder, ".csv")).train_view().target_x
     table = pd.read_csv(folder / "new.csv")
@@ -183,6 +190,10 @@ CSV = [
     (broken(lambda t: t.__setitem__("a", "red"), ".csv"), "column 'a' is not of numbers"),
     (broken(lambda t: t.pop("a"), ".csv"), "do not have the same columns: 'a' is in one only"),
     (broken(lambda t: t.__setitem__("kind", t["kind"].where(t.index != 3)), ".csv"), "line 5 has no label"),
+    (
+        lambda folder: pd.read_csv(folder / "new.csv").to_csv(folder / "new.csv"),
+        "a column has no name; leave it out",
+    ),
     (lambda folder: (folder / "new.csv").write_text("a,b,c,kind\n"), "it has no samples"),
     (lambda folder: (folder / "new.csv").write_bytes(b""), "no .csv that can be read"),
 ]

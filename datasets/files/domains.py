@@ -143,15 +143,20 @@ def _csv(path: Path, label: str) -> Domain:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, dtype={label: str})
+        table = pd.read_csv(path)
+        labels = None
+        if label in table:  # read apart: there, NA and None are names like others
+            labels = pd.read_csv(path, usecols=[label], dtype=str, keep_default_na=False).pop(label).fillna("")
+            del table[label]
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: it is no .csv that can be read ({error})") from None
-    labels = table.pop(label) if label in table else None
-    if labels is not None and labels.isna().any():
+    if labels is not None and (labels == "").any():
         raise UserError(
-            f"{path}: line {labels.isna().argmax() + 2} has no label in the column {label!r}; {LABELS}"
+            f"{path}: line {(labels == '').argmax() + 2} has no label in the column {label!r}; {LABELS}"
         )
-    for name in table.columns:
+    for name in map(str, table.columns):
+        if name.startswith("Unnamed: "):  # pandas' name for a column of none
+            raise UserError(f"{path}: a column has no name; leave it out if it holds row numbers, or name it")
         if len(table) and table[name].dtype.kind not in "fiub":
             hint = f"; if it is the label, say --label {name}" if labels is None else ""
             raise UserError(f"{path}: column {name!r} is not of numbers; encode it or leave it out{hint}")
