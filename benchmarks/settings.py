@@ -22,7 +22,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"{name!r}; {hint}"
 
 
-Share = Annotated[float, Field(ge=0, lt=1)]  # of the steps, to wait for what comes after
+Share = Annotated[float, Field(ge=0, lt=1)]  # of the steps, at the start, that go without something
 
 
 def param(

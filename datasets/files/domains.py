@@ -155,7 +155,7 @@ def _csv(path: Path, label: str) -> Domain:
             f"{path}: line {(labels == '').argmax() + 2} has no label in the column {label!r}; {LABELS}"
         )
     for name in map(str, table.columns):
-        if name.startswith("Unnamed: "):  # pandas' name for a column of none
+        if name.startswith("Unnamed: "):  # what pandas calls a column that has no name
             raise UserError(f"{path}: a column has no name; leave it out if it holds row numbers, or name it")
         if len(table) and table[name].dtype.kind not in "fiub":
             hint = f"; if it is the label, say --label {name}" if labels is None else ""
