@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Files with few and long tests go first, so that no worker is left alone with one of them at the end.
 SLOW := $(addprefix tests/test_,ray.py use.py check.py kill.py cli.py engine.py)
 
-.PHONY: run test check setup format
+.PHONY: run test check setup format tables
 
 run: setup
 	$(BIN)/python -m benchmarks run --methods dann,coral
@@ -30,3 +30,6 @@ setup: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	touch $@
+
+tables: setup  # every committed table and picture, from the committed records
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh results/tables.sh

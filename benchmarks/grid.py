@@ -120,20 +120,20 @@ class NotApplicable:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Grid:
     """The runs of one command, method by method within task and seed, and the cells that have none.
 
     Attributes:
-        reverse: runs that judge others by reverse validation; each needs its own done first.
         ranked: whether its methods may be ranked: they share one protocol.
+        reverse: runs that judge others by reverse validation; each needs its own done first.
     """
 
     suite: str
+    ranked: bool
     specs: list[RunSpec]
     not_applicable: list[NotApplicable]
     reverse: list[RunSpec] = field(default_factory=list)
-    ranked: bool = True
 
 
 def suite_names() -> list[str]:
@@ -251,7 +251,7 @@ def plan(
         if reverse and tries[spec.variant, spec.task, spec.seed] * spec.protocol.checkpoints > 1
         if not METHODS.info(spec.method).reference
     ]
-    return Grid(suite, specs, missing, judges, settings.kind == "fair")
+    return Grid(suite=suite, ranked=settings.kind == "fair", specs=specs, not_applicable=missing, reverse=judges)
 
 
 def _configured(spec: RunSpec, params: Settings, search: Search) -> list[RunSpec]:

@@ -8,19 +8,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column
 
 from benchmarks.engines.events import Event
+from benchmarks.escape import printable
 from benchmarks.tensorboard import Board
 
 
 def follow(events: Iterable[Event], total: int, board: Board | None = None) -> list[Event]:
     """Show a grid's events as they come, a bar on a terminal and lines elsewhere; returns the failures."""
     console = Console(stderr=True, highlight=False)
+    # What is long gives way: the other columns keep their widths.
+    description = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     columns = (
         BarColumn(20),
         MofNCompleteColumn(),
         TextColumn("left:"),
         TimeRemainingColumn(compact=True),
-        # What is long gives way: the other columns keep their widths.
-        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        TextColumn("{task.description}", markup=False, table_column=description),
     )
     failures = []
     with Progress(*columns, console=console, expand=True, disable=not sys.stderr.isatty()) as bar:
@@ -40,7 +42,8 @@ def follow(events: Iterable[Event], total: int, board: Board | None = None) -> l
             bar.advance(task)
             if event.kind == "failed":
                 failures.append(event)
-                console.print(f"failed: {event.spec}: {event.error}", style="red", markup=False, soft_wrap=True)
+                text = printable(f"failed: {event.spec}: {event.error}")
+                console.print(text, style="red", markup=False, soft_wrap=True)
             elif not console.is_terminal:
                 console.print(f"[{done}/{total}] {event.kind}: {event.spec}", markup=False, soft_wrap=True)
     return failures

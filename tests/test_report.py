@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_missing_failed_and_not_applicable_are_three_things() -> None:
     records = records[records["run_id"] != dann[0].run_id]
     specs = [spec for spec in grid.specs if spec.method != "target_only"]
     reason = NotApplicable("toys/blobs", "target_only", "it needs more")
-    whole = Grid("quick", specs, [reason])
+    whole = replace(grid, specs=specs, not_applicable=[reason])
     report = build_report(whole, records, {coral[0].run_id: "the loss is nan at step 3"})
     rows = report.blocks[0].rows
     assert rows["dann"]["toys/blobs"].missing == "1 missing of 5"
@@ -106,7 +107,7 @@ def test_an_error_that_ended_several_runs_is_told_of_once() -> None:
     grid = grid_of(5)
     first, second, third, *rest = grid.specs
     failures = {first.run_id: "no such file", second.run_id: "no such file", third.run_id: "the loss is nan"}
-    notes = build_report(grid, records_of(Grid("quick", rest, []), ACCURACY), failures).notes
+    notes = build_report(grid, records_of(replace(grid, specs=rest), ACCURACY), failures).notes
     assert [note for note in notes if note.startswith("failed")] == [
         f"failed: {first} and 1 more: no such file",
         f"failed: {third}: the loss is nan",

@@ -125,7 +125,7 @@ def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
         "ours: mean of n seeds, ± half of a 95% t-interval from 5 seeds on, else the range.",
     ]
     explained = {
-        f"* {each.published.method} on {each.published.task}: results/README.md#{each.explained}": None
+        f"† {each.published.method} on {each.published.task}: results/README.md#{each.explained}": None
         for each in comparisons
         if each.explained
     }
@@ -146,7 +146,7 @@ def _entries(each: Comparison, family: str, number: int) -> dict[str, Entry]:
         "published": f"{row.accuracy:g}" + (f" ± {row.spread:g}" if row.spread is not None else ""),
         "gap": each.difference,
         "limit": each.tolerance,
-        "verdict": (each.verdict or ("shown" if each.ours else "-")) + "*" * bool(each.explained),
+        "verdict": (each.verdict or ("shown" if each.ours else "-")) + "†" * bool(each.explained),
         "from": f"[{number}]",
     }
 

@@ -1,12 +1,13 @@
 """The `table` command: from records that there are; never trains."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.commands.common import found, print_report, report_of
-from benchmarks.grid import BASELINE, Grid
+from benchmarks.grid import BASELINE, Grid, load_suite
 from benchmarks.report.table import Report
 from benchmarks.settings import UserError
 from benchmarks.store import save_records
@@ -14,7 +15,7 @@ from benchmarks.store import save_records
 
 def main(options: argparse.Namespace) -> int:
     for path in (options.figure, options.diagram):
-        if path and path.suffix not in (".png", ".svg", ".pdf"):
+        if path and path.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
     planned, records, failures = _found(options)
     if options.save_records:
@@ -27,15 +28,17 @@ def main(options: argparse.Namespace) -> int:
 
         save_figure(report, options.figure)
     if options.diagram:
-        _draw_diagram(report, options.diagram)
+        _draw_diagram(report, options.diagram, ranked=planned.ranked)
     print_report(report, options.format)
     return 0
 
 
-def _draw_diagram(report: Report, path: Path) -> None:
+def _draw_diagram(report: Report, path: Path, *, ranked: bool) -> None:
     from benchmarks.report.comparison import ENOUGH_METHODS, ENOUGH_TASKS, mean_ranks
     from benchmarks.report.diagram import save_diagram
 
+    if not ranked:
+        raise UserError("--diagram: a paper's own settings are compared with that paper, and never ranked")
     complete = report.complete
     if complete is None or complete.friedman is None:
         raise UserError(
@@ -47,7 +50,8 @@ def _draw_diagram(report: Report, path: Path) -> None:
 
 def _found(options: argparse.Namespace) -> tuple[Grid, pd.DataFrame, dict[str, str]]:
     """The grid of the flags, where they are silent of what there are records of; and those records."""
-    planned, records, failures = found(options, options.methods or "all,references")
+    default = f"{load_suite(options.suite).default_methods},core,shallow,all,references"  # also their order
+    planned, records, failures = found(options, options.methods or default)
     if not len(records) and not failures:
         raise UserError(
             "no record fits; `run` the grid first, or name the --store, --suite and --set it was run with"
@@ -62,4 +66,4 @@ def _only(planned: Grid, known: set[str]) -> Grid:
     specs = [spec for spec in planned.specs if spec.method in methods]
     rest = [cell for cell in planned.not_applicable if cell.variant.partition("?")[0] in methods]
     reverse = [spec for spec in planned.reverse if spec.run_id in known]
-    return Grid(planned.suite, specs, rest, reverse)
+    return replace(planned, specs=specs, not_applicable=rest, reverse=reverse)

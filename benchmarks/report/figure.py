@@ -5,11 +5,14 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.escape import printable
 from benchmarks.grid import BASELINE
 from benchmarks.report.cells import ACCURACY
+from benchmarks.report.statistics import ENOUGH
 from benchmarks.report.table import MEAN, Block, Report
 
 ACROSS = 6  # panels in a row
+CAPTION = {".png": "Description", ".svg": "Description", ".pdf": "Subject"}  # where a format keeps it as text
 BLUE, GREY, RED = "#1f5fa8", "#8a8a8a", "#b3402a"
 
 
@@ -24,21 +27,23 @@ def save_figure(report: Report, path: Path) -> None:
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for task, axes in zip(tasks, panels.flat, strict=False):
         _panel(axes, block, methods, task)
-        axes.set_title(task.removeprefix(report.family), fontsize=8)
+        axes.set_title(printable(task.removeprefix(report.family)), fontsize=8, parse_math=False)
     for spare in panels.flat[len(tasks) :]:
         spare.set_axis_off()
-    panels[0, 0].set_yticks(range(len(methods)), [_label(block, name) for name in methods])
+    panels[0, 0].set_yticks(range(len(methods)), [_label(block, name) for name in methods], parse_math=False)
     panels[0, 0].invert_yaxis()
-    n = max(cell.summary.n for row in block.rows.values() for cell in row.values() if cell.summary)
-    interval = "95% t-interval" if n >= 5 else "range"
+    figure.supxlabel(_caption(report, block), fontsize=8, parse_math=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The caption as text too: a test compares it with what the program says today.
+    figure.savefig(path, dpi=150, metadata={CAPTION[path.suffix.lower()]: _caption(report, block)})
+
+
+def _caption(report: Report, block: Block) -> str:
+    n = max((cell.summary.n for row in block.rows.values() for cell in row.values() if cell.summary), default=0)
+    interval = "95% t-interval" if n >= ENOUGH else "range"
     where = f"{report.family.rstrip('/')}: " if report.family else ""
     hurts = "; red: worse" if any(cell.hurts for row in block.rows.values() for cell in row.values()) else ""
-    figure.supxlabel(
-        f"{where}target test accuracy (%), mean and {interval} over {n} seeds; dashed: {BASELINE}{hurts}",
-        fontsize=8,
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    return f"{where}target test accuracy (%), mean and {interval} over {n} seeds; dashed: {BASELINE}{hurts}"
 
 
 def _panel(axes: Axes, block: Block, methods: list[str], task: str) -> None:

@@ -1,12 +1,15 @@
 """A report as text, Markdown, LaTeX, CSV or JSON."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 from tabulate import tabulate
 
+from benchmarks import escape
 from benchmarks.report import listings
 from benchmarks.report.cells import Cell
 from benchmarks.report.comparison import Interval
@@ -14,7 +17,33 @@ from benchmarks.report.listings import Entry, Listing
 from benchmarks.report.statistics import Summary
 from benchmarks.report.table import Block, Report
 
-Bold = Callable[[str], str]
+
+@dataclass(frozen=True)
+class Number:
+    """A cell's number, whether it is the best of its column, and what is said after it."""
+
+    text: str
+    best: bool
+    more: str
+
+
+Row = Sequence[str | Number]
+
+
+@dataclass(frozen=True)
+class Markup:
+    """How a format writes what it is given: cells and notes as they are read, the best number, headings."""
+
+    cell: Callable[[str], str]
+    note: Callable[[str], str]
+    bold: Callable[[str], str]
+    style: str = ""
+    heading: str = ""
+
+
+TEXT = Markup(escape.printable, escape.printable, lambda text: f"*{text}*", "simple")
+MARKDOWN = Markup(escape.markdown, escape.markdown_note, lambda text: f"**{text}**", "github", "### ")
+LATEX = Markup(escape.latex, escape.latex, lambda text: f"\\textbf{{{text}}}")
 
 
 def render(report: Report, form: str) -> str:
@@ -22,25 +51,30 @@ def render(report: Report, form: str) -> str:
     return FORMATS[form](report).rstrip("\n") + "\n"
 
 
-def _text(report: Report) -> str:
-    return _plain(report, "simple", "", lambda text: f"*{text}*")
-
-
-def _markdown(report: Report) -> str:
-    return _plain(report, "github", "### ", lambda text: f"**{text}**")
-
-
-def _plain(report: Report, style: str, heading: str, bold: Bold) -> str:
-    parts = [_about(report)]
-    for block in report.blocks:
+def _plain(report: Report, markup: Markup) -> str:
+    parts = [markup.note(_about(report))]
+    for title, columns, rows in _tables(report):
+        body = [[_written(cell, markup) for cell in row] for row in rows]
         # Text columns: tabulate must not read "95.0" as a number and reformat it.
-        body = tabulate(_rows(block, bold), _headers(report, block), style, disable_numparse=True)
-        parts.append(f"{heading}{block.title}\n\n{body}")
-    for listing in report.listings:
-        body = tabulate(_entries(listing), listing.columns, style, disable_numparse=True)
-        parts.append(f"{heading}{listing.title}\n\n{body}")
-    notes = [f"- {note}" for note in report.notes]
+        table = tabulate(body, [_written(name, markup) for name in columns], markup.style, disable_numparse=True)
+        parts.append(f"{markup.heading}{markup.note(title)}\n\n{table}")
+    notes = [f"- {markup.note(note)}" for note in report.notes]
     return "\n\n".join([*parts, "\n".join(notes)])
+
+
+def _tables(report: Report) -> Iterator[tuple[str, Row, Iterator[Row]]]:
+    """Title, columns and rows of each table."""
+    for block in report.blocks:
+        yield block.title, _headers(report, block), _rows(block)
+    for listing in report.listings:
+        yield listing.title, listing.columns, _entries(listing)
+
+
+def _written(cell: str | Number, markup: Markup) -> str:
+    if isinstance(cell, str):
+        return markup.cell(cell)
+    text = markup.cell(cell.text)
+    return (markup.bold(text) if cell.best else text) + markup.cell(cell.more)
 
 
 def _about(report: Report) -> str:
@@ -53,11 +87,9 @@ def _headers(report: Report, block: Block) -> list[str]:
     return ["method", *(column.removeprefix(report.family) for column in block.columns)]
 
 
-def _entries(listing: Listing) -> list[list[str]]:
-    return [
-        [_entry(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns]
-        for row in listing.rows
-    ]
+def _entries(listing: Listing) -> Iterator[Row]:
+    for row in listing.rows:
+        yield [_entry(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns]
 
 
 def _entry(entry: Entry, scale: float, digits: str) -> str:
@@ -73,23 +105,22 @@ def _entry(entry: Entry, scale: float, digits: str) -> str:
     return format(scale * entry, digits)
 
 
-def _rows(block: Block, bold: Bold) -> list[list[str]]:
-    """Rows of text: methods, then references."""
-    order = sorted(block.rows, key=lambda name: name in block.references)
-    return [
-        [f"{name} (reference)" if name in block.references else name]
-        + [_cell(block.rows[name].get(column, Cell(None)), block.scale, bold) for column in block.columns]
-        for name in order
-    ] + [[name, *(notes.get(column, "") for column in block.columns)] for name, notes in block.footer.items()]
+def _rows(block: Block) -> Iterator[Row]:
+    """Methods, then references, then what is said of the columns."""
+    for name in sorted(block.rows, key=lambda name: name in block.references):
+        label = f"{name} (reference)" if name in block.references else name
+        cells = (block.rows[name].get(column, Cell(None)) for column in block.columns)
+        yield [label, *(_cell(cell, block.scale) for cell in cells)]
+    for name, notes in block.footer.items():
+        yield [name, *(notes.get(column, "") for column in block.columns)]
 
 
-def _cell(cell: Cell, scale: float, bold: Bold) -> str:
+def _cell(cell: Cell, scale: float) -> str | Number:
     if cell.summary is None:
         return cell.missing or "-"
     digits = ".1f" if scale == 100 else ".2f"
-    text = _number(cell.summary, scale, digits)
-    text = bold(text) if cell.best else text
-    return text + " ▼" * cell.hurts + f" ({cell.missing})" * bool(cell.missing)
+    more = " ▼" * cell.hurts + f" ({cell.missing})" * bool(cell.missing)
+    return Number(_number(cell.summary, scale, digits), cell.best, more)
 
 
 def _number(summary: Summary, scale: float, digits: str) -> str:
@@ -101,21 +132,15 @@ def _number(summary: Summary, scale: float, digits: str) -> str:
 
 def _latex(report: Report) -> str:
     """Tables with booktabs rules, each ready for \\input."""
-    tables = []
-    for block in report.blocks:
-        body = _rows(block, lambda text: f"\\textbf{{{text}}}")
-        tables.append(_latex_table(report, block.title, _headers(report, block), body))
-    tables += [_latex_table(report, each.title, each.columns, _entries(each)) for each in report.listings]
-    return "\n".join(tables)
+    return "\n".join(_latex_table(report, *table) for table in _tables(report))
 
 
-def _latex_table(report: Report, title: str, columns: list[str], body: list[list[str]]) -> str:
-    rows = [[_escape(text) for text in row] for row in body]
-    lines = [" & ".join(row) + r" \\" for row in [[*map(_escape, columns)], *rows]]
-    notes = " ".join(_escape(note) for note in report.notes)
+def _latex_table(report: Report, title: str, columns: Row, body: Iterable[Row]) -> str:
+    lines = [" & ".join(_written(cell, LATEX) for cell in row) + r" \\" for row in [columns, *body]]
+    notes = " ".join(map(LATEX.note, report.notes))
     return "\n".join(
         [
-            f"% {_about(report)} Needs \\usepackage{{booktabs}}.",
+            f"% {LATEX.note(_about(report))} Needs \\usepackage{{booktabs}}.",
             f"\\begin{{tabular}}{{l{'c' * (len(columns) - 1)}}}",
             r"\toprule",
             lines[0],
@@ -123,16 +148,10 @@ def _latex_table(report: Report, title: str, columns: list[str], body: list[list
             *lines[1:],
             r"\bottomrule",
             r"\end{tabular}",
-            f"% {_escape(title)}. {notes}",
+            f"% {LATEX.note(title)}. {notes}",
             "",
         ]
     )
-
-
-def _escape(text: str) -> str:
-    for character in "_%&#":
-        text = text.replace(character, f"\\{character}")
-    return text.replace("±", r"$\pm$").replace("▼", r"$\downarrow$")
 
 
 def long_form(report: Report) -> Iterator[dict[str, Any]]:
@@ -163,12 +182,13 @@ def _json(report: Report) -> str:
 
 def _csv(report: Report) -> str:
     frame = pd.DataFrame(long_form(report))
-    return frame.assign(runs=frame["runs"].map(" ".join)).to_csv(index=False, lineterminator="\n")
+    texts = {name: frame[name].map(escape.spreadsheet) for name in ("method", "task", "metric", "missing")}
+    return frame.assign(**texts, runs=frame["runs"].map(" ".join)).to_csv(index=False, lineterminator="\n")
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {
-    "text": _text,
-    "markdown": _markdown,
+    "text": partial(_plain, markup=TEXT),
+    "markdown": partial(_plain, markup=MARKDOWN),
     "latex": _latex,
     "csv": _csv,
     "json": _json,

@@ -74,7 +74,7 @@ def build_report(
     """
     frame = selection.candidates(grid, records) if select or "validators" in show else pd.DataFrame()
     cells = Cells(grid, records, failures, selection.choices(frame, select) if select else {})
-    complete = Complete.of(cells)
+    complete = Complete.of(cells) if grid.ranked else None
     kept = ", ".join(sorted({KEPT[spec.protocol.stopping] for spec in grid.specs}))
     blocks = [_accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}")]
     if select:
@@ -100,7 +100,7 @@ def _listings(
         found.append(listings.side_by_side(cells, select))
     if len(frame):
         found.append(listings.validators(frame))
-    if "statistics" in show and complete and cells.grid.ranked:
+    if "statistics" in show and complete:
         found += listings.statistics(complete)
     if "bound" in show:
         found.append(listings.bound(cells))

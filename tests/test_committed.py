@@ -1,0 +1,74 @@
+"""What is committed of results is what the program prints today, byte for byte."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks.cli import main
+from benchmarks.grid import load_suite
+
+ROOT = Path(__file__).parents[1]
+TABLES = ROOT / "results" / "tables"
+
+
+def commands() -> dict[str, list[str]]:
+    """Arguments of the program by the file that they make, as results/tables.sh has them."""
+    found = {}
+    for line in (ROOT / "results" / "tables.sh").read_text().splitlines():
+        if line.startswith("benchmarks "):
+            *arguments, arrow, output = shlex.split(line)[1:]
+            assert arrow == ">"
+            made = arguments[arguments.index("--figure") + 1] if output == "/dev/null" else output
+            found[Path(made).name] = arguments
+    return found
+
+
+COMMANDS = commands()
+
+
+def test_every_committed_output_has_its_command() -> None:
+    assert sorted(COMMANDS) == sorted(path.name for path in TABLES.iterdir())
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name.endswith(".md")])
+def test_committed_tables_are_what_the_program_prints(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(COMMANDS[name]) == 0
+    assert capsys.readouterr().out == (TABLES / name).read_text(encoding="utf-8"), "make tables"
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name.endswith(".png")])
+def test_committed_pictures_have_the_caption_that_the_program_writes(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    anew = tmp_path / name
+    assert main([str(anew) if argument.endswith(name) else argument for argument in COMMANDS[name]]) == 0
+    with Image.open(TABLES / name) as committed, Image.open(anew) as today:
+        assert committed.info["Description"] == today.info["Description"], "make tables"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("readme", ["README.md", "results/README.md"])
+def test_tables_in_texts_are_those_of_the_files(readme: str) -> None:
+    """Of a table whose head is that of a committed one, every row is there."""
+    committed = [path.read_text(encoding="utf-8").splitlines() for path in TABLES.glob("*.md")]
+    lines = (ROOT / readme).read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        sources = [set(table) for table in committed if line in table and line.startswith("| method  ")]
+        if sources:
+            end = next(i for i in range(number, len(lines) + 1) if i == len(lines) or not lines[i].startswith("|"))
+            assert any(set(lines[number:end]) <= source for source in sources), f"{readme} line {number + 1}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_paper_suites_are_not_ranked(name: str) -> None:
+    arguments = COMMANDS[name]
+    text = (TABLES / name).read_text(encoding="utf-8") if name.endswith(".md") else ""
+    paper = load_suite(arguments[arguments.index("--suite") + 1]).kind == "paper"
+    if arguments[0] == "table" and text:
+        assert ("not ranked" in text) == paper
+        assert not (paper and "**" in text)
