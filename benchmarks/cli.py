@@ -93,6 +93,8 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--from", dest="source", type=Path, metavar="STORE", help="read these records, do not train"
     )
+    check.add_argument("--format", choices=("text", "json"), default="text")
+    check.add_argument("--junit", type=Path, metavar="XML", help="also write a JUnit file, a test case a cell")
     check.add_argument("--update", action="store_true", help="write the baseline instead")
     check.add_argument("--seeds", type=_count, help="seeds of an updated baseline")
     _run_flags(check)

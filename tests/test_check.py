@@ -1,16 +1,18 @@
 """Accuracy regression: what turns red, and that planted faults do."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.report.check import compare
+from benchmarks.report.check import as_json, as_junit, compare
 
 ROOT = Path(__file__).parents[1]
 SUITE = """
@@ -63,6 +65,67 @@ def test_a_method_that_no_longer_differs_from_source_only_is_dead() -> None:
     assert verdicts(now)["dann"] == "dead"
 
 
+def test_a_method_that_equals_source_only_is_dead_whatever_its_accuracy() -> None:
+    """Its baseline was below source_only, so that dying made it better."""
+    base = {**BASE, ("coral", "t"): [0.50, 0.52, 0.51]}
+    now = {**base, ("coral", "t"): BASE["source_only", "t"]}
+    (finding,) = [each for each in compare(frame(base), frame(now)) if each.method == "coral"]
+    assert finding.failed
+    assert str(finding) == "coral on t: DEAD: it equals source_only in every seed (+10.0 points)"
+
+
+def test_equal_means_or_a_single_equal_seed_are_not_dead() -> None:
+    base = {**BASE, ("coral", "t"): [0.59, 0.60, 0.64]}
+    assert {
+        each.verdict for each in compare(frame(base), frame({**base, ("coral", "t"): [0.62, 0.61, 0.60]}))
+    } == {"same"}
+
+
+def test_equal_accuracies_with_other_scores_are_not_dead() -> None:
+    """As on a task that every method solves."""
+    solved = {("source_only", "t"): [1.0] * 3, ("dann", "t"): [1.0] * 3}
+    before, now = frame({**solved, ("dann", "t"): [0.998, 1.0, 1.0]}), frame(solved)
+    assert {each.method: each.verdict for each in compare(before, now)}["dann"] == "dead"
+    now["proxy_a_distance"] = [1.9, 1.8, 1.9, 1.1, 1.2, 1.0]
+    assert {each.method: each.verdict for each in compare(before, now)}["dann"] == "same"
+
+
+def test_what_equalled_source_only_in_the_baseline_is_not_dead() -> None:
+    base = {**BASE, ("coral", "t"): BASE["source_only", "t"]}
+    assert {each.method: each.verdict for each in compare(frame(base), frame(base))}["coral"] == "same"
+
+
+def test_an_alignment_without_gradient_is_dead_even_where_the_method_differs() -> None:
+    now = frame(BASE).assign(largest_gradient_ratio=[float("nan")] * 3 + [0.0] * 3 + [0.0, 0.0, 1e-9])
+    findings = {each.method: each for each in compare(frame(BASE), now)}
+    assert {name: each.verdict for name, each in findings.items()} == {
+        "source_only": "same",
+        "dann": "dead",
+        "dan": "same",
+    }
+    assert "no gradient at any checkpoint" in str(findings["dann"])
+
+
+def test_changes_are_in_points() -> None:
+    (worse,) = [f for f in compare(frame(BASE), frame({**BASE, ("dann", "t"): [0.7, 0.72, 0.71]})) if f.failed]
+    assert str(worse).startswith("dann on t: WORSE by 10.0 points (allowed ")
+    assert "%" not in str(worse)
+
+
+def test_findings_as_json_and_junit() -> None:
+    findings = compare(frame(BASE), frame({**BASE, ("dann", "t"): [0.7, 0.72]}))
+    told = json.loads(as_json(findings))
+    assert (told["failed"], told["unit"]) == (1, "points")
+    assert {cell["method"]: (cell["verdict"], cell["change"]) for cell in told["cells"]}["dann"] == (
+        "missing",
+        None,
+    )
+    suite = ElementTree.fromstring(as_junit(findings))
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+    (failure,) = suite.iter("failure")
+    assert failure.get("message") == "dann on t: MISSING: a run of the baseline has no counterpart"
+
+
 def test_noise_alone_raises_no_alarm() -> None:
     rng = np.random.default_rng(0)
     alarms = 0
@@ -107,7 +170,7 @@ def test_unchanged_code_passes_to_the_bit(checkout: Path) -> None:
     assert "all 6 cells pass" in result.stdout
     trained = benchmarks(checkout, *CHECK, "--methods", "coral", "--tasks", "toys/blobs")
     assert trained.returncode == 0, trained.stderr
-    assert trained.stdout.count("same (+0.0%") == 2
+    assert trained.stdout.count("same (+0.0 points") == 2
 
 
 def test_planted_faults_turn_red_naming_the_method(checkout: Path, tmp_path: Path) -> None:
@@ -119,10 +182,12 @@ def test_planted_faults_turn_red_naming_the_method(checkout: Path, tmp_path: Pat
     refused = benchmarks(broken, *CHECK, "--from", "store")
     assert refused.returncode == 2
     assert "made by different code" in refused.stderr
-    result = benchmarks(broken, *CHECK)
+    result = benchmarks(broken, *CHECK, "--junit", "junit.xml")
     assert result.returncode == 1, result.stderr
-    assert "dann on toys/blobs: WORSE" in result.stdout
-    assert "coral on toys/scale: WORSE" in result.stdout
+    assert len(list(ElementTree.parse(broken / "junit.xml").iter("failure"))) == 4
+    assert "dann on toys/blobs: DEAD: its alignment has no gradient at any checkpoint" in result.stdout
+    assert "coral on toys/scale: DEAD: it equals source_only in every seed" in result.stdout
+    assert "coral on toys/blobs: DEAD: it equals source_only in every seed" in result.stdout
     assert "source_only on toys/blobs: same" in result.stdout
 
 

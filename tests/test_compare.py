@@ -328,7 +328,7 @@ def test_a_table_shows_the_holes_the_explanations_and_the_sources(
     lines = [re.split(r" {2,}", line) for line in text.splitlines()]
     assert ["adda", "ADDA", "blobs", "-", "-", "80", "-", "1.0", "-", "[1]"] in lines
     assert ["dann", "DANN", "blobs", "80.0 [79.5, 80.5]", "2", "85 ± 2", "-5.0", "2.0", "below†", "[3]"] in lines
-    assert ["dann", "DANN", "blobs", "80.0 [79.5, 80.5]", "2", "80", "+0.0", "1.0", "shown*", "[4]"] in lines
+    assert ["dann", "DANN", "blobs", "80.0 [79.5, 80.5]", "2", "80", "+0.0", "1.0", "shown†", "[4]"] in lines
     assert "results/README.md#why" in text
     assert "- [4] Peek, 2019" in text
     assert "selection target-peek" in text

@@ -1,6 +1,7 @@
 """The `check` command: train what a baseline holds, or read it, and compare."""
 
 import argparse
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,9 +15,9 @@ from benchmarks.commands.common import engine_of, store_of
 from benchmarks.grid import RunSpec
 from benchmarks.progress import follow
 from benchmarks.provenance import code_digest, spec_digest
-from benchmarks.report.check import compare
+from benchmarks.report.check import RATIO, as_json, as_junit, compare
 from benchmarks.settings import UserError, nearest, split
-from benchmarks.store import Store, load_records, save_records
+from benchmarks.store import Store, load_records, read_part, save_records
 
 
 def main(options: argparse.Namespace) -> int:
@@ -35,15 +36,20 @@ def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | Non
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder))
             follow(engine_of(options, store).run(specs), len(specs))
-            now = _records(store, specs)
+            now = _with_gradients(_records(store, specs), store, specs)
     else:
-        now = _records(Store(options.source), specs)
+        store = Store(options.source)
+        now = _with_gradients(_records(store, specs), store, specs)
         _refuse_other_code(now)
     findings = compare(baseline, now)
-    for finding in findings:
-        print(finding)
     failed = sum(finding.failed for finding in findings)
-    print(f"{failed} of {len(findings)} cells failed" if failed else f"all {len(findings)} cells pass")
+    if options.junit:
+        options.junit.write_bytes(as_junit(findings))
+    if options.format == "json":
+        print(as_json(findings))
+    else:
+        print(*findings, sep="\n")
+        print(f"{failed} of {len(findings)} cells failed" if failed else f"all {len(findings)} cells pass")
     return 1 if failed else 0
 
 
@@ -103,6 +109,18 @@ def _specs(baseline: pd.DataFrame, suite: str) -> list[RunSpec]:
 def _records(store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
     records = load_records([store.folder(spec) for spec in specs if store.finished(spec)])
     return records if len(records) else pd.DataFrame(columns=["method", "task", "seed"])
+
+
+def _with_gradients(records: pd.DataFrame, store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
+    """With the largest ratio of the alignment's to the task's gradient over each run's checkpoints."""
+    largest = {spec.run_id: _largest_ratio(store.folder(spec)) for spec in specs if store.finished(spec)}
+    return records.assign(**{RATIO: [largest[run] for run in records["run_id"]]}) if len(records) else records
+
+
+def _largest_ratio(record: Path) -> float:
+    """NaN where the method has no alignment terms beside a task term."""
+    found = [point["gradient_ratio"] for point in read_part(record, "curves.json") if "gradient_ratio" in point]
+    return max((ratio for ratio in found if ratio is not None), default=math.nan)
 
 
 def _is_current(store: Store, spec: RunSpec) -> bool:
