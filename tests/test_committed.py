@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.cli import main
-from benchmarks.grid import load_suite
+from benchmarks.grid import load_suite, suite_names
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "results" / "tables"
@@ -64,11 +64,28 @@ def test_tables_in_texts_are_those_of_the_files(readme: str) -> None:
             assert any(set(lines[number:end]) <= source for source in sources), f"{readme} line {number + 1}"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_paper_suites_are_not_ranked(name: str) -> None:
-    arguments = COMMANDS[name]
-    text = (TABLES / name).read_text(encoding="utf-8") if name.endswith(".md") else ""
-    paper = load_suite(arguments[arguments.index("--suite") + 1]).kind == "paper"
-    if arguments[0] == "table" and text:
-        assert ("not ranked" in text) == paper
-        assert not (paper and "**" in text)
+PAPERS = [name for name in suite_names() if load_suite(name).kind == "paper"]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, of in COMMANDS.items() if of[0] == "table" and name.endswith(".md")]
+)
+def test_only_fair_suites_are_ranked(name: str) -> None:
+    text = (TABLES / name).read_text(encoding="utf-8")
+    paper = name.removesuffix(".md") in PAPERS
+    assert ("not ranked" in text) == paper
+    assert ("**" in text) == (not paper)
+
+
+@pytest.mark.parametrize("suite", [name for name in PAPERS if f"{name}.md" in COMMANDS])
+def test_no_ranking_of_a_paper_suite_can_be_asked_for(
+    suite: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    table = ["table", "--suite", suite, "--records", f"results/records/{suite}.csv"]
+    assert main([*table, "--show", "statistics"]) == 0
+    text = capsys.readouterr().out
+    assert not any(word in text for word in ("mean rank", "Friedman", "P(better"))
+    assert main([*table, "--diagram", str(tmp_path / "ranks.png")]) == 2
+    assert "never ranked" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
