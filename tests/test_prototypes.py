@@ -1,6 +1,7 @@
 """Methods that are not here yet, written in the contract, to show that it holds them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -158,6 +159,28 @@ def test_a_source_free_stage_has_no_source_in_reach() -> None:
         assert same(weights(trained(spec)), weights(deprived))
     finally:
         METHODS.remove("shot")
+
+
+@pytest.mark.parametrize(("cls", "number", "fresh"), [(WDGRL, 0, True), (MCD, 2, False)])
+def test_an_update_repeats_on_fresh_batches_or_on_the_same(cls: type[Method], number: int, fresh: bool) -> None:
+    name, seen = cls.__name__.lower(), []
+    METHODS.register(name, MethodInfo("prototype", 2026, "-", "-"))(cls)
+    try:
+        trainer = trainer_of(spec_of(name, "toys/blobs"))
+        (stage,) = trainer.stages
+        update = stage.updates[number]
+
+        def spy(batch: Batch, progress: Tensor) -> Loss:
+            seen.append((*batch.source.index.tolist(), *batch.target.index.tolist()))
+            return update.loss(batch, progress)
+
+        stage.updates[number] = replace(update, loss=spy)  # type: ignore[index]
+        trainer._enter(stage)
+        trainer._step(stage, 0, 0, 20, False)
+        assert len(seen) == update.repeat
+        assert len(set(seen)) == (update.repeat if fresh else 1)
+    finally:
+        METHODS.remove(name)
 
 
 def test_updates_train_what_they_say_and_count_their_passes() -> None:
