@@ -1,4 +1,4 @@
-"""What papers say of a method beyond that it trains: which row is whose, which side is which, which layer, and when.
+"""What papers say of a method beyond that it trains: whose row is whose, which side is which, which layer, when.
 
 Most of it holds for every registered method of a kind, so that a new one is held to it by its registration.
 """
@@ -193,7 +193,7 @@ def descend(trainer: Trainer, stage: Stage, batch: Batch, role: str, rate: float
 
 @pytest.mark.parametrize("method", ADVERSARIAL)
 def test_discriminators_say_source_of_the_source_and_encoders_learn_to_deceive_them(method: str) -> None:
-    """The adversaries pull in opposite directions (Goodfellow et al. 2014): one parts the domains, one joins them."""
+    """Adversaries pull in opposite directions (Goodfellow et al. 2014): one parts the domains, one joins them."""
     trainer, stage = at_last_stage(method)
     batch = constant_batch(trainer, stage)
     for _ in range(50):

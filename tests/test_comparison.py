@@ -67,20 +67,16 @@ def test_pairs_are_scipys_paired_tests_with_holm_over_all_of_them() -> None:
 def test_a_gain_that_every_seed_shares_has_no_width_in_a_table_however_seeds_differ() -> None:
     """Of 7 seeds of the baseline the method lacks one on one task: pairs are by seed, not by place."""
     grid = plan("quick", ["source_only", "dann"], ["toys/blobs", "toys/moons"], range(7))
-    of_seed = [0.5, 0.1, 0.9, 0.3, 0.7, 0.2, 0.6]
+    of_seed = [8 / 16, 2 / 16, 14 / 16, 5 / 16, 11 / 16, 3 / 16, 10 / 16]
     rows = [
-        {"run_id": spec.run_id, ACCURACY: of_seed[spec.seed] + 0.05 * (spec.method == "dann")}
+        {"run_id": spec.run_id, ACCURACY: of_seed[spec.seed] + (spec.method == "dann") / 16}
         for spec in grid.specs
         if (spec.method, spec.task, spec.seed) != ("dann", "toys/moons", 2)
     ]
     records = pd.DataFrame(rows).assign(warnings="").iloc[::-1]
     report = build_report(grid, records, {})
     (gain,) = next(each.rows for each in report.listings if each.title.startswith("Gain"))
-    assert (gain["gain"].low, gain["gain"].high) == pytest.approx((0.05, 0.05))
-    assert gain["gain"].n == 6
-    assert gain["p"] < 1e-9
-    (worse,) = [row for name, row in report.blocks[0].rows.items() if name == "dann"]
-    assert not any(cell.hurts for cell in worse.values())
+    assert (gain["gain"].low, gain["gain"].high, gain["gain"].n, gain["p"]) == (1 / 16, 1 / 16, 6, 0.0)
 
 
 def test_pairs_say_nothing_of_significance_below_five_seeds() -> None:

@@ -227,7 +227,7 @@ def after_steps(gradient: float, steps: int, **protocol: Any) -> tuple[dict[str,
     before = weights(trainer)
     for _ in range(steps):
         (trained,) = trainer._trained
-        trainer._apply(gradient * torch.stack([p.sum() for p in trained]).sum(), trained, 1.0)
+        trainer._apply(sum((torch.full_like(p, gradient) * p).sum() for p in trained), trained, 1.0)
     return before, weights(trainer)
 
 

@@ -35,7 +35,7 @@ def main() -> int:
         return 0
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        copies = [Path(folder) / f"copy{number}" for number in range(max(1, arguments.jobs))]
+        copies = [Path(folder).resolve() / f"copy{number}" for number in range(max(1, arguments.jobs))]
         for copy in copies:
             shutil.copytree(ROOT, copy, ignore=IGNORED)
         if problem := not_green(copies[0], plants):
@@ -61,7 +61,7 @@ def not_green(copy: Path, plants: Sequence[Plant]) -> str:
 
 
 def plant_all(copies: Sequence[Path], plants: Sequence[Plant]) -> list[str]:
-    """Print what each fault came to as soon as it is known; the names of those that did not turn their test red."""
+    """Print what each fault came to as soon as it is known; returns the names of those that are not red."""
     free: queue.SimpleQueue[Path] = queue.SimpleQueue()
     for copy in copies:
         free.put(copy)
@@ -103,7 +103,7 @@ def ends_of(copy: Path, tests: Sequence[str]) -> dict[str, str]:
         environment = {
             **os.environ,
             "PYTHONPATH": str(copy),
-            "PYTHONDONTWRITEBYTECODE": "1",  # bytecode goes by seconds and size, which a fault may leave as they were
+            "PYTHONDONTWRITEBYTECODE": "1",  # it goes by seconds and size, which a fault may leave alone
             "BENCHMARKS_CACHE": f"{folder}/cache",  # nothing that a fault made outlives it
             "BENCHMARKS_STORE": f"{folder}/store",
             VARIABLE: str(report),
