@@ -38,6 +38,13 @@ def test_alike_domains_are_near_zero_and_distant_ones_at_two() -> None:
     assert distant.spread == 0
 
 
+def test_a_distance_of_alike_domains_is_small_in_many_dimensions() -> None:
+    """100 samples in 200 dimensions can always be parted; held-out ones cannot."""
+    alike = proxy_a_distance(normal(0, 100, 200), normal(0, 100, 200, seed=1))
+    assert alike is not None
+    assert alike.value < 0.4
+
+
 def test_it_grows_with_the_shift_and_meets_the_bayes_error() -> None:
     """For N(0, 1) and N(s, 1), the best classifier's error is the normal tail beyond s / 2."""
     from scipy.stats import norm
@@ -144,6 +151,13 @@ def test_class_mean_accuracy_and_majority_rate_tell_what_accuracy_hides() -> Non
     assert scores["target_test_n"] == 10
     assert (scores["target_train_accuracy"], scores["target_train_n"]) == (0.5, 2)
     assert scores["confusion"] == [[9, 0, 0], [1, 0, 0], [0, 0, 0]]
+
+
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_the_right_order() -> None:
+    """Of a sample of class 1 and one of class 0, how often the first is said to be more of class 1."""
+    logits, y = [[0.0, 3.0], [1.0, 0.0], [0.0, 1.0], [2.0, 1.0]], [1, 0, 0, 1]
+    assert oracle_scores(logits, y)["target_auc"] == 2.5 / 4  # margins 3, -1, 1 and -1: 3 > -1, 3 > 1, -1 = -1
+    assert "target_auc" not in oracle_scores([[5, 0, 0]] * 2, [0, 1])
 
 
 def test_calibration_error_is_the_gap_of_confidence_and_accuracy_by_bin() -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from benchmarks.settings import UserError
 from benchmarks.signals import Signals
 from benchmarks.training import Trainer
 from datasets.base import load
+from methods.base import Batch, Loss, Sees
 from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps, trained, trainer_of, weights
 
 
@@ -152,6 +154,16 @@ def test_a_trainers_batches_are_the_seeds_and_each_domains_own() -> None:
             assert (stream == other).double().mean() < 0.01
 
 
+@pytest.mark.parametrize("sees", ["both", "source", "target"])
+def test_a_batch_holds_the_rows_that_its_index_names(sees: Sees) -> None:
+    trainer = trainer_of(spec_of("dann"))
+    for step in (0, 17):
+        batch = trainer.batches.at(step, sees)
+        for side, stored in ((batch.source, trainer.source), (batch.target, trainer.target)):
+            for name, values in vars(side).items() if side else ():
+                assert torch.equal(values, getattr(stored, name)[side.index]), name
+
+
 def test_another_seed_starts_from_other_weights() -> None:
     first, second = (weights(trainer_of(spec_of("adda", seed=seed))) for seed in (0, 1))
     assert not any(torch.equal(first[key], second[key]) for key in first if first[key].ndim > 1)
@@ -211,6 +223,26 @@ def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:
     assert learning_rates(decayed)[0] == pytest.approx((1 + 10 * 19 / 20) ** -0.75)
 
 
+@pytest.mark.parametrize("method", [name for name in CANDIDATES if takes_steps(name)])
+def test_each_stage_starts_its_schedule_anew(method: str) -> None:
+    """Learning rates, and what a method is told of its progress: 0 at the first step, and so in each stage."""
+    trainer = trainer_of(spec_of(method, schedule="inverse", lr_backbone=1.0, lr_finetune=1.0))
+    told: list[float] = []
+    for stage in trainer.stages:
+        first, *others = stage.updates
+
+        def spy(batch: Batch, progress: Tensor, loss: Any = first.loss) -> Loss:
+            told.append(float(progress))
+            return loss(batch, progress)
+
+        stage.updates[:] = [replace(first, loss=spy), *others]  # type: ignore[index]
+    rates = [learning_rates(trainer)[0] for _ in trainer.run(also=range(20))]
+    steps = 20 // len(trainer.stages)
+    progress = [step / steps for step in range(steps)] * len(trainer.stages)
+    assert told == pytest.approx(progress)
+    assert rates == pytest.approx([(1 + 10 * p) ** -0.75 for p in progress])
+
+
 @pytest.mark.parametrize("decays", [True, False])
 def test_the_schedule_may_leave_discriminators_out(decays: bool) -> None:
     steps = {"schedule": "steps", "decay": 0.5, "decay_steps": 10}
@@ -235,6 +267,7 @@ def after_steps(gradient: float, steps: int, **protocol: Any) -> tuple[dict[str,
     ("momentum", "moved"),
     # Sutskever et al. 2013: v_t = μ v_(t-1) + g, and a step of g + μ v_t; here g = 1 twice, and the rate 0.1.
     [(0.9, 0.1 * ((1 + 0.9) + (1 + 0.9 * 1.9))), (0.5, 0.1 * ((1 + 0.5) + (1 + 0.5 * 1.5))), (0.0, 0.2)],
+    ids=["0.9", "0.5", "0"],
 )
 def test_two_steps_of_sgd_carry_nesterovs_momentum(momentum: float, moved: float) -> None:
     before, after = after_steps(1.0, 2, optimizer="sgd", momentum=momentum, weight_decay=0)
