@@ -18,16 +18,11 @@ from tests.plants.witness import VARIABLE
 IGNORED = shutil.ignore_patterns(".*", "runs", "build", "dist", "*.egg-info", "__pycache__")
 LONGEST = 600  # seconds that pytest may take: a fault can make a test hang
 # Imported once, before the forks that test: none of it is ours, and it takes longer than most tests.
-SLOW_IMPORTS = (
-    "pytest",
-    "hypothesis",
-    "torch",
-    "pandas",
-    "pydantic",
-    "scipy.stats",
-    "sklearn.pipeline",
-    "sklearn.svm",
-)
+SLOW_IMPORTS = [
+    *("pytest", "hypothesis", "pandas", "pydantic", "scipy.stats", "torch"),
+    *("sklearn.datasets", "sklearn.ensemble", "sklearn.pipeline", "sklearn.svm"),
+    "torch._dynamo",  # by the first step of any optimiser
+]
 
 Ends = dict[str, str]  # how tests ended, as tests.plants.witness says it
 
@@ -111,7 +106,9 @@ def in_forks(
             tests, plant = job
             copy, folder = free.pop(), Path(tempfile.mkdtemp(dir=copies[0].parent))
             if plant:
-                (copy / plant.file).write_text(plant.planted(copy), encoding="utf-8")
+                planted = plant.planted(copy)
+                (copy / plant.file).rename(folder / "whole")
+                (copy / plant.file).write_text(planted, encoding="utf-8")
             if not (child := os.fork()):
                 run_pytest(copy, folder, tests)
             running[child] = copy, folder, tests, plant
@@ -120,7 +117,7 @@ def in_forks(
         child, status = os.wait()
         copy, folder, tests, plant = running.pop(child)
         if plant:
-            shutil.copy(ROOT / plant.file, copy / plant.file)
+            (folder / "whole").replace(copy / plant.file)
         free.append(copy)
         yield plant, ends_of(copy, folder, tests, os.waitstatus_to_exitcode(status))
 
