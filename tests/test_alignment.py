@@ -15,9 +15,10 @@ from scipy import stats
 from torch import Tensor, nn
 
 from benchmarks.registry import METHODS
+from benchmarks.signals import gradient_ratio
 from benchmarks.training import Trainer
 from datasets.base import Samples, Task
-from methods.base import Batch, Embedded, Labelled, Stage, Unlabelled, Update
+from methods.base import Batch, Embedded, Labelled, Loss, Stage, Unlabelled, Update
 from tests.conftest import CANDIDATES, spec_of, takes_steps, trained, trainer_of
 
 TRAINED = [name for name in CANDIDATES if takes_steps(name)]
@@ -121,6 +122,20 @@ def test_what_a_discriminator_reads_of_a_sample_is_that_samples_alone(method: st
     rows = [int(((a - b).abs() > 1e-9).any(1).sum()) for (a, _), (b, _) in zip(before, after, strict=True)]
     assert set(rows) <= {0, 1}
     assert any(rows)
+
+
+@pytest.mark.parametrize("method", ["cdan", "cdan_e"])
+def test_cdans_discriminator_reads_the_outer_product_of_features_and_probabilities(method: str) -> None:
+    """Equation 5, in whatever order of its entries."""
+    trainer, stage = at_last_stage(method)
+    batch = trainer.batches.at(0, stage.sees)
+    assert batch.source is not None
+    features, logits = trainer.method.predict(batch.source.x, "source")
+    wanted = torch.stack([torch.outer(f, p).flatten() for f, p in zip(features, logits.softmax(1), strict=True)])
+    with read_by_discriminators(trainer) as calls:
+        total(trainer, stage, batch)
+    read = calls[0][0][: len(wanted)]
+    torch.testing.assert_close(read.sort(1).values, wanted.detach().sort(1).values)
 
 
 def test_the_weight_of_a_source_sample_is_its_own() -> None:
@@ -265,6 +280,17 @@ def test_the_strength_that_is_logged_follows_the_progress(method: str) -> None:
     assert [each["strength"] for each in curves] == pytest.approx([ramp_of(step / 20) for step in range(20)])
 
 
+@pytest.mark.parametrize("method", RAMPED)
+def test_the_strength_obeys_its_settings(method: str) -> None:
+    """It rises to the trade-off, with steepness γ, once the warm-up is over."""
+    own = METHODS.get(method).settings.model_fields
+    params = {"trade_off": 0.5, "gamma": 4.0, **({"warmup": 0.25} if "warmup" in own else {})}
+    start = params.get("warmup", 0.0)
+    curves = trained(spec_of(method, SHIFTED, params=params)).progress.curves
+    after = [max(0.0, step / 20 - start) / (1 - start) for step in range(20)]
+    assert [each["strength"] for each in curves] == pytest.approx([0.5 * np.tanh(4 * p / 2) for p in after])
+
+
 @pytest.mark.parametrize("progress", [0.0, 0.1, 0.5])
 @pytest.mark.parametrize("method", RAMPED)
 def test_what_the_encoder_learns_from_alignment_is_scaled_by_that_strength(method: str, progress: float) -> None:
@@ -315,3 +341,25 @@ def test_every_layer_that_is_matched_moves_and_no_other(
     found = {name for name, gradient in zip(("features", "logits"), moved, strict=True) if gradient is not None}
     assert found == matched
     assert all(gradient.norm() > 0 for gradient in moved if gradient is not None)
+
+
+def test_dan_sums_over_layers() -> None:
+    """Equation 8: each layer adds its own distance."""
+    generator = torch.Generator().manual_seed(0)
+    sides = [
+        Embedded(*(torch.randn(8, size, generator=generator, dtype=torch.float64) for size in (5, 2)))
+        for _ in "st"
+    ]
+
+    def distance(layers: str) -> Tensor:
+        (term,) = at_last_stage("dan", {"layers": layers})[0].method.alignment(*sides, END).values()
+        return term
+
+    torch.testing.assert_close(distance("features,logits"), distance("features") + distance("logits"))
+
+
+def test_the_ratio_that_is_logged_is_of_alignment_over_task() -> None:
+    net = nn.Linear(3, 1)
+    task = net(torch.ones(4, 3)).square().mean()
+    assert gradient_ratio(Loss(task, {"one": 2 * task, "other": task}), net) == pytest.approx(3)
+    assert gradient_ratio(Loss(task, {"dead": 0 * task}), net) == 0

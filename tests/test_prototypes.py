@@ -161,6 +161,20 @@ def test_a_source_free_stage_has_no_source_in_reach() -> None:
         METHODS.remove("shot")
 
 
+def test_each_epoch_is_each_pass_over_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,000 samples, 250 a step: steps 10 to 19 are halfway in one pass, and begin two others at 12 and 16."""
+    METHODS.register("shot", MethodInfo("prototype", 2026, "-", "-"))(SHOT)
+    try:
+        trainer, begun = trainer_of(spec_of("shot", "toys/blobs", target_batch=250)), []
+        adapt = trainer.stages[1]
+        trainer.stages[1] = replace(adapt, each_epoch=lambda view: begun.append(trainer.progress.step))
+        for _ in trainer.run():
+            pass
+        assert begun == [10, 12, 16]
+    finally:
+        METHODS.remove("shot")
+
+
 @pytest.mark.parametrize(("cls", "number", "fresh"), [(WDGRL, 0, True), (MCD, 2, False)])
 def test_an_update_repeats_on_fresh_batches_or_on_the_same(cls: type[Method], number: int, fresh: bool) -> None:
     name, seen = cls.__name__.lower(), []

@@ -21,7 +21,8 @@ from benchmarks.settings import UserError
 from benchmarks.signals import Signals
 from benchmarks.training import Trainer
 from datasets.base import load
-from methods.base import Batch, Loss, Sees
+from methods.adda import ADDA
+from methods.base import Batch, Loss, Sees, Stage
 from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps, trained, trainer_of, weights
 
 
@@ -223,6 +224,17 @@ def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:
     assert learning_rates(decayed)[0] == pytest.approx((1 + 10 * 19 / 20) ** -0.75)
 
 
+def test_stages_share_the_steps_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    def three_to_one(self: ADDA) -> list[Stage]:
+        return [replace(stage, share=share) for stage, share in zip(stages(self), (3, 1), strict=True)]
+
+    stages = ADDA.stages
+    monkeypatch.setattr(ADDA, "stages", three_to_one)
+    trainer = trained(spec_of("adda", schedule="constant"))
+    assert trainer.ends == [15, 20]
+    assert trainer.progress.backward_passes == 15 + 2 * 5
+
+
 @pytest.mark.parametrize("method", [name for name in CANDIDATES if takes_steps(name)])
 def test_each_stage_starts_its_schedule_anew(method: str) -> None:
     """Learning rates, and what a method is told of its progress: 0 at the first step, and so in each stage."""
@@ -286,6 +298,9 @@ def test_weight_decay_alone_pulls_every_parameter_to_zero(optimizer: str) -> Non
     before, after = after_steps(0.0, 1, optimizer="sgd", momentum=0, weight_decay=0.01)
     for name, values in before.items():
         torch.testing.assert_close(after[name], values * (1 - 0.1 * 0.01))  # rate times decay
+    before, after = after_steps(0.0, 1, optimizer="adam", weight_decay=0.01)
+    for name, values in before.items():  # Adam's first step is as long as the rate: the decay is of the gradient
+        torch.testing.assert_close(after[name], values - 0.1 * values.sign(), rtol=0, atol=1e-3)
 
 
 def test_dropout_is_drawn_anew_at_each_step_and_off_in_evaluation() -> None:
