@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Files with few and long tests go first, so that no worker is left alone with one of them at the end.
 SLOW := $(addprefix tests/test_,ray.py use.py check.py kill.py cli.py engine.py)
 
-.PHONY: run test check setup format tables
+.PHONY: run test check setup format tables plants
 
 run: setup
 	$(BIN)/python -m benchmarks run --methods dann,coral
@@ -19,6 +19,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+plants: setup  # faults, planted one by one: each must turn its test red
+	$(BIN)/python -m tests.plants
 
 format: setup
 	$(BIN)/ruff format .

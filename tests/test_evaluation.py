@@ -1,21 +1,23 @@
 """Scores of saved outputs, and the files they are kept in."""
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.evaluation.oracle import calibration_error
 from benchmarks.evaluation.oracle import evaluate_last as evaluate_oracle_last
-from benchmarks.evaluation.outputs import Outputs
+from benchmarks.evaluation.outputs import Outputs, evaluation_inputs
 from benchmarks.evaluation.proxy_a_distance import SMALLEST, proxy_a_distance
 from benchmarks.evaluation.scores import accuracy
-from benchmarks.run import execute
+from benchmarks.run import execute, model_outputs
 from benchmarks.settings import UserError
-from datasets.base import Oracle
-from tests.conftest import CPU, spec_of
+from datasets.base import Oracle, load
+from tests.conftest import CPU, spec_of, trained
 
 
 def normal(shift: float, n: int = 300, d: int = 3, seed: int = 0) -> np.ndarray:
@@ -34,6 +36,13 @@ def test_alike_domains_are_near_zero_and_distant_ones_at_two() -> None:
     assert 0 <= alike.value < 0.3
     assert distant.value == 2
     assert distant.spread == 0
+
+
+def test_a_distance_of_alike_domains_is_small_in_many_dimensions() -> None:
+    """100 samples in 200 dimensions can always be parted; held-out ones cannot."""
+    alike = proxy_a_distance(normal(0, 100, 200), normal(0, 100, 200, seed=1))
+    assert alike is not None
+    assert alike.value < 0.4
 
 
 def test_it_grows_with_the_shift_and_meets_the_bayes_error() -> None:
@@ -80,8 +89,6 @@ def test_outputs_hold_no_target_label_and_come_back_as_saved(tmp_path: Path) -> 
 
 def test_scores_come_again_from_the_saved_outputs(tmp_path: Path) -> None:
     """The record's scores are functions of its files: nothing was measured elsewhere."""
-    import json
-
     from benchmarks.evaluation.scores import evaluate, evaluate_last
 
     execute(spec_of("coral"), tmp_path, CPU)
@@ -92,6 +99,29 @@ def test_scores_come_again_from_the_saved_outputs(tmp_path: Path) -> None:
     labels = np.load(tmp_path / "oracle.npz")["target_test_y"]
     oracle = json.loads((tmp_path / "oracle.json").read_text())
     assert oracle["checkpoints"][-1]["target_test_accuracy"] == accuracy(outputs["target_test.logits"], labels)
+
+
+def test_mixvals_probes_are_55_parts_of_a_sample_and_45_of_its_partner() -> None:
+    """Hu et al., NeurIPS 2023, by their code: the larger part gives the label; partners are in reverse order."""
+    spec = spec_of("dann", "toys/blobs")
+    trainer, task = trained(spec), load(spec.task)
+    inputs = evaluation_inputs(task.train_view(), task.evaluation_view())
+    x = torch.from_numpy(np.array(inputs["target_train"][0]))
+    probes = torch.stack([0.55 * x[i] + 0.45 * x[len(x) - 1 - i] for i in range(len(x))])
+    wanted = trainer.outputs(probes, "target")[1].numpy()
+    found = model_outputs(trainer, inputs, last=False)["target_mixed.logits"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["majority", "target_only"])
+def test_references_learn_the_targets_labels_where_the_sources_mislead(tmp_path: Path, method: str) -> None:
+    """Of the source 15% are of class 1, of the target 85%."""
+    execute(spec_of(method, "toys/flipped", lr_backbone=0.01, lr_new=0.01), tmp_path, CPU)
+    oracle = json.loads((tmp_path / "oracle.json").read_text())
+    accuracy = oracle["checkpoints"][-1]["target_test_accuracy"]
+    assert accuracy > 0.8
+    if method == "majority":
+        assert accuracy == oracle["last"]["target_majority_rate"]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 truncated", pickle.dumps([1])])
@@ -123,6 +153,13 @@ def test_class_mean_accuracy_and_majority_rate_tell_what_accuracy_hides() -> Non
     assert scores["confusion"] == [[9, 0, 0], [1, 0, 0], [0, 0, 0]]
 
 
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_the_right_order() -> None:
+    """Of a sample of class 1 and one of class 0, how often the first is said to be more of class 1."""
+    logits, y = [[0.0, 3.0], [1.0, 0.0], [0.0, 1.0], [2.0, 1.0]], [1, 0, 0, 1]
+    assert oracle_scores(logits, y)["target_auc"] == 2.5 / 4  # margins 3, -1, 1 and -1: 3 > -1, 3 > 1, -1 = -1
+    assert "target_auc" not in oracle_scores([[5, 0, 0]] * 2, [0, 1])
+
+
 def test_calibration_error_is_the_gap_of_confidence_and_accuracy_by_bin() -> None:
     rng = np.random.default_rng(0)
     logits, y = rng.normal(0, 2, size=(500, 3)), rng.integers(3, size=500)
@@ -147,8 +184,6 @@ def test_a_calibrated_model_has_next_to_no_calibration_error() -> None:
 
 def test_what_a_run_costs_is_in_its_record(tmp_path: Path) -> None:
     """A step of DANN is one joint forward of the encoder and one backward; ADDA's second stage has more."""
-    import json
-
     passes = {}
     for method in ("dann", "adda"):
         folder = tmp_path / method

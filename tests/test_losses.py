@@ -12,8 +12,9 @@ from scipy.spatial.distance import cdist
 
 from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
 from methods.losses.coral import coral
-from methods.losses.mmd import BANDWIDTHS, mk_mmd
+from methods.losses.mmd import mk_mmd
 
+WIDTHS = (1 / 4, 1 / 2, 1, 2, 4)  # of the kernels, as multiples of the mean squared distance
 values = st.floats(-5, 5, allow_subnormal=False)
 
 
@@ -31,7 +32,7 @@ def numpy_mmd(x: np.ndarray, y: np.ndarray, *, biased: bool = False) -> float:
     width = distances[~np.eye(len(joined), dtype=bool)].mean()
 
     def k(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.mean([np.exp(-cdist(a, b, "sqeuclidean") / (width * w)) for w in BANDWIDTHS], axis=0)
+        return np.mean([np.exp(-cdist(a, b, "sqeuclidean") / (width * w)) for w in WIDTHS], axis=0)
 
     within = [k(z, z)[~np.eye(len(z), dtype=bool) | biased].mean() for z in (x, y)]
     return within[0] + within[1] - 2 * k(x, y).mean()
@@ -62,7 +63,7 @@ def test_mmd_of_identical_arrays_has_its_closed_form() -> None:
     x = np.random.default_rng(0).normal(size=(7, 3))
     joined = np.concatenate([x, x])
     width = cdist(joined, joined, "sqeuclidean").sum() / (14 * 13)
-    total = np.mean([np.exp(-cdist(x, x, "sqeuclidean") / (width * w)) for w in BANDWIDTHS], axis=0).sum()
+    total = np.mean([np.exp(-cdist(x, x, "sqeuclidean") / (width * w)) for w in WIDTHS], axis=0).sum()
     expected = 2 * (total - 7) / 42 - 2 * total / 49
     assert float(mk_mmd(torch.tensor(x), torch.tensor(x))) == pytest.approx(expected, abs=1e-8)
 
@@ -92,7 +93,7 @@ def test_no_gradient_flows_through_the_bandwidth() -> None:
     def with_fixed_width(z: torch.Tensor) -> torch.Tensor:
         def k(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
             squares = (a[:, None] - b[None]).square().sum(2)
-            return torch.stack([torch.exp(-squares / (width * w)) for w in BANDWIDTHS]).mean(0)
+            return torch.stack([torch.exp(-squares / (width * w)) for w in WIDTHS]).mean(0)
 
         return (k(z, z).sum() - 6) / 30 - 2 * k(z, y).mean()
 

@@ -1,6 +1,7 @@
 """Methods that are not here yet, written in the contract, to show that it holds them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -158,6 +159,42 @@ def test_a_source_free_stage_has_no_source_in_reach() -> None:
         assert same(weights(trained(spec)), weights(deprived))
     finally:
         METHODS.remove("shot")
+
+
+def test_each_epoch_is_each_pass_over_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,000 samples, 250 a step: steps 10 to 19 are halfway in one pass, and begin two others at 12 and 16."""
+    METHODS.register("shot", MethodInfo("prototype", 2026, "-", "-"))(SHOT)
+    try:
+        trainer, begun = trainer_of(spec_of("shot", "toys/blobs", target_batch=250)), []
+        adapt = trainer.stages[1]
+        trainer.stages[1] = replace(adapt, each_epoch=lambda view: begun.append(trainer.progress.step))
+        for _ in trainer.run():
+            pass
+        assert begun == [10, 12, 16]
+    finally:
+        METHODS.remove("shot")
+
+
+@pytest.mark.parametrize(("cls", "number", "fresh"), [(WDGRL, 0, True), (MCD, 2, False)])
+def test_an_update_repeats_on_fresh_batches_or_on_the_same(cls: type[Method], number: int, fresh: bool) -> None:
+    name, seen = cls.__name__.lower(), []
+    METHODS.register(name, MethodInfo("prototype", 2026, "-", "-"))(cls)
+    try:
+        trainer = trainer_of(spec_of(name, "toys/blobs"))
+        (stage,) = trainer.stages
+        update = stage.updates[number]
+
+        def spy(batch: Batch, progress: Tensor) -> Loss:
+            seen.append((*batch.source.index.tolist(), *batch.target.index.tolist()))
+            return update.loss(batch, progress)
+
+        stage.updates[number] = replace(update, loss=spy)  # type: ignore[index]
+        trainer._enter(stage)
+        trainer._step(stage, 0, 0, 20, False)
+        assert len(seen) == update.repeat
+        assert len(set(seen)) == (update.repeat if fresh else 1)
+    finally:
+        METHODS.remove(name)
 
 
 def test_updates_train_what_they_say_and_count_their_passes() -> None:

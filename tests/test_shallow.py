@@ -52,6 +52,19 @@ def test_decision_values_are_those_of_scikit_learn(c: float | None, classes: int
     assert min(np.abs(x @ weight.T + bias - v).max() for v in values) < 0.05
 
 
+@pytest.mark.filterwarnings("ignore::methods.base.MethodWarning")
+def test_what_the_svm_says_are_its_decision_values() -> None:
+    """Two classes around 5 and 7: without its bias, or with its sign turned, a linear rule tells nothing."""
+    y = RNG.integers(2, size=200)
+    domain = Samples((5 + 2 * y[:, None] + RNG.normal(0, 0.2, (200, 1))).astype(np.float32), y)
+    task = Task("mine/a-b", ("0", "1"), [domain], domain)
+    trainer, source = trained(spec_of("svm", params={"c": 1.0}), task), task.train_view().source
+    assert (predictions(trainer, source.x) == source.y).mean() > 0.95
+    machine = LinearSVC(loss="hinge", C=1.0, max_iter=10**5).fit(source.x, source.y)
+    values = trainer.outputs(torch.from_numpy(source.x), "source")[1][:, 1].numpy()
+    assert np.corrcoef(values, machine.decision_function(source.x))[0, 1] > 0.999
+
+
 @pytest.mark.parametrize("present", [[2], [0, 2], [0, 1, 3]])
 def test_a_class_without_samples_is_never_said(present: list[int]) -> None:
     y = np.array(present * 10)

@@ -1,5 +1,7 @@
 """Intervals and tests against scipy and by simulation, and what n does not allow."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,15 +54,31 @@ def test_harm_needs_five_seeds_and_an_interval_below_zero() -> None:
     assert not hurts(np.array([-0.10, 0.11, -0.12, 0.10, -0.11]))
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_is_its_definition(p: list[float]) -> None:
-    adjusted = holm(p)
-    for i, value in enumerate(p):
-        smaller = [q for q in p if q <= value]
-        ranks = sorted(p)
-        expected = max(min(1.0, q * (len(p) - ranks.index(q))) for q in smaller)
-        assert adjusted[i] >= value or adjusted[i] == 1.0
-        assert adjusted[i] <= expected + 1e-12
+@given(st.dictionaries(st.integers(0, 9), st.floats(0, 1)), st.dictionaries(st.integers(0, 9), st.floats(0, 1)))
+def test_gains_are_paired_by_seed_in_whatever_order_seeds_come(
+    values: dict[int, float], baseline: dict[int, float]
+) -> None:
+    both = [seed for seed in range(10) if seed in values and seed in baseline]
+    assert paired(values, baseline).tolist() == [values[seed] - baseline[seed] for seed in both]
+
+
+def test_a_gain_that_every_seed_shares_is_certain_however_seeds_differ() -> None:
+    baseline = {3: 0.3, 0: 0.9, 4: 0.5, 1: 0.1, 2: 0.7, 9: 0.4}
+    gains = paired({seed: baseline[seed] + 0.125 for seed in range(5)}, baseline)
+    assert gains == pytest.approx([0.125] * 5)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
+    """A hypothesis falls with every set of hypotheses that it is in, each tested by Bonferroni's rule."""
+    sets = [each for size in range(1, len(p) + 1) for each in combinations(range(len(p)), size)]
+    for i, adjusted in enumerate(holm(p)):
+        worst = max(len(each) * min(p[j] for j in each) for each in sets if i in each)
+        assert adjusted == pytest.approx(min(worst, 1.0))
+
+
+def test_holm_never_ranks_a_larger_p_as_the_surer() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
 def test_holm_keeps_the_family_wise_error() -> None:

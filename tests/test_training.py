@@ -3,14 +3,17 @@
 import contextlib
 import json
 import shutil
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.randomness import BatchStream, key
 from benchmarks.run import execute
@@ -18,6 +21,8 @@ from benchmarks.settings import UserError
 from benchmarks.signals import Signals
 from benchmarks.training import Trainer
 from datasets.base import load
+from methods.adda import ADDA
+from methods.base import Batch, Loss, Sees, Stage
 from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps, trained, trainer_of, weights
 
 
@@ -137,6 +142,34 @@ def test_source_and_target_batches_overlap_at_chance() -> None:
     assert overlap(*streams) == pytest.approx(50 * 50 / 1000, abs=0.5)
 
 
+def test_a_trainers_batches_are_the_seeds_and_each_domains_own() -> None:
+    drawn = {}
+    for seed in (0, 1):
+        trainer = trainer_of(spec_of("dann", seed=seed))
+        steps = [trainer.batches.at(step) for step in range(100)]
+        for side in ("source", "target"):
+            drawn[seed, side] = torch.cat([getattr(batch, side).index for batch in steps])
+    streams = list(drawn.values())
+    for i, stream in enumerate(streams):
+        for other in streams[i + 1 :]:
+            assert (stream == other).double().mean() < 0.01
+
+
+@pytest.mark.parametrize("sees", ["both", "source", "target"])
+def test_a_batch_holds_the_rows_that_its_index_names(sees: Sees) -> None:
+    trainer = trainer_of(spec_of("dann"))
+    for step in (0, 17):
+        batch = trainer.batches.at(step, sees)
+        for side, stored in ((batch.source, trainer.source), (batch.target, trainer.target)):
+            for name, values in vars(side).items() if side else ():
+                assert torch.equal(values, getattr(stored, name)[side.index]), name
+
+
+def test_another_seed_starts_from_other_weights() -> None:
+    first, second = (weights(trainer_of(spec_of("adda", seed=seed))) for seed in (0, 1))
+    assert not any(torch.equal(first[key], second[key]) for key in first if first[key].ndim > 1)
+
+
 def test_one_stream_for_both_domains_would_be_noticed() -> None:
     stream = BatchStream(0, "batches", 1000, 50)
     assert overlap(stream, BatchStream(0, "batches", 1000, 50)) == 50
@@ -191,6 +224,37 @@ def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:
     assert learning_rates(decayed)[0] == pytest.approx((1 + 10 * 19 / 20) ** -0.75)
 
 
+def test_stages_share_the_steps_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    def three_to_one(self: ADDA) -> list[Stage]:
+        return [replace(stage, share=share) for stage, share in zip(stages(self), (3, 1), strict=True)]
+
+    stages = ADDA.stages
+    monkeypatch.setattr(ADDA, "stages", three_to_one)
+    trainer = trained(spec_of("adda", schedule="constant"))
+    assert trainer.ends == [15, 20]
+    assert trainer.progress.backward_passes == 15 + 2 * 5
+
+
+@pytest.mark.parametrize("method", [name for name in CANDIDATES if takes_steps(name)])
+def test_each_stage_starts_its_schedule_anew(method: str) -> None:
+    """Learning rates, and what a method is told of its progress: 0 at the first step, and so in each stage."""
+    trainer = trainer_of(spec_of(method, schedule="inverse", lr_backbone=1.0, lr_finetune=1.0))
+    told: list[float] = []
+    for stage in trainer.stages:
+        first, *others = stage.updates
+
+        def spy(batch: Batch, progress: Tensor, loss: Any = first.loss) -> Loss:
+            told.append(float(progress))
+            return loss(batch, progress)
+
+        stage.updates[:] = [replace(first, loss=spy), *others]  # type: ignore[index]
+    rates = [learning_rates(trainer)[0] for _ in trainer.run(also=range(20))]
+    steps = 20 // len(trainer.stages)
+    progress = [step / steps for step in range(steps)] * len(trainer.stages)
+    assert told == pytest.approx(progress)
+    assert rates == pytest.approx([(1 + 10 * p) ** -0.75 for p in progress])
+
+
 @pytest.mark.parametrize("decays", [True, False])
 def test_the_schedule_may_leave_discriminators_out(decays: bool) -> None:
     steps = {"schedule": "steps", "decay": 0.5, "decay_steps": 10}
@@ -198,6 +262,83 @@ def test_the_schedule_may_leave_discriminators_out(decays: bool) -> None:
     encoder, head, discriminator = learning_rates(trainer)
     assert encoder == head == pytest.approx(0.5e-3)
     assert discriminator == pytest.approx(0.5e-3 if decays else 1e-3)
+
+
+def after_steps(gradient: float, steps: int, **protocol: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Parameters before and after some steps in which every gradient is the same number."""
+    trainer = trainer_of(spec_of("source_only", precision="float64", lr_backbone=0.1, lr_new=0.1, **protocol))
+    trainer._enter(trainer.stages[0])
+    before = weights(trainer)
+    for _ in range(steps):
+        (trained,) = trainer._trained
+        trainer._apply(sum((torch.full_like(p, gradient) * p).sum() for p in trained), trained, 1.0)
+    return before, weights(trainer)
+
+
+@pytest.mark.parametrize(
+    ("momentum", "moved"),
+    # Sutskever et al. 2013: v_t = μ v_(t-1) + g, and a step of g + μ v_t; here g = 1 twice, and the rate 0.1.
+    [(0.9, 0.1 * ((1 + 0.9) + (1 + 0.9 * 1.9))), (0.5, 0.1 * ((1 + 0.5) + (1 + 0.5 * 1.5))), (0.0, 0.2)],
+    ids=["0.9", "0.5", "0"],
+)
+def test_two_steps_of_sgd_carry_nesterovs_momentum(momentum: float, moved: float) -> None:
+    before, after = after_steps(1.0, 2, optimizer="sgd", momentum=momentum, weight_decay=0)
+    for name, values in before.items():
+        torch.testing.assert_close(after[name], values - moved)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adagrad"])
+def test_weight_decay_alone_pulls_every_parameter_to_zero(optimizer: str) -> None:
+    for decay in (0.0, 0.01):
+        before, after = after_steps(0.0, 1, optimizer=optimizer, weight_decay=decay)
+        large = {name: values.abs() > 0.1 for name, values in before.items()}
+        for name, values in before.items():
+            shrunk = (after[name].abs() < values.abs())[large[name]]
+            assert shrunk.all() if decay else torch.equal(after[name], values)
+    before, after = after_steps(0.0, 1, optimizer="sgd", momentum=0, weight_decay=0.01)
+    for name, values in before.items():
+        torch.testing.assert_close(after[name], values * (1 - 0.1 * 0.01))  # rate times decay
+    before, after = after_steps(0.0, 1, optimizer="adam", weight_decay=0.01)
+    for name, values in before.items():  # Adam's first step is as long as the rate: the decay is of the gradient
+        torch.testing.assert_close(after[name], values - 0.1 * values.sign(), rtol=0, atol=1e-3)
+
+
+def test_dropout_is_drawn_anew_at_each_step_and_off_in_evaluation() -> None:
+    trainer = trainer_of(spec_of("dann", backbone="mlp?width=16&dropout=0.5", lr_backbone=1e-30, lr_new=1e-30))
+    (stage,), x = trainer.stages, trainer.target.x[:50]
+    trainer._enter(stage)
+    masks = []
+    trainer.method.encoder.register_forward_hook(lambda net, _, y: masks.append((net.training, y == 0)))
+    for step in range(3):
+        trainer._step(stage, step, step, 3, False)
+        outputs = [trainer.outputs(x, "target") for _ in range(2)]
+        assert all(map(torch.equal, *outputs))
+    training = [mask for learning, mask in masks if learning]
+    assert len(training) == 3  # evaluation in between has not switched it off
+    alike = [(a == b).double().mean() for a, b in pairwise(training)]
+    assert max(alike) < 0.9
+
+
+def test_images_of_bytes_reach_networks_between_minus_one_and_one() -> None:
+    trainer = trainer_of(spec_of("dann", "digits/mnist5k-mnist5k_m", backbone="lenet"))
+    batch = trainer.batches.at(0)
+    assert batch.source is not None
+    stored = trainer.source.x[batch.source.index]
+    assert (stored.min(), stored.max()) == (0, 255)
+    assert torch.allclose(batch.source.x, stored / 127.5 - 1, atol=1e-6)
+
+
+def test_all_seeds_share_a_tasks_splits(tmp_path: Path) -> None:
+    """What differs between seeds is the training, not what is measured on."""
+    labels = []
+    for seed in (0, 1):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        execute(spec_of("source_only", seed=seed, steps=1), folder, CPU)
+        with np.load(next((folder / "outputs").iterdir())) as outputs, np.load(folder / "oracle.npz") as oracle:
+            labels.append([outputs["source_train.y"], outputs["source_val.y"], oracle["target_test_y"]])
+    for first, second in zip(*labels, strict=True):
+        assert np.array_equal(first, second)
 
 
 def test_adams_beta1_of_finetuning_is_that_of_the_second_stage_alone() -> None:

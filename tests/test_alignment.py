@@ -1,0 +1,365 @@
+"""What papers say of a method beyond that it trains: whose row is whose, which side is which, which layer, when.
+
+Most of it holds for every registered method of a kind, so that a new one is held to it by its registration.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+from benchmarks.registry import METHODS
+from benchmarks.signals import gradient_ratio
+from benchmarks.training import Trainer
+from datasets.base import Samples, Task
+from methods.base import Batch, Embedded, Labelled, Loss, Stage, Unlabelled, Update
+from tests.conftest import CANDIDATES, spec_of, takes_steps, trained, trainer_of
+
+TRAINED = [name for name in CANDIDATES if takes_steps(name)]
+ADVERSARIAL = [name for name in CANDIDATES if METHODS.info(name).family == "adversarial"]
+SHIFTED = "toys/blobs"
+END = torch.tensor(1.0, dtype=torch.float64)  # progress, at which every ramp is at its top
+
+
+def at_last_stage(method: str, params: dict[str, Any] | None = None, **protocol: Any) -> tuple[Trainer, Stage]:
+    """A trainer, in float64, before the first step of its last stage."""
+    trainer = trainer_of(spec_of(method, SHIFTED, params=params, precision="float64", **protocol))
+    *_, stage = trainer.stages
+    trainer._enter(stage)
+    if stage.begin:
+        stage.begin(trainer._view(stage))
+    return trainer, stage
+
+
+def total(trainer: Trainer, stage: Stage, batch: Batch) -> Tensor:
+    """Losses (updates,) on one batch, halfway up a ramp."""
+    return torch.stack([update.loss(batch, END / 5).total.detach() for update in stage.updates])
+
+
+def of_role(method: nn.Module, role: str) -> list[nn.Module]:
+    return [module for module in method.modules() if getattr(module, "role", None) == role]
+
+
+# 1. Rows: features, probabilities, weights and labels of one sample stay together.
+
+
+def shuffled(batch: Batch) -> Batch:
+    """The same samples in another order, each side in its own."""
+    generator = torch.Generator().manual_seed(0)
+
+    def side(samples: Any) -> Any:
+        if samples is None:
+            return None
+        order = torch.randperm(len(samples.x), generator=generator)
+        return replace(samples, **{name: values[order] for name, values in vars(samples).items()})
+
+    return Batch(side(batch.source), side(batch.target))
+
+
+@pytest.mark.filterwarnings("ignore::methods.base.MethodWarning")
+@pytest.mark.parametrize("method", TRAINED)
+def test_the_order_of_samples_in_a_batch_is_irrelevant(method: str) -> None:
+    trainer, stage = at_last_stage(method)
+    batch = trainer.batches.at(0, stage.sees)
+    torch.testing.assert_close(
+        total(trainer, stage, shuffled(batch)), total(trainer, stage, batch), rtol=1e-9, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_domains_forwarded_together_or_apart_are_the_same_without_batch_norm(method: str) -> None:
+    losses = []
+    for forward in ("joint", "separate"):
+        trainer, stage = at_last_stage(method, forward=forward, source_batch=6, target_batch=10)
+        losses.append(total(trainer, stage, trainer.batches.at(0, stage.sees)))
+    torch.testing.assert_close(*losses, rtol=1e-9, atol=1e-12)
+
+
+def test_each_side_of_a_batch_keeps_its_rows() -> None:
+    trainer, stage = at_last_stage("dann", source_batch=6, target_batch=10)
+    batch = trainer.batches.at(0, stage.sees)
+    assert batch.source is not None
+    assert batch.target is not None
+    for embedded, x in zip(trainer.method.embed(batch), (batch.source.x, batch.target.x), strict=True):
+        for row, features, logits in zip(x, embedded.features, embedded.logits, strict=True):
+            alone = trainer.method.predict(row[None], "source")
+            torch.testing.assert_close((features[None], logits[None]), alone)
+
+
+@contextmanager
+def read_by_discriminators(trainer: Trainer) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """What discriminators read, (n, d), and say of it, (n,), call by call."""
+    calls: list[tuple[Tensor, Tensor]] = []
+    hooks = [
+        module.register_forward_hook(lambda _, x, said: calls.append((x[0].detach(), said.detach())))
+        for module in of_role(trainer.method, "adversary")
+    ]
+    yield calls
+    for hook in hooks:
+        hook.remove()
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize("method", ADVERSARIAL)
+def test_what_a_discriminator_reads_of_a_sample_is_that_samples_alone(method: str, side: str) -> None:
+    """Features with the probabilities of another sample would condition on noise."""
+    trainer, stage = at_last_stage(method)
+    batch = trainer.batches.at(0, stage.sees)
+    samples = getattr(batch, side)
+    x = samples.x.clone()
+    x[3] += 1
+    changed = replace(batch, **{side: replace(samples, x=x)})
+    with read_by_discriminators(trainer) as calls:
+        for each in (batch, changed):
+            total(trainer, stage, each)
+    before, after = calls[: len(calls) // 2], calls[len(calls) // 2 :]
+    rows = [int(((a - b).abs() > 1e-9).any(1).sum()) for (a, _), (b, _) in zip(before, after, strict=True)]
+    assert set(rows) <= {0, 1}
+    assert any(rows)
+
+
+@pytest.mark.parametrize("method", ["cdan", "cdan_e"])
+def test_cdans_discriminator_reads_the_outer_product_of_features_and_probabilities(method: str) -> None:
+    """Equation 5, in whatever order of its entries."""
+    trainer, stage = at_last_stage(method)
+    batch = trainer.batches.at(0, stage.sees)
+    assert batch.source is not None
+    features, logits = trainer.method.predict(batch.source.x, "source")
+    wanted = torch.stack([torch.outer(f, p).flatten() for f, p in zip(features, logits.softmax(1), strict=True)])
+    with read_by_discriminators(trainer) as calls:
+        total(trainer, stage, batch)
+    read = calls[0][0][: len(wanted)]
+    torch.testing.assert_close(read.sort(1).values, wanted.detach().sort(1).values)
+
+
+def test_the_weight_of_a_source_sample_is_its_own() -> None:
+    trainer, stage = at_last_stage("reweighting", params={"inputs": "features"})
+    method, source = trainer.method, trainer.batches.at(0, stage.sees).source
+    assert source is not None
+    method.weight.copy_(torch.arange(len(method.weight)))
+    assert torch.equal(method.source_weight(source).long(), source.index)
+    # And it weighs that sample's error: with all others at 0, no other input matters.
+    method.weight.copy_(torch.zeros_like(method.weight).index_fill(0, source.index[3:4], 1))
+    x = source.x.clone().requires_grad_()
+    task = method.weighted_loss(Batch(replace(source, x=x), None), END).task
+    (gradient,) = torch.autograd.grad(task, [x])
+    assert gradient.abs().sum(1).nonzero().tolist() == [[3]]
+
+
+def test_estimated_weights_belong_to_the_samples_that_look_like_the_targets() -> None:
+    """Between N(0, 1) and N(1, 1) the density ratio rises with x."""
+    rng = np.random.default_rng(0)
+    domains = [
+        Samples(rng.normal(mean, 1, size=(600, 1)).astype(np.float32), rng.integers(2, size=600))
+        for mean in (0, 1)
+    ]
+    task = Task("mine/a-b", ("0", "1"), domains[:1], domains[1])
+    trainer = trained(spec_of("reweighting"), task)
+    assert stats.spearmanr(trainer.method.weight, trainer.source.x[:, 0]).statistic > 0.95
+
+
+# 2. Sides: who plays the source for whom.
+
+
+def constant_batch(trainer: Trainer, stage: Stage) -> Batch:
+    """Five times one source sample and nine times one of the target: rows say by their number whose they are."""
+    batch = trainer.batches.at(0, stage.sees)
+    assert batch.source is not None
+    assert batch.target is not None
+    return Batch(
+        Labelled(
+            *(getattr(batch.source, name)[:1].repeat_interleave(5, 0) for name in ("x", "y", "index", "domain"))
+        ),
+        Unlabelled(*(getattr(batch.target, name)[:1].repeat_interleave(9, 0) for name in ("x", "index"))),
+    )
+
+
+def said_of(trainer: Trainer, stage: Stage, batch: Batch) -> dict[int, float]:
+    """What the discriminator first says of a constant batch's domains, by their number of rows."""
+    found: dict[int, float] = {}
+    with read_by_discriminators(trainer) as calls:
+        total(trainer, stage, batch)
+    for x, said in calls:
+        _, domain, sizes = torch.unique(x.round(decimals=9), dim=0, return_inverse=True, return_counts=True)
+        for number, size in enumerate(sizes.tolist()):
+            found.setdefault(size, float(said[domain == number].mean()))
+    return found
+
+
+def gradients_of_alignment(update: Update, batch: Batch, of: Sequence[Tensor]) -> list[Tensor | None]:
+    terms = list(update.loss(batch, END).terms.values())
+    return list(torch.autograd.grad(torch.stack(terms).sum(), of, allow_unused=True))
+
+
+def teach_discriminators(trainer: Trainer, stage: Stage, batch: Batch, rate: float) -> None:
+    adversaries = {id(p) for module in of_role(trainer.method, "adversary") for p in module.parameters()}
+    for update, trained_ones in zip(stage.updates, trainer._trained, strict=True):
+        if own := [parameter for parameter in trained_ones if id(parameter) in adversaries]:
+            gradients = gradients_of_alignment(update, batch, own)
+            with torch.no_grad():
+                for parameter, gradient in zip(own, gradients, strict=True):
+                    parameter -= rate * gradient
+
+
+@pytest.mark.parametrize("method", ADVERSARIAL)
+def test_discriminators_say_source_of_the_source_and_features_learn_to_deceive_them(method: str) -> None:
+    """Adversaries pull in opposite directions (Goodfellow et al. 2014): one parts the domains, one joins them."""
+    trainer, stage = at_last_stage(method)
+    batch = constant_batch(trainer, stage)
+    for _ in range(50):
+        teach_discriminators(trainer, stage, batch, 0.1)
+    apart = said_of(trainer, stage, batch)
+    assert apart[5] > 0 > apart[9]
+    moved = 0
+    # Where descent draws the inputs of a side, what is trained draws its features.
+    for side, rows, towards in (("source", 5, -1), ("target", 9, 1)):
+        samples = getattr(batch, side)
+        x = samples.x.clone().requires_grad_()
+        with_gradient = replace(batch, **{side: replace(samples, x=x)})
+        for update in stage.updates:
+            (gradient,) = gradients_of_alignment(update, with_gradient, [x])
+            if gradient is not None:  # the update trains a network that reads this side
+                step = replace(batch, **{side: replace(samples, x=samples.x - 0.01 * gradient / gradient.norm())})
+                assert towards * (said_of(trainer, stage, step)[rows] - apart[rows]) > 0
+                moved += 1
+    assert moved
+
+
+@pytest.mark.filterwarnings("ignore::methods.base.MethodWarning")
+@pytest.mark.parametrize("method", TRAINED)
+def test_the_target_is_predicted_with_what_the_last_stage_trains(method: str) -> None:
+    """Another network's prediction, such as the source's, would be what the method is not about."""
+    trainer = trained(spec_of(method, SHIFTED))
+    trainer._enter(trainer.stages[-1])
+    x = trainer.target.x[:50]
+    before = trainer.outputs(x, "target")[1]
+    adversaries = {id(p) for module in of_role(trainer.method, "adversary") for p in module.parameters()}
+    with torch.no_grad():
+        for parameter in trainer._trained[-1]:
+            if id(parameter) not in adversaries:
+                parameter.add_(1.0)
+    assert not torch.allclose(trainer.outputs(x, "target")[1], before)
+
+
+@pytest.mark.parametrize("representation", ["features", "logits"])
+def test_addas_target_network_starts_as_the_sources_and_leaves_it_as_it_was(representation: str) -> None:
+    """Section 4: the target's is initialised with the pre-trained source model, which then is fixed."""
+    trainer = trainer_of(spec_of("adda", SHIFTED, params={"representation": representation}))
+    x, first = trainer.target.x[:50], trainer.ends[0]
+    for step in trainer.run():
+        if step == first:
+            source = trainer.outputs(x, "source")
+            _, adapt = trainer.stages
+            assert adapt.begin is not None
+            adapt.begin(trainer._view(adapt))
+            assert all(map(torch.equal, trainer.outputs(x, "target"), source))
+    assert all(map(torch.equal, trainer.outputs(x, "source"), source))
+    assert not any(map(torch.equal, trainer.outputs(x, "target"), source))
+
+
+# 3. Strength: λ follows the progress of the training.
+
+
+def ramp_of(progress: float) -> float:
+    """JMLR 2016, section 5.2.2, with γ = 10: 0, 0.4621, 0.9866 and 0.9999 at 0, 1/10, 1/2 and 1."""
+    return float(np.tanh(5 * progress))
+
+
+RAMPED = [name for name in TRAINED if "gamma" in METHODS.get(name).settings.model_fields]
+
+
+@pytest.mark.parametrize("method", RAMPED)
+def test_the_strength_that_is_logged_follows_the_progress(method: str) -> None:
+    curves = trained(spec_of(method, SHIFTED)).progress.curves
+    assert [each["strength"] for each in curves] == pytest.approx([ramp_of(step / 20) for step in range(20)])
+
+
+@pytest.mark.parametrize("method", RAMPED)
+def test_the_strength_obeys_its_settings(method: str) -> None:
+    """It rises to the trade-off, with steepness γ, once the warm-up is over."""
+    own = METHODS.get(method).settings.model_fields
+    params = {"trade_off": 0.5, "gamma": 4.0, **({"warmup": 0.25} if "warmup" in own else {})}
+    start = params.get("warmup", 0.0)
+    curves = trained(spec_of(method, SHIFTED, params=params)).progress.curves
+    after = [max(0.0, step / 20 - start) / (1 - start) for step in range(20)]
+    assert [each["strength"] for each in curves] == pytest.approx([0.5 * np.tanh(4 * p / 2) for p in after])
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("method", RAMPED)
+def test_what_the_encoder_learns_from_alignment_is_scaled_by_that_strength(method: str, progress: float) -> None:
+    # The gradient of CDAN+E's weights is reversed, and so scaled, a second time: without it the rule is plain.
+    fields = METHODS.get(method).settings.model_fields
+    trainer, stage = at_last_stage(
+        method, {"entropy_gradient": "detached"} if "entropy_gradient" in fields else None
+    )
+    batch = trainer.batches.at(0, stage.sees)
+
+    def gradients(p: float) -> Tensor:
+        terms = torch.stack(list(trainer.method.loss(batch, torch.tensor(p, dtype=torch.float64)).terms.values()))
+        found = torch.autograd.grad(terms.sum(), list(trainer.method.encoder.parameters()))
+        return torch.cat([gradient.flatten() for gradient in found])
+
+    full = gradients(1.0)
+    assert full.norm() > 0
+    torch.testing.assert_close(gradients(progress), full * ramp_of(progress) / ramp_of(1.0), rtol=1e-6, atol=1e-12)
+
+
+# 4. Layers: those that are matched, and no other.
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "matched"),
+    [
+        ("dan", None, {"features", "logits"}),  # section 3.2: all task-specific layers
+        ("dan", {"layers": "features"}, {"features"}),
+        ("dan", {"layers": "logits"}, {"logits"}),
+        ("coral", None, {"logits"}),  # section 3.2: the last
+        ("coral", {"layer": "features"}, {"features"}),
+    ],
+    ids=str,
+)
+def test_every_layer_that_is_matched_moves_and_no_other(
+    method: str, params: dict[str, str] | None, matched: set[str]
+) -> None:
+    trainer, _ = at_last_stage(method, params)
+    generator = torch.Generator().manual_seed(0)
+    source, target = (
+        Embedded(*(torch.randn(8, size, generator=generator, dtype=torch.float64) for size in (5, 2)))
+        for _ in "st"
+    )
+    for layer in ("features", "logits"):
+        getattr(target, layer).requires_grad_()
+    (term,) = trainer.method.alignment(source, target, END).values()
+    moved = torch.autograd.grad(term, [target.features, target.logits], allow_unused=True)
+    found = {name for name, gradient in zip(("features", "logits"), moved, strict=True) if gradient is not None}
+    assert found == matched
+    assert all(gradient.norm() > 0 for gradient in moved if gradient is not None)
+
+
+def test_dan_sums_over_layers() -> None:
+    """Equation 8: each layer adds its own distance."""
+    generator = torch.Generator().manual_seed(0)
+    sides = [
+        Embedded(*(torch.randn(8, size, generator=generator, dtype=torch.float64) for size in (5, 2)))
+        for _ in "st"
+    ]
+
+    def distance(layers: str) -> Tensor:
+        (term,) = at_last_stage("dan", {"layers": layers})[0].method.alignment(*sides, END).values()
+        return term
+
+    torch.testing.assert_close(distance("features,logits"), distance("features") + distance("logits"))
+
+
+def test_the_ratio_that_is_logged_is_of_alignment_over_task() -> None:
+    net = nn.Linear(3, 1)
+    task = net(torch.ones(4, 3)).square().mean()
+    assert gradient_ratio(Loss(task, {"one": 2 * task, "other": task}), net) == pytest.approx(3)
+    assert gradient_ratio(Loss(task, {"dead": 0 * task}), net) == 0
