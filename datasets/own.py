@@ -12,14 +12,14 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.registry import DATASETS, DatasetInfo
-from benchmarks.settings import UserError, nearest, parse_query
+from benchmarks.settings import Settings, UserError, nearest, parse_query
 from datasets import files
 from datasets.base import SPLIT_SEED, Family, Options, Preprocessing, Samples, split
 from datasets.files.domains import LABELS, Domain, read_domain
@@ -66,7 +66,7 @@ class Own(Family):
             Samples(
                 _scaled(domain, scale),
                 domain.numbers(pair.classes),
-                groups=domain.x.copies() if isinstance(domain.x, ImageFiles) else None,
+                groups=_copies(domain.x),
             )
             for domain in domains
         )
@@ -84,8 +84,7 @@ class Own(Family):
         )
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(Settings):
     """Where the domains of a task are, and what must be known of them without reading them.
 
     Attributes:
@@ -127,7 +126,10 @@ def enter(source: Path, target: Path, label: str) -> str:
     """
     if os.path.realpath(source) == os.path.realpath(target):
         raise UserError(f"{shown(source)}: source and target are the same")
-    pair = Pair(str(source.absolute()), str(target.absolute()), label)
+    for text in (str(source.absolute()), str(target.absolute()), label):
+        if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
+            raise UserError(f"{shown(text)} is not UTF-8; rename it")
+    pair = Pair(source=str(source.absolute()), target=str(target.absolute()), label=label)
     domains = pair.read()
     _check_inputs(*domains)
     classes = _shared_classes(*domains)
@@ -136,22 +138,22 @@ def enter(source: Path, target: Path, label: str) -> str:
         if isinstance(domain.x, ImageFiles):
             domain.x.open()
         _scaled(domain, scale)
-    pair = replace(
-        pair,
-        digest=_digest(*domains, label),
-        classes=classes,
-        backbone=IMAGE_FILES if isinstance(x, ImageFiles) else BACKBONES[x.ndim],
-        columns=domains[0].columns,
-        mean=scale.mean,
-        deviation=scale.deviation,
-    )
+    known = {
+        "digest": _digest(*domains, label),
+        "classes": classes,
+        "backbone": IMAGE_FILES if isinstance(x, ImageFiles) else BACKBONES[x.ndim],
+        "columns": domains[0].columns,
+        "mean": scale.mean,
+        "deviation": scale.deviation,
+    }
+    pair = pair.replace(known, "own data")
     name = "-".join(_stem(path) for path in (source, target)) + f"-{pair.digest[:12]}"
-    notes = [*domains[0].notes, *domains[1].notes, *_doubts(*domains, scale)]
+    notes = [*domains[0].notes, *domains[1].notes, *_doubts(*domains, scale), *_untrained(domains[0], classes)]
     path = _description(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(path) as file:
-            file.write(json.dumps(asdict(pair)).encode())
+            file.write(json.dumps(pair.model_dump(mode="json")).encode())
     except OSError as error:
         raise files.unwritable(error) from None
     for note in notes:
@@ -228,10 +230,22 @@ def _is_bytes(x: Any) -> bool:
 
 
 def _doubts(source: Domain, target: Domain, scale: Scale) -> list[str]:
+    """Notes on features that standardising cannot put right."""
     if not scale.mean:
         return []
-    found = doubts(source.x[_train(len(source.x), SPLIT_SEED)], target.x, scale, source.features)
+    found = doubts(source.x[_train(source, SPLIT_SEED)], target.x, scale, source.features)
     return [f"{shown(source.path)}: {note}" for note in found]
+
+
+def _untrained(source: Domain, classes: tuple[str, ...]) -> list[str]:
+    """A note on classes that no training sample of the source has."""
+    assert source.labels is not None
+    absent = sorted(set(classes) - set(source.labels[_train(source, SPLIT_SEED)].tolist()))
+    if not absent:
+        return []
+    names = ", ".join(map(quoted, absent[:5])) + f" and {len(absent) - 5} more" * (len(absent) > 5)
+    few = "so few samples that the draw left none to train on (another draw: ?split=1)"
+    return [f"{shown(source.path)}: of {names} the source has {few}"]
 
 
 def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
@@ -267,14 +281,19 @@ def _how_to_label(domain: Domain) -> str:
     return f"it has the columns {columns}; name the column with --label"
 
 
-def _train(size: int, draw: int) -> np.ndarray:
+def _train(source: Domain, draw: int) -> np.ndarray:
     """Indices of the source's training samples, blind to labels."""
-    return split(Samples(np.empty((size, 0), np.float32), np.zeros(size, np.int64)), draw)[0]
+    return split(Samples(source.x, np.zeros(len(source.x), np.int64), groups=_copies(source.x)), draw)[0]
+
+
+def _copies(x: Any) -> np.ndarray | None:
+    """(n,) ids of images that are copies of each other, which stay on one side of a split."""
+    return x.copies() if isinstance(x, ImageFiles) else None
 
 
 def _scale(source: Domain, draw: int = SPLIT_SEED) -> Scale:
     """Mean and deviation of each feature or channel over the source's training samples."""
-    return Scale() if _is_bytes(source.x) else fitted(source.x, _train(len(source.x), draw))
+    return Scale() if _is_bytes(source.x) else fitted(source.x, _train(source, draw))
 
 
 def _scaled(domain: Domain, scale: Scale) -> Any:
@@ -321,8 +340,6 @@ def _pair(task: str) -> Pair:
         UserError: nobody has entered it here.
     """
     try:
-        values = json.loads(_description(task).read_text())
-        plain: Any = {name: tuple(of) if isinstance(of, list) else of for name, of in values.items()}
-        return Pair(**plain)
-    except (OSError, ValueError, TypeError):
+        return Pair.model_validate_json(_description(task).read_bytes())
+    except (OSError, ValueError):
         raise UserError(f"own/{shown(task)}: not known here; give its --source and --target again") from None

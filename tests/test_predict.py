@@ -64,12 +64,12 @@ def kept_images(spec: RunSpec, folder: Path) -> tuple[Path, Trainer]:
 
 def keep(trainer: Trainer, spec: RunSpec, task: Task, folder: Path) -> None:
     """What a record has of its model, without the evaluation of a run."""
-    save_weights(trainer, task, folder)
+    save_weights(trainer, task, folder, spec)
     (folder / "spec.json").write_text(json.dumps({**spec.to_dict(), "run_id": spec.run_id}))
 
 
-def save_weights(trainer: Any, task: Task, folder: Path) -> None:
-    about: Any = SimpleNamespace(input_shape=task.input_shape, classes=task.classes)
+def save_weights(trainer: Any, task: Task, folder: Path, spec: RunSpec = MOONS) -> None:
+    about: Any = SimpleNamespace(spec=spec, input_shape=task.input_shape, classes=task.classes)
     about.trainer, about.folder, about.target_train_x = trainer, folder, task.train_view().target_x
     _Execution.save_weights(about)
 
@@ -165,6 +165,7 @@ def test_a_ray_node_must_have_the_same_code_also_where_weights_are_kept(tmp_path
 
 
 def predict(store: Store, run: object, path: Path, out: Path, *flags: str) -> int:
+    out.unlink(missing_ok=True)
     return main(["predict", str(run), "--input", str(path), "--out", str(out), "--store", str(store.root), *flags])
 
 
@@ -255,18 +256,18 @@ GOOD = np.zeros((3, 2), np.float32)
 WRONG: list[tuple[dict[str, Any] | str, list[str], str]] = [
     ({"x": np.zeros((3, 5))}, [], "inputs have shape (5,); the model was trained on (2,)"),
     ({"x": np.array([[0, 0], [0, np.nan]])}, [], "x[1] has NaN, infinity or nothing"),
-    ({"x": np.array([[0, 1e39]])}, [], "x[0] has NaN, infinity or nothing"),
+    ({"x": np.array([[0, 1e39]])}, [], "x[0] is too large for numbers of 32 bits"),
     ({"x": np.zeros((0, 2))}, [], "it has no samples"),
     ({"x": np.array([["a", "b"]])}, [], "it must be numbers"),
-    ({"x": np.array([[Path(), 2]])}, [], "it holds pickled objects"),
-    ({"z": GOOD}, [], "it has no array x"),
+    ({"x": np.array([[Path(), 2]])}, [], "x holds pickled objects"),
+    ({"z": GOOD}, [], "it has no array x; it has 'z'"),
     ({"x": GOOD, "y": np.zeros(2, int)}, [], "for each of the 3"),
     ({"x": GOOD, "y": np.array([0, 1, 2])}, [], "no class '2'"),
     ({"x": GOOD}, ["--label", "kind"], "--label names a column of a .csv"),
     ("a,b,kind\n1,2,0\n", [], "model was trained on (2,)"),
     ("a,b,kind\n1,2,up\n", [], "if it is the label, say --label kind"),
     ("a,b,kind\n1,2,0\n", ["--label", "kinds"], "no column 'kinds'; did you mean 'kind'"),
-    ("a,b,kind\n1,2,\n", ["--label", "kind"], "line 2 has no label"),
+    ("a,b,kind\n1,2,\n", ["--label", "kind"], "line 2, column 'kind': there is no label"),
     ("a,b\n1,\n", [], "line 2, column 'b' has NaN, infinity or nothing"),
     ("", [], "no .csv that can be read"),
 ]
@@ -316,7 +317,7 @@ def test_wrong_paths_and_runs_are_named(
         (images[0], here / "floats.npz", out, "trained on images in uint8"),
         (images[0], here / "empty", out, "it has no samples"),
         (images[0], here / "images", out, "a.png is no image that can be read"),
-        (images[0], here / "small", out, "a.png is 9x9; the model was trained on arrays of 28x28"),
+        (images[0], here / "small", out, "a.png is 9x9, and must be 28x28"),
     ]:
         assert predict(store, run, path, where) == 2
         assert message in capsys.readouterr().err

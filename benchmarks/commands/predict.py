@@ -18,8 +18,8 @@ from benchmarks.store import read_part
 from datasets import own
 from datasets.base import Preprocessing
 from datasets.files import replacing, tell
-from datasets.files.domains import Domain, decoded, read_domain
-from datasets.files.images import ImageFiles
+from datasets.files.domains import Domain, read_domain
+from datasets.files.images import ImageFiles, decoded
 from datasets.files.text import class_name, is_whole, quoted, reason, shown
 
 
@@ -56,7 +56,7 @@ def _read(path: Path, label: str | None, preprocessing: Preprocessing | None) ->
         raise UserError(f"--label names a column of a .csv; {quoted(str(path), 500)} is none")
     domain = read_domain(path, label or (preprocessing.label if preprocessing else "label"))
     if label and domain.labels is None:
-        raise UserError(f"{shown(path)}: no column {nearest(label, domain.columns)}")
+        raise UserError(f"{shown(path)}: no column {nearest(shown(label), map(shown, domain.columns))}")
     for note in domain.notes:
         tell(note)
     return own.preprocessed(domain, preprocessing) if preprocessing else domain

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.settings import UserError
-from datasets.files.npz import read_arrays
 from datasets.files.folders import read_folder
-from datasets.files.images import File, ImageFiles, open_image
+from datasets.files.images import ImageFiles
+from datasets.files.npz import read_arrays
 from datasets.files.tables import read_table
 from datasets.files.text import class_name, quoted, reason, shown
 
@@ -84,22 +84,6 @@ def _read(path: Path, label: str) -> Domain:
     if path.suffix.lower() == ".csv":
         return _csv(path, label)
     raise UserError(f"{shown(path)}: expected an .npz, a .csv or a folder class/image")
-
-
-def decoded(path: File, shape: tuple[int, ...]) -> np.ndarray:
-    """One image as it is, (channels, height, width) uint8, grey or in colour as the shape says.
-
-    Raises:
-        UserError: no image, or one of another size.
-    """
-    channels, height, width = shape
-    pixels = np.asarray(open_image(path).convert("RGB" if channels == 3 else "L"))
-    if pixels.shape[:2] != (height, width):
-        found, needed = "x".join(map(str, pixels.shape[:2])), f"{height}x{width}"
-        raise UserError(
-            f"{shown(path)} is {found}; the model was trained on arrays of {needed}: resize as you did for it"
-        )
-    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 
 
 def _npz(path: Path) -> Domain:

@@ -175,7 +175,6 @@ def read_list(path: File, root: File, classes: Sequence[str]) -> tuple[list[File
         UserError: a line that is no path and label, a label outside the range, or one that is not the class whose
             folder the image is in; or no line at all.
     """
-    known = {str(number): number for number in range(len(classes))}
     try:
         lines = content_of(path).decode().splitlines()
     except UnicodeDecodeError:
@@ -186,19 +185,19 @@ def read_list(path: File, root: File, classes: Sequence[str]) -> tuple[list[File
         name, _, label = line.strip().rpartition(" ")  # a path may have spaces
         if not line.strip():
             continue
-        if not (name and label in known):
-            if name and label.isascii() and label.isdigit():
-                raise UserError(f"{where}: label {label[:20]} is outside 0..{len(classes) - 1}")
+        if not (name and label.isascii() and label.isdigit()):
             raise UserError(f"{where}: expected 'path label', got {quoted(line)}")
+        if len(label) > 9 or int(label) >= len(classes):
+            raise UserError(f"{where}: label {label[:20]} is outside 0..{len(classes) - 1}")
         image = root / name
         other = PurePosixPath(name).parent.name
-        if other in classes and other != classes[known[label]]:
+        if other in classes and other != classes[int(label)]:
             raise UserError(
-                f"{where}: label {label} is {classes[known[label]]!r}, but the image is in the folder "
+                f"{where}: label {label} is {classes[int(label)]!r}, but the image is in the folder "
                 f"{other!r}; remove the list, and the folders are read"
             )
         paths.append(image)
-        labels.append(known[label])
+        labels.append(int(label))
     if not paths:
         raise UserError(f"{shown(path)}: it lists no image")
     return paths, np.array(labels)

@@ -256,6 +256,20 @@ def open_image(path: File) -> "Image.Image":
         ) from None
 
 
+def decoded(path: File, shape: tuple[int, ...]) -> np.ndarray:
+    """One image as it is, (channels, height, width) uint8, grey or in colour as the shape says.
+
+    Raises:
+        UserError: no image, or one of another size.
+    """
+    channels, height, width = shape
+    pixels = np.asarray(open_image(path).convert("RGB" if channels == 3 else "L"))
+    if pixels.shape[:2] != (height, width):
+        found = "x".join(map(str, pixels.shape[:2]))
+        raise UserError(f"{shown(path)} is {found}, and must be {height}x{width}; resize it as the others were")
+    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
+
+
 def is_image(path: File) -> bool:
     """Whether a file is taken for an image: by its ending, or by what it begins with."""
     from PIL import Image
