@@ -185,7 +185,7 @@ def test_what_a_data_set_leaves_out_is_told_once(root: Path, capsys: pytest.Capt
         Pets().read_domain("photo")
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "left out: 1 folders without an image, 1 .txt" in said
+    assert "2 left out: folders without an image (1), .txt (1)" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", None])

@@ -142,10 +142,12 @@ def _notes(folder: File, left: Counter[str]) -> tuple[str, ...]:
     counts = [(count, what) for what, count in left.most_common() if count > 0]
     if not counts:
         return ()
-    more = f", {sum(count for count, _ in counts[8:])} others" * (len(counts) > 8)
-    kinds = ", ".join(f"{count} {what}" for count, what in counts[:8])
-    why = "; read are files that Pillow can open, in a folder for each class"
-    return (f"{shown(folder)}: left out: {kinds}{more}{why}",)
+    kinds = [f"{what} ({count})" for count, what in counts[:10]]
+    if more := sum(count for count, _ in counts[10:]):
+        kinds.append(f"others ({more})")
+    total = sum(count for count, _ in counts)
+    why = "only images that Pillow can open are read, from one folder for each class"
+    return (f"{shown(folder)}: {total} left out: {', '.join(kinds)}; {why}",)
 
 
 def _numbered(folder: File, classes: Sequence[str]) -> tuple[list[File], np.ndarray]:

@@ -69,9 +69,10 @@ def doubts(source: np.ndarray, target: np.ndarray, scale: Scale, names: Sequence
             distance = np.abs(away.mean(_axes(there)))
             step = np.spacing(np.maximum(np.abs(low), np.abs(high))).astype(np.float64)
         varies = low != high
-        constant += (~varies & ((_least(there) != low) | (_most(there) != high))).tolist()
+        moved = (_least(there) != low) | (_most(there) != high)
+        constant += (~varies & moved).tolist()
         far += (varies & ~(distance <= FAR)).tolist()
-        coarse += (varies & (step > COARSE * deviation)).tolist()
+        coarse += np.where(varies, step > COARSE * deviation, ~moved & (step > 1)).tolist()
     return [
         f"{_listed(names, which)}: {problem}"
         for which, problem in (
