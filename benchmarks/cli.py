@@ -108,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("--out", type=Path, required=True, metavar="CSV", help="the predictions, a line a sample")
     predict.add_argument("--label", metavar="COLUMN", help="of a .csv: its true classes; default label")
     predict.add_argument("--device", default="auto", help="auto, cpu, or cuda:0; default auto")
+    predict.add_argument("--force", action="store_true", help="replace the file of --out if it exists")
     _store_flag(predict)
     predict.set_defaults(command="predict")
 

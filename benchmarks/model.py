@@ -28,13 +28,14 @@ class TrainedModel(nn.Module):
         classes: their names, in the order of the logits.
         input_shape: of one sample.
         inputs: what it was trained on, as :class:`benchmarks.weights.Signature` says it.
+        preprocessing: what its inputs have passed, if its data set does not leave them as they are.
     """
 
     def __init__(self, method: Method, signature: Signature) -> None:
         super().__init__()
         self.method = method
         self.classes, self.input_shape = signature.classes, signature.input_shape
-        self.inputs = signature.inputs
+        self.inputs, self.preprocessing = signature.inputs, signature.preprocessing
 
     def forward(self, x: Tensor) -> Tensor:
         """Inputs (n, *input_shape) to logits (n, classes).

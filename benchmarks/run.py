@@ -22,11 +22,11 @@ from benchmarks.evaluation.stored import validator_scores
 from benchmarks.grid import RunSpec
 from benchmarks.memory import is_out_of_memory, peak_mb, reset_peak
 from benchmarks.provenance import provenance, spec_digest
-from benchmarks.registry import METHODS
+from benchmarks.registry import DATASETS, METHODS
 from benchmarks.settings import UserError
 from benchmarks.signals import Signals, discriminator_doubt
 from benchmarks.training import Trainer, prepare, stored, to_device
-from datasets.base import Inputs, Task, TrainView, load
+from datasets.base import Inputs, Task, TrainView, load, resolve
 from datasets.files.images import ImageFiles
 from methods.base import MethodWarning
 from methods.networks.build import Build
@@ -208,12 +208,16 @@ class _Execution:
             name: tensor.cpu().clone(memory_format=torch.contiguous_format)
             for name, tensor in self.trainer.method.state_dict().items()
         }
-        x = self.target_train_x
+        x, task = self.target_train_x, resolve(self.spec.task)
+        family = DATASETS.get(task.family)()
+        options = family.options(task.task).of_identity(task.options, task.name)
+        preprocessing = family.preprocessing(task.task, options)
         about = {
             "input_shape": self.input_shape,
             "classes": self.classes,
             "source_size": len(self.trainer.source.y),
             "inputs": "files" if isinstance(x, ImageFiles) else str(x.dtype),
+            "preprocessing": preprocessing and preprocessing.model_dump(mode="json"),
         }
         save_file(tensors, self.folder / "weights.safetensors", {"model": json.dumps(about)})
 

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from benchmarks.settings import Settings, UserError
 from benchmarks.store import WEIGHTS
+from datasets.base import Preprocessing
 
 
 class Signature(Settings):
     """What networks are built for, besides what a spec says: with both, they can be built without the data.
 
     Attributes:
+        preprocessing: what new data must pass before the model takes them; None: nothing, or an older record.
         inputs: float32; uint8 for images in an array; files for images that are resized when they are read; None
             where a record does not say.
     """
@@ -23,6 +25,7 @@ class Signature(Settings):
     classes: tuple[str, ...]
     source_size: int
     inputs: Literal["float32", "uint8", "files"] | None = None
+    preprocessing: Preprocessing | None = None
 
 
 def read(folder: Path) -> tuple[Signature, dict[str, Tensor]]:

@@ -52,6 +52,23 @@ class Options(Settings):
     split: int = Field(SPLIT_SEED, ge=0, description="which draw of the validation and test samples")
 
 
+class Preprocessing(Settings):
+    """What new data must pass before a model takes them: kept with its weights, so that a record is enough.
+
+    Attributes:
+        label: the column of a table's classes.
+        columns: a table's features, in order.
+        mean, deviation: by which features are standardised; none for images of bytes.
+        digest: of the data that the task is made of.
+    """
+
+    label: str
+    columns: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    digest: str
+
+
 @dataclass(frozen=True)
 class Labelled:
     """Samples with labels and, for several sources, the number of the domain each came from."""
@@ -135,6 +152,13 @@ class Task:
         if split_seed != SPLIT_SEED and all(given):
             raise UserError(f"{name}: all splits are the data set's own; there is nothing to draw with split=")
         train, val, test = zip(*(split(samples, split_seed) for samples in sources), strict=True)
+        for parts in zip(train, val, test, strict=True):
+            if not all(map(len, parts)):
+                found = f"{len(parts[0])}, {len(parts[1])} and {len(parts[2])}"
+                raise UserError(
+                    f"{name}: a source has {found} samples to train, validate and test on; it takes one of each, "
+                    "and copies or groups stay together"
+                )
         self._source = {
             "train": _labelled(sources, train),
             "val": _labelled(sources, val),
@@ -146,6 +170,8 @@ class Task:
         target_test = _test_mask(target, split_seed)
         self._target_train = np.flatnonzero(~target_test)
         self._target_test = self._target_train if transductive else np.flatnonzero(target_test)
+        if not len(self._target_train):
+            raise UserError(f"{name}: the target has no training samples; copies or groups stay together")
         if not len(self._target_test):
             raise UserError(f"{name}: the target has no test samples; set protocol.scoring=transductive")
 
@@ -220,6 +246,10 @@ class Family(ABC):
     def protocol(self, task: str) -> dict[str, Any]:
         """Protocol settings that suit the task, such as its backbone, for suites that do not say."""
         return {}
+
+    def preprocessing(self, task: str, options: Options) -> Preprocessing | None:
+        """What new data must pass before a model of the task takes them, for its record; None: nothing."""
+        return None
 
 
 class DomainFamily(Family):
@@ -304,6 +334,8 @@ def _test_mask(samples: Samples, seed: int) -> np.ndarray:
 
 def _draw(size: int, groups: np.ndarray | None, share: float, rng: np.random.Generator) -> np.ndarray:
     """A mask (size,) of about ``share`` of the samples, whole groups at a time. Never sees a label."""
+    if not size:
+        return np.zeros(0, bool)
     _, group = np.unique(np.arange(size) if groups is None else groups, return_inverse=True)
     order = rng.permutation(group.max() + 1)
     taken = np.cumsum(np.bincount(group)[order]) <= round(share * size)

@@ -10,31 +10,33 @@ of real numbers by channel. Images of bytes are left as they are.
 
 import hashlib
 import json
+import os
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.registry import DATASETS, DatasetInfo
-from benchmarks.settings import UserError, nearest, parse_query
+from benchmarks.settings import Settings, UserError, nearest, parse_query
 from datasets import files
-from datasets.base import SPLIT_SEED, Family, Options, Samples, split
+from datasets.base import SPLIT_SEED, Family, Options, Preprocessing, Samples, split
 from datasets.files.domains import LABELS, Domain, read_domain
 from datasets.files.folders import TRAINING
-from datasets.files.images import ImageFiles, content_of
+from datasets.files.images import ImageFiles
+from datasets.files.standardise import Scale, doubts, fitted, standardised
+from datasets.files.text import is_whole, plain, quoted, shown
 
 BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
 IMAGE_FILES = "resnet18?weights=imagenet"
-
-Scale = tuple[tuple[float, ...], tuple[float, ...]]  # means and deviations
+SMALLEST = 3  # samples of a domain: one for each part of the source
 
 
 @DATASETS.register(
     "own",
     DatasetInfo(
-        version=1,
+        version=2,
         summary="your own data: an .npz, a folder class/image or a .csv for each domain",
         licence="yours",
         get="run --source PATH --target PATH",
@@ -59,20 +61,30 @@ class Own(Family):
     def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
         pair = _pair(task)
         domains = pair.read()
-        scale = _scale(domains[0].x, options.split)
+        scale = _scale(domains[0], options.split)
         first, last = (
             Samples(
-                _scaled(domain.x, scale),
+                _scaled(domain, scale),
                 domain.numbers(pair.classes),
-                groups=domain.x.copies() if isinstance(domain.x, ImageFiles) else None,
+                groups=_copies(domain.x),
             )
             for domain in domains
         )
         return [first], last
 
+    def preprocessing(self, task: str, options: Options) -> Preprocessing:
+        pair = _pair(task)
+        scale = pair.scale(options.split)
+        return Preprocessing(
+            label=pair.label,
+            columns=pair.columns,
+            mean=scale.mean,
+            deviation=scale.deviation,
+            digest=pair.digest,
+        )
 
-@dataclass(frozen=True)
-class Pair:
+
+class Pair(Settings):
     """Where the domains of a task are, and what must be known of them without reading them.
 
     Attributes:
@@ -88,97 +100,152 @@ class Pair:
     classes: tuple[str, ...] = ()
     backbone: str = ""
     columns: tuple[str, ...] = ()
-    shape: tuple[int, ...] = ()
-    dtype: str = ""
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
 
     def scale(self, draw: int) -> Scale:
         """That of a draw of the splits; of the first it is known without reading the source again."""
-        return (self.mean, self.deviation) if draw == SPLIT_SEED else _scale(self.read()[0].x, draw)
+        return Scale(self.mean, self.deviation) if draw == SPLIT_SEED else _scale(self.read()[0], draw)
 
     def read(self) -> tuple[Domain, Domain]:
         source, target = (read_domain(Path(path), self.label) for path in (self.source, self.target))
         if self.digest not in ("", _digest(source, target, self.label)):
-            raise UserError(f"{source.path} or {target.path} has changed; give --source and --target again")
-        return source, _in_order(target, source)
+            raise UserError(
+                f"{shown(source.path)} or {shown(target.path)} has changed; give --source and --target again"
+            )
+        return source, _in_order(target, source.columns, shown(source.path))
 
 
 def enter(source: Path, target: Path, label: str) -> str:
     """Read and check two domains, and keep where they are; returns the task's name.
 
+    What a user should know of the data is told on stderr.
+
     Raises:
         UserError: a path that cannot be read, or domains that do not fit together.
     """
-    if source.resolve() == target.resolve():
-        raise UserError(f"{source}: source and target are the same")
-    pair = Pair(str(source.absolute()), str(target.absolute()), label)
+    if os.path.realpath(source) == os.path.realpath(target):
+        raise UserError(f"{shown(source)}: source and target are the same")
+    for text in (str(source.absolute()), str(target.absolute()), label):
+        if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
+            raise UserError(f"{shown(text)} is not UTF-8; rename it")
+    pair = Pair(source=str(source.absolute()), target=str(target.absolute()), label=label)
     domains = pair.read()
-    for domain in domains:
+    _check_inputs(*domains)
+    classes = _shared_classes(*domains)
+    x, scale = domains[0].x, _scale(domains[0])
+    for domain in domains:  # an image that does not decode, or a value too far, is told of now
         if isinstance(domain.x, ImageFiles):
-            domain.x.open()  # an image that does not decode is told of now
-    x = domains[0].x
-    mean, deviation = _scale(x)
-    pair = replace(
-        pair,
-        digest=_digest(*domains, label),
-        classes=_shared_classes(*domains),
-        backbone=IMAGE_FILES if isinstance(x, ImageFiles) else BACKBONES[x.ndim],
-        columns=domains[0].columns,
-        shape=x.shape[1:],
-        dtype=str(x.dtype),
-        mean=mean,
-        deviation=deviation,
-    )
-    name = "-".join(re.sub(r"[^\w.]+", "_", path.stem)[:40] for path in (source, target)) + f"-{pair.digest[:12]}"
+            domain.x.open()
+        _scaled(domain, scale)
+    known = {
+        "digest": _digest(*domains, label),
+        "classes": classes,
+        "backbone": IMAGE_FILES if isinstance(x, ImageFiles) else BACKBONES[x.ndim],
+        "columns": domains[0].columns,
+        "mean": scale.mean,
+        "deviation": scale.deviation,
+    }
+    pair = pair.replace(known, "own data")
+    name = "-".join(_stem(path) for path in (source, target)) + f"-{pair.digest[:12]}"
+    notes = [*domains[0].notes, *domains[1].notes, *_doubts(*domains, scale), *_untrained(domains[0], classes)]
     path = _description(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(pair)))
-        partial.replace(path)
+        with files.replacing(path) as file:
+            file.write(json.dumps(pair.model_dump(mode="json")).encode())
     except OSError as error:
         raise files.unwritable(error) from None
+    for note in notes:
+        files.tell(note)
     return f"own/{name}"
 
 
-def read_like(task: str, path: Path, label: str | None = None) -> Domain:
-    """Further data for a model that was trained on ``own/task``.
-
-    The task's own data need not be there, unless its splits are another draw than the first.
-
-    Args:
-        label: of a ``.csv``, its column of classes, if that is not the task's.
-
-    Returns:
-        It as that training saw its target: columns in order, and standardised alike.
-    """
-    name, query = parse_query(task)
-    pair, options = _pair(name), Options.parse(query, f"task 'own/{task}'")
-    trained_on = Domain(Path(pair.source), np.empty((0, *pair.shape), pair.dtype), None, pair.columns)
-    domain = _in_order(read_domain(path, label or pair.label), trained_on)
-    return replace(domain, x=_scaled(domain.x, pair.scale(options.split)))
-
-
-def _in_order(domain: Domain, source: Domain) -> Domain:
-    """A table's columns in the order of the source's.
+def preprocessed(domain: Domain, how: Preprocessing) -> Domain:
+    """A domain as training saw its target: columns in order, and standardised alike.
 
     Raises:
-        UserError: the domains have other columns, or inputs of another shape.
+        UserError: it has other columns, or values that are too large.
     """
-    if source.columns and domain.columns:
-        different = set(source.columns) ^ set(domain.columns)
-        if different:
-            names = ", ".join(map(repr, sorted(different)[:5]))
-            raise UserError(
-                f"{source.path} and {domain.path} do not have the same columns: {names} is in one only"
-            )
-        order = [domain.columns.index(name) for name in source.columns]
-        domain = Domain(domain.path, domain.x[:, order], domain.labels, source.columns)
-    if domain.x.shape[1:] != source.x.shape[1:] or domain.x.dtype != source.x.dtype:
-        shapes = " and ".join(f"{one.x.dtype} {one.x.shape[1:]}" for one in (source, domain))
-        raise UserError(f"{source.path} and {domain.path} have inputs of different size: {shapes}")
+    domain = _in_order(domain, how.columns, "the training data")
+    if how.mean and not _is_bytes(domain.x) and domain.x.shape[1] == len(how.mean):  # else of another shape
+        domain = replace(domain, x=_scaled(domain, Scale(how.mean, how.deviation)))
     return domain
+
+
+def preprocessing(task: str) -> Preprocessing:
+    """That of ``own/task``, from what :func:`enter` kept here: for models whose record does not say.
+
+    Raises:
+        UserError: nobody has entered it here.
+    """
+    name, query = parse_query(task)
+    return Own().preprocessing(name, Options.parse(query, f"task 'own/{task}'"))
+
+
+def _stem(path: Path) -> str:
+    """What a task's name says of a path, in at most 40 bytes."""
+    stem = re.sub(r"[^\w.]+", "_", plain(Path(os.path.abspath(path)).stem))
+    return stem.encode()[:40].decode(errors="ignore")
+
+
+def _in_order(domain: Domain, columns: tuple[str, ...], others: str) -> Domain:
+    """A table's columns in the order of others'.
+
+    Raises:
+        UserError: they are not the same columns.
+    """
+    if not (columns and domain.columns):
+        return domain
+    different = sorted(set(columns) ^ set(domain.columns))
+    if different:
+        names = ", ".join(map(quoted, different[:5]))
+        raise UserError(f"{others} and {shown(domain.path)} do not have the same columns: {names} is in one only")
+    order = [domain.columns.index(name) for name in columns]
+    return replace(domain, x=domain.x[:, order], columns=columns)
+
+
+def _check_inputs(source: Domain, target: Domain) -> None:
+    """Raise a UserError unless the inputs are of one kind and shape; grey images fit beside colour ones."""
+    shapes = [one.x.shape[1:] for one in (source, target)]
+    kinds = {(isinstance(one.x, ImageFiles), _is_bytes(one.x)) for one in (source, target)}
+    if all(map(_is_bytes, (source.x, target.x))):
+        shapes = [shape[1:] for shape in shapes]
+    if len(kinds) > 1 or shapes[0] != shapes[1]:
+        found = " and ".join(f"{one.x.dtype} {one.x.shape[1:]}" for one in (source, target))
+        raise UserError(
+            f"{shown(source.path)} and {shown(target.path)} have inputs of different kind or size: {found}"
+        )
+    for domain in (source, target):
+        if len(domain.x) < SMALLEST:
+            raise UserError(
+                f"{shown(domain.path)}: {len(domain.x)} samples are too few for parts to train, validate and test "
+                f"on; it takes at least {SMALLEST}, and many more for a result"
+            )
+
+
+def _is_bytes(x: Any) -> bool:
+    """Whether inputs are images of bytes, which are not standardised."""
+    return x.dtype == np.uint8
+
+
+def _doubts(source: Domain, target: Domain, scale: Scale) -> list[str]:
+    """Notes on features that standardising cannot put right."""
+    if not scale.mean:
+        return []
+    found = doubts(source.x[_train(source, SPLIT_SEED)], target.x, scale, source.features)
+    return [f"{shown(source.path)}: {note}" for note in found]
+
+
+def _untrained(source: Domain, classes: tuple[str, ...]) -> list[str]:
+    """A note on classes that no training sample of the source has."""
+    assert source.labels is not None
+    absent = sorted(set(classes) - set(source.labels[_train(source, SPLIT_SEED)].tolist()))
+    if not absent:
+        return []
+    names = ", ".join(map(quoted, absent[:5])) + f" and {len(absent) - 5} more" * (len(absent) > 5)
+    few = "so few samples that the draw left none to train on (another draw: ?split=1)"
+    return [f"{shown(source.path)}: of {names} the source has {few}"]
 
 
 def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
@@ -189,52 +256,76 @@ def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
     """
     for domain in (source, target):
         if domain.labels is None:
-            columns = f"; it has the columns {', '.join(domain.columns[:10])}" if domain.columns else ""
-            how = (
-                "name the column with --label" if domain.path.suffix == ".csv" else "add y, or folders class/image"
-            )
-            raise UserError(f"{domain.path}: it has no labels{columns}; {how}; {LABELS}")
+            raise UserError(f"{shown(domain.path)}: it has no labels; {_how_to_label(domain)}; {LABELS}")
     assert source.labels is not None
     found = set(source.labels.tolist())
-    classes = sorted(found, key=int) if all(map(str.isdigit, found)) else sorted(found)
+    classes = sorted(found, key=int) if all(map(is_whole, found)) else sorted(found)
     assert target.labels is not None
     if unknown := set(target.labels.tolist()) - found:
-        raise UserError(f"{target.path}: the source has no class {nearest(min(unknown), classes)}")
+        raise UserError(f"{shown(target.path)}: the source has no class {nearest(min(unknown), classes)}")
     if missing := found - set(target.labels.tolist()):
-        raise UserError(f"{target.path}: no sample of the class {min(missing)!r}, which {source.path} has")
+        raise UserError(
+            f"{shown(target.path)}: no sample of the class {min(missing)!r}, which {shown(source.path)} has"
+        )
     if len(classes) < 2:
-        raise UserError(f"{source.path}: all samples are of the class {classes[0]!r}; it takes two")
+        raise UserError(f"{shown(source.path)}: all samples are of the class {classes[0]!r}; it takes two classes")
     return tuple(classes)
 
 
-def _scale(x: Any, draw: int = SPLIT_SEED) -> Scale:
-    """Mean and deviation of each feature or channel over the source's training samples, 1 for a constant one."""
-    if x.dtype == np.uint8:
-        return (), ()
-    train, _, _ = split(Samples(x, np.zeros(len(x), np.int64)), draw)  # blind to labels
-    axes = (0, *range(2, x.ndim))
-    mean, deviation = x[train].mean(axes, dtype=np.float64), x[train].std(axes, dtype=np.float64)
-    return tuple(mean.tolist()), tuple(np.where(deviation == 0, 1, deviation).tolist())
+def _how_to_label(domain: Domain) -> str:
+    if isinstance(domain.x, ImageFiles):
+        return "put the images into a folder for each class"
+    if not domain.columns:
+        return "add y, a label for each sample"
+    columns = ", ".join(map(quoted, domain.columns[:10])) + ", ..." * (len(domain.columns) > 10)
+    return f"it has the columns {columns}; name the column with --label"
 
 
-def _scaled(x: Any, scale: Scale) -> Any:
-    """Inputs standardised, images of bytes as they are."""
-    if not scale[0]:
-        return x
-    mean, deviation = (np.array(of).reshape(-1, *[1] * (x.ndim - 2)) for of in scale)
-    return ((x - mean) / deviation).astype(np.float32)
+def _train(source: Domain, draw: int) -> np.ndarray:
+    """Indices of the source's training samples, blind to labels."""
+    return split(Samples(source.x, np.zeros(len(source.x), np.int64), groups=_copies(source.x)), draw)[0]
+
+
+def _copies(x: Any) -> np.ndarray | None:
+    """(n,) ids of images that are copies of each other, which stay on one side of a split."""
+    return x.copies() if isinstance(x, ImageFiles) else None
+
+
+def _scale(source: Domain, draw: int = SPLIT_SEED) -> Scale:
+    """Mean and deviation of each feature or channel over the source's training samples."""
+    return Scale() if _is_bytes(source.x) else fitted(source.x, _train(source, draw))
+
+
+def _scaled(domain: Domain, scale: Scale) -> Any:
+    """Inputs standardised, images of bytes as they are.
+
+    Raises:
+        UserError: a value that is too far from the mean.
+    """
+    if _is_bytes(domain.x):
+        return domain.x
+    x = standardised(domain.x, scale)
+    if not np.isfinite(x).all():
+        feature = domain.features[np.argwhere(~np.isfinite(x))[0][1]]
+        raise UserError(
+            f"{shown(domain.path)}: {feature} has values too far from the source's for numbers of 32 bits; are "
+            "the units the same, or is it constant in the source? Fix it or leave it out"
+        )
+    return x
 
 
 def _digest(source: Domain, target: Domain, label: str) -> str:
     """Of the contents of both domains and, for tables, of the label's column; not of where they are."""
-    digest = hashlib.sha256(label.encode() if source.columns else b"")
+    digest = hashlib.sha256(os.fsencode(label) if source.columns else b"")
     for domain in (source, target):
         if isinstance(domain.x, ImageFiles):
             (squares,) = domain.x.sets
             for path, content in zip(squares.paths, squares.digests, strict=True):
-                digest.update(f"\0{str(path).removeprefix(str(domain.path))}\0".encode() + content)
+                name = str(path).removeprefix(str(domain.path))
+                digest.update(b"\0" + os.fsencode(name) + b"\0" + content)
         else:
-            digest.update(hashlib.sha256(content_of(domain.path)).digest())
+            with domain.path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
@@ -249,8 +340,6 @@ def _pair(task: str) -> Pair:
         UserError: nobody has entered it here.
     """
     try:
-        values = json.loads(_description(task).read_text())
-        plain: Any = {name: tuple(of) if isinstance(of, list) else of for name, of in values.items()}
-        return Pair(**plain)
-    except (OSError, ValueError, TypeError):
-        raise UserError(f"own/{task}: not known here; give its --source and --target again") from None
+        return Pair.model_validate_json(_description(task).read_bytes())
+    except (OSError, ValueError):
+        raise UserError(f"own/{shown(task)}: not known here; give its --source and --target again") from None

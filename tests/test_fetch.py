@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from benchmarks.cli import main
 from benchmarks.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
 from datasets.base import DomainFamily
+from datasets.files import download
 
 CONTENT = bytes(range(256)) * 400
 
@@ -112,6 +114,15 @@ def test_another_file_than_expected_is_not_kept(
     assert not file.exists()
     assert not part(file).exists()
     assert fetch() == 0
+
+
+def test_two_downloads_at_once_are_one(file: Path, server: Server) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        (offered, _) = DATASETS.info("mine").files
+        list(pool.map(lambda _: download.fetch(offered, file.parents[1]), range(4)))
+    assert file.read_bytes() == CONTENT
+    assert len(server.asked) == 1
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_a_part_that_is_whole_is_put_in_place(file: Path, server: Server) -> None:

@@ -161,6 +161,39 @@ def test_a_cache_that_cannot_be_written_says_so(
         files.cached("mine-1", [file], lambda: {"x": np.arange(5)})
 
 
+def test_an_array_missing_from_the_cache_is_named(
+    file: DataFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
+    files.cached("mine-1", [file], lambda: {"x": np.arange(5), "y": np.arange(5)})
+    next((tmp_path / "cache").rglob("y.npy")).unlink()
+    kept = files.cached("mine-1", [file], lambda: {})
+    assert kept["x"].tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(UserError, match=r"mine-1-\w+ is broken \(y.npy is missing\); remove it"):
+        kept["y"]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("before")
+    (tmp_path / "link.csv").symlink_to(path)
+    with pytest.raises(TypeError), files.replacing(path) as out:
+        out.write("half")  # type: ignore[arg-type]
+    assert path.read_text() == "before"
+    with files.replacing(tmp_path / "link.csv") as out:
+        out.write(b"after")
+        assert path.read_text() == "before"
+    assert path.read_text() == "after"
+    assert (tmp_path / "link.csv").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "out.csv"]
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    with files.replacing(Path("/dev/null")) as out:
+        out.write(b"nothing")
+    assert Path("/dev/null").is_char_device()
+
+
 @pytest.mark.parametrize("left", [b"", b"\x93NUMPY", None])
 def test_a_cache_broken_from_outside_is_named(
     file: DataFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bytes | None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from benchmarks.registry import DATASETS, DatasetInfo
 from benchmarks.run import execute
@@ -98,6 +98,96 @@ def test_other_kinds_of_image_become_rgb(tmp_path: Path, mode: str) -> None:
     assert ImageFiles([path], SIDE).decode(np.array([0])).min() >= 250
 
 
+def corners(path: Path) -> list[tuple[int, ...]]:
+    """Which of red, green and blue are in the four corners that networks see."""
+    x = np.asarray(ImageFiles([path], SIDE))[0].astype(int)
+    return [tuple((x[:, row, column] > 127).tolist()) for row, column in ((2, 2), (2, -3), (-3, 2), (-3, -3))]
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "tiff", "webp", "avif", "mpo"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_upright_as_in_a_viewer(tmp_path: Path, form: str, orientation: int) -> None:
+    """Stored as a camera held so stores it, and turned back by its EXIF; Pillow's own function is the judge."""
+    pixels = np.full((40, 48, 3), 255, np.uint8)
+    pixels[:20, :24], pixels[:20, 24:], pixels[20:, :24] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "stored.png", exif=exif)
+    shown = ImageOps.exif_transpose(Image.open(tmp_path / "stored.png"))
+    shown.save(tmp_path / "upright.png")
+    Image.fromarray(pixels).save(tmp_path / f"a.{form}", form.upper(), exif=exif, quality=95)
+    assert corners(tmp_path / f"a.{form}") == corners(tmp_path / "upright.png")
+    stored = Image.fromarray(pixels).size
+    assert shown.size == (stored if orientation < 5 else stored[::-1])
+    assert len(set(corners(tmp_path / "upright.png"))) == 4
+
+
+def test_broken_exif_leaves_an_image_as_it_is(tmp_path: Path) -> None:
+    pixels = Image.new("RGB", (40, 40), "red")
+    exif = Image.Exif()
+    exif[0x0112], exif[0x9286] = 6, "a comment"
+    pixels.save(tmp_path / "a.jpeg", exif=exif)
+    content = (tmp_path / "a.jpeg").read_bytes()
+    place = content.index(b"Exif\0\0")
+    (tmp_path / "a.jpeg").write_bytes(content[: place + 10] + b"\xff" * 8 + content[place + 18 :])
+    assert len(ImageFiles([tmp_path / "a.jpeg"], SIDE).decode(np.array([0]))) == 1
+
+
+@pytest.mark.parametrize("form", ["png", "gif", "webp", "tiff"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_is_white(tmp_path: Path, form: str, mode: str) -> None:
+    image = Image.new("RGBA", (32, 32), (0, 0, 0, 0))
+    if mode == "P":
+        image = Image.new("P", (32, 32), 0)
+        image.putpalette([0, 0, 0, 9, 9, 9])
+        image.info["transparency"] = 0
+    elif mode == "LA":
+        image = image.convert("LA")
+    if (form, mode) in (("webp", "LA"), ("gif", "LA"), ("tiff", "P")):
+        pytest.skip("Pillow writes no such file")
+    image.save(tmp_path / f"a.{form}")
+    assert np.asarray(ImageFiles([tmp_path / f"a.{form}"], SIDE)).min() == 255
+
+
+@pytest.mark.parametrize("form", ["gif", "png", "webp", "tiff"])
+def test_the_first_picture_of_several_is_read(tmp_path: Path, form: str) -> None:
+    first, second = Image.new("RGB", (32, 32), "white"), Image.new("RGB", (32, 32), "black")
+    first.save(tmp_path / f"a.{form}", save_all=True, append_images=[second])
+    assert np.asarray(ImageFiles([tmp_path / f"a.{form}"], SIDE)).min() > 250
+
+
+def test_grey_arrays_and_squares_are_decoded_alike(tmp_path: Path) -> None:
+    """`predict` on arrays of images takes what networks on files would see, upright and on white."""
+    pixels = np.zeros((28, 28, 2), np.uint8)
+    pixels[:14, :, 1] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(pixels, "LA").save(tmp_path / "a.png", exif=exif)
+    for shape in ((1, 28, 28), (3, 28, 28)):
+        x = images.decoded(tmp_path / "a.png", shape)
+        assert x.shape == shape
+        assert (x[:, :14] == 255).all()
+        assert (x[:, 14:] == 0).all()
+
+
+def test_another_decoder_is_another_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos(root).open()
+    monkeypatch.setattr(images, "DECODER", images.DECODER + 1)
+    photos(root).open()
+    assert len(list(files.cache().glob("*.npy"))) == 2
+
+
+def test_what_a_data_set_leaves_out_is_told_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "Photo/cat/notes.txt").touch()
+    (root / "Photo/__MACOSX").mkdir()
+    files.tell.cache_clear()
+    for _ in range(2):
+        Pets().read_domain("photo")
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "2 left out: folders without an image (1), .txt (1)" in said
+
+
 @pytest.mark.parametrize("content", [b"", b"no image", None])
 def test_an_image_that_does_not_decode_is_named_and_leaves_no_cache(root: Path, content: bytes | None) -> None:
     path = root / "Photo" / "dog" / "2.jpg"
@@ -107,10 +197,17 @@ def test_an_image_that_does_not_decode_is_named_and_leaves_no_cache(root: Path, 
     assert not [path for path in files.cache().iterdir() if path.suffix != ".lock"]
 
 
-def test_sixteen_bits_are_refused_not_clipped(tmp_path: Path) -> None:
-    Image.fromarray(np.full((32, 32), 40000, np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(UserError, match="more than 8 bits"):
-        ImageFiles([tmp_path / "deep.png"], SIDE).decode(np.array([0]))
+@pytest.mark.parametrize("ending", ["png", "tif", "pgm", "jp2"])
+def test_sixteen_bits_become_eight(tmp_path: Path, ending: str) -> None:
+    Image.fromarray(np.full((32, 32), 40000, np.uint16)).save(tmp_path / f"deep.{ending}")
+    assert set(np.asarray(ImageFiles([tmp_path / f"deep.{ending}"], SIDE)).ravel()) == {40000 // 256}
+
+
+@pytest.mark.parametrize("values", [np.float32(0.5), np.int32(70000), np.int32(-1)])
+def test_values_that_no_viewer_has_a_range_for_are_refused(tmp_path: Path, values: np.generic) -> None:
+    Image.fromarray(np.full((32, 32), values)).save(tmp_path / "deep.tif")
+    with pytest.raises(UserError, match="more than 16 bits"):
+        ImageFiles([tmp_path / "deep.tif"], SIDE).decode(np.array([0]))
 
 
 def test_a_second_start_decodes_nothing_and_a_changed_file_is_decoded(
@@ -138,11 +235,20 @@ def test_a_cache_that_cannot_be_written_says_so(root: Path, monkeypatch: pytest.
         photos(root).decode(np.array([0]))
 
 
-@pytest.mark.parametrize("left", [0, -1])
-def test_a_cache_broken_from_outside_is_named(root: Path, left: int) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:-1],
+        lambda whole: whole.replace(b"(3, 32", b"(2, 32"),
+        lambda whole: whole.replace(b"|u1", b"|b1"),
+        lambda whole: whole.replace(b"(3, 32", b"((((32"),
+    ],
+)
+def test_a_cache_broken_from_outside_is_named(root: Path, change: Callable[[bytes], bytes]) -> None:
     photos(root).open()
     (cached,) = files.cache().glob("*.npy")
-    cached.write_bytes(cached.read_bytes()[:left])
+    cached.write_bytes(change(cached.read_bytes()))
     with pytest.raises(UserError, match=rf"{cached.name} is broken .* remove it"):
         photos(root).open()
 
@@ -173,6 +279,8 @@ def test_lists_count_before_folders(root: Path) -> None:
         ("Photo/dog/1.png 2", r"line 1: label 2 is outside 0..1"),
         ("Photo/dog/1.png 1\nPhoto/dog/1.png -1", "line 2: expected 'path label'"),
         ("Photo/dog/1.png", "expected 'path label'"),
+        ("Photo/dog/1.png ²", "expected 'path label', got 'Photo/dog/1.png ²'"),
+        ("Photo/dog/1.png " + "9" * 5000, "label 9999.* is outside 0..1"),
         ("Photo/dog/1.png 0", "label 0 is 'cat', but the image is in the folder 'dog'"),
         ("\n", "it lists no image"),
     ],
@@ -204,9 +312,9 @@ def test_a_zip_is_read_as_it_is(root: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(archive, "w") as packed:
         for path in sorted((root / "Photo").rglob("*.*g")):
             packed.write(path, str(path.relative_to(root)))
-    paths, y = read_folder(zipfile.Path(archive) / "Photo", ("cat", "dog"))
-    assert y.tolist() == [0, 1, 1]
-    assert np.array_equal(ImageFiles(paths, SIDE), photos(root))
+    found = read_folder(zipfile.Path(archive) / "Photo")
+    assert found.labels == ["cat", "dog", "dog"]
+    assert np.array_equal(ImageFiles(found.paths, SIDE), photos(root))
 
 
 def test_office_caltech_is_read_from_its_zip(monkeypatch: pytest.MonkeyPatch, real_data: str) -> None:

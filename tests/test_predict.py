@@ -1,6 +1,7 @@
 """From a record to predictions on new data: weights are kept, a model is made of them, wrong input is named."""
 
 import json
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -64,12 +65,12 @@ def kept_images(spec: RunSpec, folder: Path) -> tuple[Path, Trainer]:
 
 def keep(trainer: Trainer, spec: RunSpec, task: Task, folder: Path) -> None:
     """What a record has of its model, without the evaluation of a run."""
-    save_weights(trainer, task, folder)
+    save_weights(trainer, task, folder, spec)
     (folder / "spec.json").write_text(json.dumps({**spec.to_dict(), "run_id": spec.run_id}))
 
 
-def save_weights(trainer: Any, task: Task, folder: Path) -> None:
-    about: Any = SimpleNamespace(input_shape=task.input_shape, classes=task.classes)
+def save_weights(trainer: Any, task: Task, folder: Path, spec: RunSpec = MOONS) -> None:
+    about: Any = SimpleNamespace(spec=spec, input_shape=task.input_shape, classes=task.classes)
     about.trainer, about.folder, about.target_train_x = trainer, folder, task.train_view().target_x
     _Execution.save_weights(about)
 
@@ -165,6 +166,7 @@ def test_a_ray_node_must_have_the_same_code_also_where_weights_are_kept(tmp_path
 
 
 def predict(store: Store, run: object, path: Path, out: Path, *flags: str) -> int:
+    out.unlink(missing_ok=True)
     return main(["predict", str(run), "--input", str(path), "--out", str(out), "--store", str(store.root), *flags])
 
 
@@ -233,40 +235,132 @@ def test_image_files_are_resized_as_for_training(
     assert said["p(cat)"].to_numpy() == pytest.approx(expected[:, 0].numpy(), abs=1e-5)
 
 
-def test_the_users_own_features_are_standardised_as_for_training(
+def own_record(folder: Path, kind: str = ".csv") -> Path:
+    """A record of the user's own data: one feature far from zero, and the class in its last digits."""
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        y = np.arange(100) % 2
+        x = np.c_[1.7e9 + 20 * y + rng.normal(size=100), rng.normal(size=100)]
+        if kind == ".npz":
+            np.savez(folder / f"{name}.npz", x=x, y=np.array(["cat", "dog"])[y])
+        else:
+            table = pd.DataFrame(x, columns=["time", "noise"]).assign(kind=np.array(["cat", "dog"])[y])
+            table.to_csv(folder / f"{name}.csv", index=False)
+    task = enter(folder / f"a{kind}", folder / f"b{kind}", "kind")
+    spec = spec_of("source_only", task, lr_backbone=0.01)
+    keep(trained(spec), spec, load(task), folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", [".csv", ".npz"])
+def test_a_record_is_enough_where_neither_cache_nor_data_are(
+    kind: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    own_record(tmp_path, kind)
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "elsewhere"))
+    (tmp_path / f"a{kind}").unlink()
+    assert predict(store, tmp_path, tmp_path / f"b{kind}", tmp_path / "out.csv") == 0
+    assert capsys.readouterr().out == "accuracy 100.0% of 100 labelled samples\n"
+    how = model.load(tmp_path).preprocessing
+    assert how is not None
+    assert (how.label, how.columns) == ("kind", ("time", "noise") if kind == ".csv" else ())
+    assert how.mean[0] == pytest.approx(1.7e9 + 10, abs=2)
+
+
+def test_an_older_record_says_what_to_do_without_its_cache(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    own_record(tmp_path)
+    about = model.load(tmp_path)
+    signature = {"input_shape": about.input_shape, "classes": about.classes, "source_size": 1, "inputs": "float32"}
+    save_file(load_file(tmp_path / WEIGHTS), tmp_path / WEIGHTS, {"model": json.dumps(signature)})
+    assert predict(store, tmp_path, tmp_path / "b.csv", tmp_path / "out.csv") == 0
+    assert "accuracy 100.0%" in capsys.readouterr().out
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "elsewhere"))
+    assert predict(store, tmp_path, tmp_path / "b.csv", tmp_path / "out.csv") == 2
+    assert "not known here; give its --source and --target again" in capsys.readouterr().err
+
+
+def test_nothing_is_overwritten_without_force(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, _ = target_test(load(MOONS.task))
+    path = tmp_path / "in.csv"
+    pd.DataFrame(x, columns=["a", "b"]).to_csv(path, index=False)
+    (tmp_path / "link.csv").symlink_to(path)
+    (tmp_path / "mine.txt").write_text("precious")
+    before = path.read_bytes()
+    command = ["predict", MOONS.run_id, "--store", str(store.root), "--input", str(path), "--out"]
+    for out, message in [
+        (path, "is an input of this command"),
+        (tmp_path / "link.csv", "is an input of this command"),
+        (tmp_path / "mine.txt", "exists already; write to another file, or replace it with --force"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "gone" / "out.csv", "cannot be written"),
+    ]:
+        assert main([*command, str(out)]) == 2
+        assert message in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+    assert main([*command, str(tmp_path / "mine.txt"), "--force"]) == 0
+    assert (tmp_path / "mine.txt").read_text().startswith("sample,predicted")
+    assert main([*command, "/dev/null"]) == 0
+
+
+def test_predictions_are_not_written_into_the_folder_that_is_read(
+    store: Store, images: tuple[Path, Trainer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("L", (28, 28)).save(tmp_path / "a.png")
+    out = tmp_path / "out.csv"
+    command = ["predict", str(images[0]), "--input", str(tmp_path), "--out", str(out), "--store", str(store.root)]
+    assert main(command) == 2
+    assert "is an input of this command, or in one" in capsys.readouterr().err
+
+
+def test_names_of_files_are_one_cell_and_no_formula(
+    store: Store, images: tuple[Path, Trainer], tmp_path: Path
+) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for name in ("=1+1.png", "two\nlines.png", os.fsdecode(b"caf\xe9.png"), "-1"):
+        Image.new("L", (28, 28)).save(folder / name, "PNG")
+    assert predict(store, images[0], folder, tmp_path / "out.csv") == 0
+    samples = sorted(pd.read_csv(tmp_path / "out.csv", dtype=str)["sample"])
+    assert samples == ["'=1+1.png", "-1", "caf\\udce9.png", "two\\nlines.png"]
+
+
+def test_a_model_in_colour_takes_grey_images(store: Store, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for name, shift in (("a", 0), ("b", 10)):
-        y = np.arange(100) % 2
-        table = pd.DataFrame({"up": 1e4 * y + rng.normal(size=100) + shift, "noise": rng.normal(size=100)})
-        table.assign(kind=np.array(["cat", "dog"])[y]).to_csv(tmp_path / f"{name}.csv", index=False)
-    spec = spec_of("source_only", enter(tmp_path / "a.csv", tmp_path / "b.csv", "kind"), lr_backbone=0.01)
-    keep(trained(spec), spec, load(spec.task), tmp_path)
-    new = pd.read_csv(tmp_path / "b.csv")[["kind", "noise", "up"]]  # in another order
-    new.to_csv(tmp_path / "new.csv", index=False)
-    assert predict(store, tmp_path, tmp_path / "new.csv", tmp_path / "out.csv") == 0
-    assert capsys.readouterr().out == "accuracy 100.0% of 100 labelled samples\n"
-    assert pd.read_csv(tmp_path / "out.csv")["predicted"].tolist() == new["kind"].tolist()
+    colour = Samples(rng.integers(256, size=(60, 3, 28, 28), dtype=np.uint8), np.arange(60) % 2)
+    task = Task("noise", ("cat", "dog"), [colour], colour)
+    keep(trained(IMAGES, task), IMAGES, task, tmp_path)
+    grey = rng.integers(256, size=(5, 28, 28), dtype=np.uint8)
+    tables = []
+    for x in (grey, np.repeat(grey[:, None], 3, axis=1)):
+        np.savez(tmp_path / "new.npz", x=x)
+        assert predict(store, tmp_path, tmp_path / "new.npz", tmp_path / "out.csv") == 0
+        tables.append((tmp_path / "out.csv").read_text())
+    assert tables[0] == tables[1]
 
 
 GOOD = np.zeros((3, 2), np.float32)
 WRONG: list[tuple[dict[str, Any] | str, list[str], str]] = [
     ({"x": np.zeros((3, 5))}, [], "inputs have shape (5,); the model was trained on (2,)"),
     ({"x": np.array([[0, 0], [0, np.nan]])}, [], "x[1] has NaN, infinity or nothing"),
-    ({"x": np.array([[0, 1e39]])}, [], "x[0] has NaN, infinity or nothing"),
+    ({"x": np.array([[0, 1e39]])}, [], "x[0] is too large for numbers of 32 bits"),
     ({"x": np.zeros((0, 2))}, [], "it has no samples"),
     ({"x": np.array([["a", "b"]])}, [], "it must be numbers"),
-    ({"x": np.array([[Path(), 2]])}, [], "it holds pickled objects"),
-    ({"z": GOOD}, [], "it has no array x"),
+    ({"x": np.array([[Path(), 2]])}, [], "x holds pickled objects"),
+    ({"z": GOOD}, [], "it has no array x; it has 'z'"),
     ({"x": GOOD, "y": np.zeros(2, int)}, [], "for each of the 3"),
     ({"x": GOOD, "y": np.array([0, 1, 2])}, [], "no class '2'"),
     ({"x": GOOD}, ["--label", "kind"], "--label names a column of a .csv"),
     ("a,b,kind\n1,2,0\n", [], "model was trained on (2,)"),
     ("a,b,kind\n1,2,up\n", [], "if it is the label, say --label kind"),
     ("a,b,kind\n1,2,0\n", ["--label", "kinds"], "no column 'kinds'; did you mean 'kind'"),
-    ("a,b,kind\n1,2,\n", ["--label", "kind"], "line 2 has no label"),
+    ("a,b,kind\n1,2,\n", ["--label", "kind"], "line 2, column 'kind': there is no label"),
     ("a,b\n1,\n", [], "line 2, column 'b' has NaN, infinity or nothing"),
     ("", [], "no .csv that can be read"),
 ]
@@ -316,7 +410,7 @@ def test_wrong_paths_and_runs_are_named(
         (images[0], here / "floats.npz", out, "trained on images in uint8"),
         (images[0], here / "empty", out, "it has no samples"),
         (images[0], here / "images", out, "a.png is no image that can be read"),
-        (images[0], here / "small", out, "a.png is 9x9; the model was trained on arrays of 28x28"),
+        (images[0], here / "small", out, "a.png is 9x9, and must be 28x28"),
     ]:
         assert predict(store, run, path, where) == 2
         assert message in capsys.readouterr().err

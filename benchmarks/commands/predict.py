@@ -12,40 +12,54 @@ from scipy.special import softmax
 
 from benchmarks.commands.common import devices, store_of
 from benchmarks.model import TrainedModel, load
+from benchmarks.outfiles import refuse_overwrite
 from benchmarks.settings import UserError, nearest
 from benchmarks.store import read_part
 from datasets import own
-from datasets.files.domains import Domain, decoded, read_domain
-from datasets.files.images import ImageFiles
+from datasets.base import Preprocessing
+from datasets.files import replacing, tell
+from datasets.files.domains import Domain, read_domain
+from datasets.files.images import ImageFiles, decoded
+from datasets.files.text import class_name, is_whole, quoted, reason, shown
 
 
 def main(options: argparse.Namespace) -> int:
+    refuse_overwrite(options.out, [options.input], force=options.force)
     folder = store_of(options).find(options.run)
     model = load(folder, torch.device(devices(options.device)[0]))
-    family, _, task = read_part(folder, "spec.json")["task"].partition("/")
-    domain = _read(options.input, options.label, task if family == "own" else None)
+    domain = _read(options.input, options.label, _preprocessing(model, folder))
     x = _fitting(domain, model)
     truth = None if domain.labels is None else _numbers(domain.labels, model.classes, options.input)
     logits = model.logits(x)
     _write(options.out, domain.names, softmax(logits, axis=1), model.classes)
-    print(f"predictions of {folder} on {len(logits)} samples written to {options.out}", file=sys.stderr)
+    print(f"predictions of {folder} on {len(logits)} samples written to {shown(options.out)}", file=sys.stderr)
     if truth is not None:
         print(f"accuracy {(logits.argmax(1) == truth).mean():.1%} of {len(truth)} labelled samples")
     return 0
 
 
-def _read(path: Path, label: str | None, own_task: str | None) -> Domain:
-    """What a path holds; for a model of the user's own data, as that training saw it.
+def _preprocessing(model: TrainedModel, folder: Path) -> Preprocessing | None:
+    """What new data must pass; a record of older code has it in the cache of the machine that made it."""
+    family, _, task = read_part(folder, "spec.json")["task"].partition("/")
+    if model.preprocessing is None and family == "own":
+        return own.preprocessing(task)
+    return model.preprocessing
+
+
+def _read(path: Path, label: str | None, preprocessing: Preprocessing | None) -> Domain:
+    """What a path holds, as training saw its target.
 
     Raises:
         UserError: it cannot be read, or has no such column of labels.
     """
-    if label and path.suffix != ".csv":
-        raise UserError(f"--label names a column of a .csv; {str(path)!r} is none")
-    domain = own.read_like(own_task, path, label) if own_task else read_domain(path, label or "label")
+    if label and path.suffix.lower() != ".csv":
+        raise UserError(f"--label names a column of a .csv; {quoted(str(path), 500)} is none")
+    domain = read_domain(path, label or (preprocessing.label if preprocessing else "label"))
     if label and domain.labels is None:
-        raise UserError(f"{path}: no column {nearest(label, domain.columns)}")
-    return domain
+        raise UserError(f"{shown(path)}: no column {nearest(shown(label), map(shown, domain.columns))}")
+    for note in domain.notes:
+        tell(note)
+    return own.preprocessed(domain, preprocessing) if preprocessing else domain
 
 
 def _fitting(domain: Domain, model: TrainedModel) -> np.ndarray | ImageFiles:
@@ -54,7 +68,7 @@ def _fitting(domain: Domain, model: TrainedModel) -> np.ndarray | ImageFiles:
     Raises:
         UserError: they are of another shape or type.
     """
-    x, path, shape, images = domain.x, domain.path, model.input_shape, model.inputs in ("uint8", "files")
+    x, path, shape, images = domain.x, shown(domain.path), model.input_shape, model.inputs in ("uint8", "files")
     if isinstance(x, ImageFiles):
         if len(shape) != 3:
             raise UserError(f"{path} is a folder of images; the model takes inputs of shape {shape}")
@@ -62,23 +76,33 @@ def _fitting(domain: Domain, model: TrainedModel) -> np.ndarray | ImageFiles:
         if model.inputs == "files":  # resized and cropped as for training
             return ImageFiles(squares.paths, shape[1], "predict")
         x = np.stack([decoded(file, shape) for file in squares.paths])
+    if images and x.dtype == np.uint8 and x.ndim == 4 and x.shape[1] == 1 and shape[0] == 3:
+        x = np.repeat(x, 3, axis=1)  # grey, as beside a domain in colour
     if x.shape[1:] != shape:
         raise UserError(f"{path}: inputs have shape {x.shape[1:]}; the model was trained on {shape}")
     if model.inputs and images != (x.dtype == np.uint8):
         trained = "images in uint8, 0 to 255" if images else "float32"
         raise UserError(f"{path}: inputs are {x.dtype}; the model was trained on {trained}")
+    return x if x.dtype == np.uint8 else _float32(x, path)
+
+
+def _float32(x: np.ndarray, path: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32)
+    if not np.isfinite(x).all():
+        raise UserError(f"{path}: x[{np.argwhere(~np.isfinite(x))[0][0]}] is too large for numbers of 32 bits")
     return x
 
 
 def _numbers(labels: np.ndarray, classes: tuple[str, ...], path: Path) -> np.ndarray:
     """Class numbers (n,): labels are names of classes, or whole numbers where these are no names."""
     texts = labels.tolist()
-    numbers = {name: number for number, name in enumerate(classes)}
-    if all(map(str.isdigit, texts)) and not set(texts) <= numbers.keys():
+    numbers = {class_name(name): number for number, name in enumerate(classes)}
+    if all(map(is_whole, texts)) and not set(texts) <= numbers.keys():
         numbers = {str(number): number for number in range(len(classes))}
     for text in texts:
         if text not in numbers:
-            raise UserError(f"{path}: no class {nearest(text, numbers)}")
+            raise UserError(f"{shown(path)}: no class {nearest(text, numbers)}")
     return np.array([numbers[text] for text in texts])
 
 
@@ -86,13 +110,20 @@ def _write(path: Path, samples: Sequence[object], probability: np.ndarray, class
     """A line a sample: its row number or file name, predicted class, its probability, and that of each class."""
     table = pd.DataFrame(
         {
-            "sample": samples,
-            "predicted": np.array(classes)[probability.argmax(1)],
+            "sample": [_cell(sample) for sample in samples],
+            "predicted": np.array([_cell(name) for name in classes])[probability.argmax(1)],
             "probability": probability.max(1),
             **{f"p({name})": probability[:, number] for number, name in enumerate(classes)},
         }
     )
     try:
-        table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+        with replacing(path) as file:
+            table.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
     except OSError as error:
-        raise UserError(f"--out {str(path)!r} cannot be written: {error}") from None
+        raise UserError(f"--out {quoted(str(path), 500)} cannot be written: {reason(error)}") from None
+
+
+def _cell(value: object) -> str:
+    """On one line, and no formula to a spreadsheet: a quotation mark before it makes it text."""
+    text = shown(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") and not is_whole(text) else text

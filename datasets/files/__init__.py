@@ -2,17 +2,21 @@
 
 import hashlib
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache as once
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 
 from benchmarks.registry import DataFile
 from benchmarks.settings import UserError
+from datasets.files.text import reason
 
 VARIABLE = "BENCHMARKS_DATA"
 CACHE_VARIABLE = "BENCHMARKS_CACHE"
@@ -35,6 +39,52 @@ def unwritable(error: OSError) -> UserError:
     return UserError(
         f"cache folder {cache()}: {error.strerror}; make room, or name another with ${CACHE_VARIABLE}"
     )
+
+
+@once
+def tell(note: str) -> None:
+    """Say something of the data that is no error, once a process."""
+    print(f"note: {note}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of ``path`` when it is whole: readers never see a part of it.
+
+    Raises:
+        OSError: it cannot be written; what was there before stays.
+    """
+    path = Path(os.path.realpath(path))  # the file, not a link to it
+    if path.exists() and not path.is_file():  # a device such as /dev/stdout must not be replaced
+        with path.open("wb") as file:
+            yield file
+        return
+    partial = path.with_name(f".{uuid.uuid4().hex}.partial")
+    try:
+        with partial.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def mapped(path: Path) -> np.ndarray:
+    """An array of the cache, mapped from its file.
+
+    Raises:
+        UserError: it was broken from outside.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # NumPy's parser of headers raises whatever Python's does
+        raise broken(path, reason(error)) from None
+
+
+def broken(path: Path, problem: str) -> UserError:
+    """What to say of a part of the cache that is not as it was written."""
+    return UserError(f"{path} is broken ({problem}); remove it, and it is made again")
 
 
 def state(file: DataFile) -> State:
@@ -93,10 +143,18 @@ def cached(
     folder = cache() / f"{name}-{digest}"
     if not folder.is_dir():
         _keep(folder, make())
-    try:
-        return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
-    except (ValueError, EOFError) as error:
-        raise UserError(f"{folder} is broken ({error}); remove it, and it is made again") from None
+    return _Kept(folder)
+
+
+class _Kept(dict[str, np.ndarray]):
+    """The arrays that a folder of the cache holds, by name."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__({path.stem: mapped(path) for path in folder.glob("*.npy")})
+        self.folder = folder
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise broken(self.folder, f"{name}.npy is missing")
 
 
 def _keep(folder: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -108,8 +166,11 @@ def _keep(folder: Path, arrays: dict[str, np.ndarray]) -> None:
             whole.mkdir()
             for key, array in arrays.items():
                 np.save(whole / f"{key}.npy", array, allow_pickle=False)
-            with suppress(OSError):  # another process was first: its is the same
+            try:
                 whole.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another process was first: its is the same
+                    raise
     except OSError as error:
         raise unwritable(error) from None
 

@@ -21,6 +21,8 @@ from benchmarks.registry import DataFile
 from benchmarks.settings import UserError
 from datasets import files
 from datasets.base import Samples
+from datasets.files.folders import read_list
+from datasets.files.images import decoded
 
 # Addresses are torchvision's.
 LIBSVM = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass"
@@ -162,12 +164,10 @@ def mnist_m_pngs() -> Path | None:
 
 def _pngs(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """The authors' files: ``mnist_m_train/00000000.png`` and lines ``00000000.png 5``."""
-    from PIL import Image
-
-    lines = (folder / f"mnist_m_{part}_labels.txt").read_text().split("\n")
-    names, labels = zip(*(line.split() for line in sorted(lines) if line), strict=True)
-    images = [np.asarray(Image.open(folder / f"mnist_m_{part}" / name).convert("RGB")) for name in names]
-    return np.stack(images), np.array(labels, np.int64)
+    digits = tuple("0123456789")
+    paths, labels = read_list(folder / f"mnist_m_{part}_labels.txt", folder / f"mnist_m_{part}", digits)
+    order = sorted(range(len(paths)), key=lambda i: str(paths[i]))
+    return np.stack([decoded(paths[i], (3, 32, 32)) for i in order]).transpose(0, 2, 3, 1), labels[order]
 
 
 def _rebuilt(part: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,30 +1,38 @@
 """What a path of the user's holds: an ``.npz`` with arrays ``x`` and ``y``, a ``.csv``, or a folder of images."""
 
-import io
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from benchmarks.settings import UserError
-from datasets.files.folders import class_names, images_in, read_folder
-from datasets.files.images import File, ImageFiles, content_of
+from datasets.files.folders import read_folder
+from datasets.files.images import ImageFiles
+from datasets.files.npz import read_arrays
+from datasets.files.tables import read_table
+from datasets.files.text import class_name, quoted, reason, shown
 
 LABELS = "the labels are needed to score, and no training sees those of the target"
 
 
 @dataclass(frozen=True)
 class Domain:
-    """What a path holds: inputs (n, ...), labels (n,) as text if there are any, names of a table's columns."""
+    """What a path holds.
+
+    Attributes:
+        x: inputs (n, ...): images of bytes, or numbers of any other type.
+        labels: (n,) names of classes, if it has any.
+        columns: names of a table's features.
+        notes: what a user should know of it, a line each.
+    """
 
     path: Path
     x: Any
     labels: np.ndarray | None
     columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def numbers(self, classes: Sequence[str]) -> np.ndarray:
         """Labels (n,) int64 as places in ``classes``."""
@@ -40,6 +48,13 @@ class Domain:
         (squares,) = self.x.sets
         return [str(file).removeprefix(f"{self.path}/") for file in squares.paths]
 
+    @property
+    def features(self) -> Sequence[str]:
+        """What to call each feature or channel."""
+        return [f"column {quoted(name)}" for name in self.columns] or [
+            f"x[:, {number}]" for number in range(self.x.shape[1])
+        ]
+
 
 def read_domain(path: Path, label: str) -> Domain:
     """What a path holds; labels may be missing.
@@ -47,124 +62,106 @@ def read_domain(path: Path, label: str) -> Domain:
     Raises:
         UserError: it cannot be read, is empty, or holds what cannot be trained on.
     """
-    if path.is_dir():
-        domain = _images(path)
-    elif not path.is_file():
-        raise UserError(f"{path}: there is no such file or folder")
-    elif path.suffix in READERS:
-        domain = READERS[path.suffix](path, label)
-    else:
-        raise UserError(f"{path}: expected an .npz, a .csv or a folder class/image")
+    try:
+        domain = _read(path, label)
+    except OSError as error:
+        raise UserError(f"{shown(path)} cannot be read: {reason(error)}") from None
     if not len(domain.x):
-        raise UserError(f"{path}: it has no samples")
-    if isinstance(domain.x, np.ndarray) and not np.isfinite(domain.x).all():
-        place = np.argwhere(~np.isfinite(domain.x))[0]
-        where = f"line {place[0] + 2}, column {domain.columns[place[1]]!r}" if domain.columns else f"x[{place[0]}]"
-        raise UserError(f"{path}: {where} has NaN, infinity or nothing; mend it or leave it out")
+        raise UserError(f"{shown(path)}: it has no samples")
     return domain
 
 
-def decoded(path: File, shape: tuple[int, ...]) -> np.ndarray:
-    """One image as it is, (channels, height, width) uint8, grey or in colour as the shape says.
-
-    Raises:
-        UserError: no image, or one of another size.
-    """
-    channels, height, width = shape
-    try:
-        with Image.open(io.BytesIO(content_of(path))) as image:
-            pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
-    except Exception as error:  # Pillow's decoders raise whatever their parsers do
-        raise UserError(f"{path} is no image that can be read ({error}); mend or remove it") from None
-    if pixels.shape[:2] != (height, width):
-        found, needed = "x".join(map(str, pixels.shape[:2])), f"{height}x{width}"
-        raise UserError(
-            f"{path} is {found}; the model was trained on arrays of {needed}: resize as you did for it"
-        )
-    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
+def _read(path: Path, label: str) -> Domain:
+    if path.is_dir():
+        found = read_folder(path)
+        labels = None if found.labels is None else np.array(found.labels)
+        return Domain(path, ImageFiles(found.paths, name="own"), labels, notes=found.notes)
+    if not path.is_file():
+        what = "it is a pipe or a device" if path.exists() else "no such file or folder"
+        raise UserError(f"{shown(path)}: {what}; expected an .npz, a .csv or a folder class/image")
+    if path.suffix.lower() == ".npz":
+        return _npz(path)
+    if path.suffix.lower() == ".csv":
+        return _csv(path, label)
+    raise UserError(f"{shown(path)}: expected an .npz, a .csv or a folder class/image")
 
 
-def _images(folder: Path) -> Domain:
-    classes = class_names(folder)
-    if not classes:
-        return Domain(folder, ImageFiles(images_in(folder), name="own"), None)
-    paths, y = read_folder(folder, classes)
-    return Domain(folder, ImageFiles(paths, name="own"), np.array(classes)[y])
+def _npz(path: Path) -> Domain:
+    x, y = read_arrays(path)
+    if x.dtype == np.uint8 and x.ndim > 2:
+        x = x[:, None] if x.ndim == 3 else x
+        if x.shape[1] not in (1, 3):
+            raise UserError(
+                f"{shown(path)}: images must be (n, 1 or 3 channels, height, width), not {x.shape}; transpose x"
+            )
+    elif not np.isfinite(x).all():
+        place = np.argwhere(~np.isfinite(x))[0]
+        raise UserError(f"{shown(path)}: x[{place[0]}] has NaN, infinity or nothing; fix it or leave it out")
+    if y is None:
+        return Domain(path, x, None)
+    labels, notes = _class_names(path, _label_texts(path, y), lambda i: f"y[{i}]")
+    return Domain(path, x, labels, notes=notes)
 
 
-def _npz(path: Path, label: str) -> Domain:
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path}: it is no .npz that can be read")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if "allow_pickle" in str(error):
-            raise UserError(f"{path}: it holds pickled objects, which could run code; save plain arrays") from None
-        raise UserError(f"{path}: it is no .npz that can be read ({error})") from None
-    if "x" not in arrays:
-        raise UserError(f"{path}: it has no array x; it has {', '.join(arrays) or 'none'}")
-    x = _inputs(path, arrays["x"])
-    y = _label_texts(path, arrays["y"], len(x)) if "y" in arrays else None
-    return Domain(path, x, y)
-
-
-def _inputs(path: Path, x: np.ndarray) -> np.ndarray:
-    """Images of bytes as (n, channels, height, width) uint8, everything else as float32."""
-    if x.dtype.kind not in "fiub" or not 2 <= x.ndim <= 4:
-        raise UserError(
-            f"{path}: x is {x.dtype} of shape {x.shape}; it must be numbers (n, features), (n, channels, length) "
-            "or (n, channels, height, width)"
-        )
-    if x.dtype != np.uint8 or x.ndim == 2:
-        with np.errstate(over="ignore"):  # what is too large becomes infinity, and is refused as that
-            return x.astype(np.float32)
-    if x.ndim == 4 and x.shape[1] not in (1, 3):
-        raise UserError(f"{path}: images must be (n, 1 or 3 channels, height, width), not {x.shape}; transpose x")
-    return x[:, None] if x.ndim == 3 else x
-
-
-def _label_texts(path: Path, y: np.ndarray, size: int) -> np.ndarray:
-    """Whole numbers from 0 on, or texts, as texts (n,)."""
-    if y.shape != (size,):
-        raise UserError(f"{path}: y has shape {y.shape}; it must be one label for each of the {size} samples")
-    if y.dtype.kind in "US":
-        return y.astype(str)
-    if y.dtype.kind not in "fiub" or not (np.isfinite(y).all() and (y == y.astype(np.int64)).all()):
-        raise UserError(f"{path}: labels must be whole numbers or texts; y is {y.dtype}")
-    if size and y.min() < 0:
-        raise UserError(
-            f"{path}: label {y.min():g} is outside the range; labels are whole numbers from 0 on, or texts"
-        )
-    return y.astype(np.int64).astype(str)
+def _label_texts(path: Path, y: np.ndarray) -> list[str]:
+    """Texts, whole numbers or booleans as texts (n,)."""
+    if y.dtype.kind == "S":
+        try:
+            return np.strings.decode(y, "utf-8").tolist()
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{shown(path)}: y holds bytes that are no UTF-8 ({reason(error)}); save it as texts"
+            ) from None
+    if y.dtype.kind in "Ub":
+        return [str(value) for value in y.tolist()]
+    fractions = np.flatnonzero(~np.isfinite(y) | (y != np.rint(y)))
+    if len(fractions):
+        i = fractions[0]
+        raise UserError(f"{shown(path)}: y[{i}] is {y[i]}; labels are whole numbers or texts, not {y.dtype}")
+    return [str(int(value)) for value in y]
 
 
 def _csv(path: Path, label: str) -> Domain:
-    import pandas as pd
+    table = read_table(path, label)
+    if table.labels is None:
+        return Domain(path, table.x, None, table.columns)
 
-    try:
-        table = pd.read_csv(path)
-        labels = None
-        if label in table:  # read apart: there, NA and None are names like others
-            labels = pd.read_csv(path, usecols=[label], dtype=str, keep_default_na=False).pop(label).fillna("")
-            del table[label]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: it is no .csv that can be read ({error})") from None
-    if labels is not None and (labels == "").any():
+    def place(i: int) -> str:
+        return f"line {table.lines[i]}, column {quoted(label)}"
+
+    values = [_value(text) for text in dict.fromkeys(table.labels)]
+    if None not in values and not all(value.is_integer() for value in values if value is not None):
+        i = next(i for i, text in enumerate(table.labels) if not float(text).is_integer())
         raise UserError(
-            f"{path}: line {(labels == '').argmax() + 2} has no label in the column {label!r}; {LABELS}"
+            f"{shown(path)}: {place(i)}: {quoted(table.labels[i])} is no class; labels are whole numbers or texts"
         )
-    for name in map(str, table.columns):
-        if name.startswith("Unnamed: "):  # what pandas calls a column that has no name
-            raise UserError(f"{path}: a column has no name; leave it out if it holds row numbers, or name it")
-        if len(table) and table[name].dtype.kind not in "fiub":
-            hint = f"; if it is the label, say --label {name}" if labels is None else ""
-            raise UserError(f"{path}: column {name!r} is not of numbers; encode it or leave it out{hint}")
-    if table.shape[1] == 0:
-        raise UserError(f"{path}: it has no column besides {label!r}")
-    columns = tuple(map(str, table.columns))
-    texts = None if labels is None else labels.to_numpy(str)
-    return Domain(path, table.to_numpy(np.float32), texts, columns)
+    labels, notes = _class_names(path, table.labels, place)
+    return Domain(path, table.x, labels, table.columns, notes)
 
 
-READERS = {".npz": _npz, ".csv": _csv}
+def _value(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _class_names(path: Path, texts: list[str], place: Callable[[int], str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels (n,) as names of classes, and a note on classes that are spelt in several ways."""
+    names: dict[str, str] = {}
+    for text in dict.fromkeys(texts):
+        try:
+            names[text] = class_name(text)
+        except ValueError as error:
+            where = f"{shown(path)}: {place(texts.index(text))}"
+            problem = f"the label {quoted(text)} {error}" if text.strip() else f"there is no label; {LABELS}"
+            raise UserError(f"{where}: {problem}") from None
+    spelt: dict[str, list[str]] = {}
+    for text, name in names.items():
+        spelt.setdefault(name, []).append(text)
+    notes = tuple(
+        f"{shown(path)}: the labels {', '.join(ascii(text[:60]) for text in several[:5])} are one class, {name!r}"
+        for name, several in spelt.items()
+        if len(several) > 1
+    )
+    return np.array([names[text] for text in texts], str), notes

@@ -1,9 +1,13 @@
-"""Downloads into the data directory: gone on with after a cut, and checked before they are put in place."""
+"""Downloads into the data directory: interrupted ones resume, and all are checked before they are put in place."""
 
+import fcntl
 import http.client
+import os
 import shutil
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.registry import DataFile
@@ -25,11 +29,29 @@ def fetch(file: DataFile, root: Path) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        _download(file.url, part)
+        with _alone(part.parent):
+            if path.exists() and files.matches(file, path):  # another process was first
+                return
+            _download(file.url, part)
+            _put_in_place(file, part, path)
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if type(error) is urllib.error.URLError else error
         kept = f"; {part} is kept, and the same command goes on from there" if part.exists() else ""
         raise UserError(f"{file.url} could not be downloaded: {reason}{kept}") from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time downloads into a folder: two would write into one part."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _put_in_place(file: DataFile, part: Path, path: Path) -> None:
     if not files.matches(file, part):
         part.unlink()
         expected = f"sha256 {file.sha256}" if file.sha256 else f"md5 {file.md5}"

@@ -6,7 +6,9 @@ and lies in ``image_list`` or in the data set's folder: ``DOMAIN.txt``, or ``DOM
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
@@ -16,10 +18,10 @@ from benchmarks.registry import DataFile
 from benchmarks.settings import UserError
 from datasets import files
 from datasets.base import DomainFamily, Samples
-from datasets.files.images import File, ImageFiles, content_of
+from datasets.files.images import File, ImageFiles, content_of, is_image
+from datasets.files.text import class_name, quoted, shown
 
 TRAINING = {"source_batch": 32, "target_batch": 32, "augmentation": "standard"}  # as TLlib's scripts
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 
 
 class ImageFamily(DomainFamily):
@@ -53,7 +55,7 @@ class ImageFamily(DomainFamily):
             parts = [read_list(path, root, classes) for path in lists]
             test = np.repeat([path.name.endswith("_test.txt") for path in lists], [len(y) for _, y in parts])
         else:
-            parts, test = [read_folder(_folder_of(root, folder), classes)], None
+            parts, test = [_numbered(_folder_of(root, folder), classes)], None
         paths = [path for some, _ in parts for path in some]
         y = np.concatenate([labels for _, labels in parts])
         _all_classes(f"{self.name}: {domain}", y, classes)
@@ -62,25 +64,110 @@ class ImageFamily(DomainFamily):
         return Samples(x, y, test, groups=x.copies())
 
 
-def read_folder(folder: File, classes: Sequence[str]) -> tuple[list[File], np.ndarray]:
-    """The images of ``class/image`` folders, and their labels (n,) int64.
+@dataclass(frozen=True)
+class ImageFolder:
+    """What a folder ``class/image`` holds, or one of images alone.
+
+    Attributes:
+        paths: of the images.
+        labels: (n,) names of their classes; None for images alone.
+        notes: what else it holds, and is not read; a line each.
+    """
+
+    paths: list[File]
+    labels: list[str] | None
+    notes: tuple[str, ...]
+
+
+def read_folder(folder: File) -> ImageFolder:
+    """The images of ``class/image`` folders; where no folder within has an image, those of the folder itself.
 
     Raises:
-        UserError: a folder that is no class, or none with an image.
+        UserError: a folder whose name can be no class.
     """
-    unknown = set(class_names(folder)) - set(classes)
-    if unknown:
-        raise UserError(f"{folder}: the folder {min(unknown)!r} is none of the {len(classes)} classes")
-    by_class = [images_in(folder / name) for name in classes]
-    paths = [path for some in by_class for path in some]
-    if not paths:
-        raise UserError(f"{folder}: no images; expected folders class/image ({', '.join(SUFFIXES)})")
-    return paths, np.repeat(np.arange(len(classes)), [len(some) for some in by_class])
+    left: Counter[str] = Counter()
+    beside = _images(folder, left, "folders without an image")
+    by_class: dict[str, list[tuple[str, File]]] = {}
+    for child in sorted(_folders(folder), key=str):
+        if images := _images(child, left, "folders within a class"):
+            left["folders without an image"] -= 1
+            by_class.setdefault(_class_of(child), []).extend((child.name, path) for path in images)
+    if not by_class:
+        return ImageFolder(beside, None, _notes(folder, left))
+    left["images beside the classes' folders"] += len(beside)
+    notes = _notes(folder, left)
+    for name, several in by_class.items():
+        if len(spelt := sorted({child for child, _ in several})) > 1:
+            notes += (f"{shown(folder)}: the folders {', '.join(map(ascii, spelt))} are one class, {name!r}",)
+    names = sorted(by_class)
+    paths = [path for name in names for _, path in by_class[name]]
+    return ImageFolder(paths, [name for name in names for _ in by_class[name]], notes)
 
 
-def class_names(folder: File) -> list[str]:
-    """Names of the folders in a folder, in order; hidden ones do not count."""
-    return sorted(child.name for child in folder.iterdir() if child.is_dir() and child.name[0] not in "._")
+def _images(folder: File, left: Counter[str], folders: str) -> list[File]:
+    """The images in a folder, by name; counts what else it holds.
+
+    Args:
+        folders: what to call the folders within.
+    """
+    found = []
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            left["hidden"] += 1
+        elif path.is_dir():
+            left[folders] += 1
+        elif not path.is_file():
+            left["pipes, devices or broken links"] += 1
+        elif is_image(path):
+            found.append(path)
+        else:
+            left[shown(PurePosixPath(path.name).suffix.lower()[:20]) or "without an ending"] += 1
+    return sorted(found, key=str)
+
+
+def _folders(folder: File) -> list[File]:
+    """The folders in a folder; hidden ones do not count."""
+    return [child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")]
+
+
+def _class_of(folder: File) -> str:
+    try:
+        return class_name(folder.name)
+    except ValueError as error:
+        raise UserError(f"{shown(folder)}: the folder's name is its class's, and {error}") from None
+
+
+def _notes(folder: File, left: Counter[str]) -> tuple[str, ...]:
+    """A line on what is left out of a folder, if anything is."""
+    counts = [(count, what) for what, count in left.most_common() if count > 0]
+    if not counts:
+        return ()
+    kinds = [f"{what} ({count})" for count, what in counts[:10]]
+    if more := sum(count for count, _ in counts[10:]):
+        kinds.append(f"others ({more})")
+    total = sum(count for count, _ in counts)
+    why = "only images that Pillow can open are read, from one folder for each class"
+    return (f"{shown(folder)}: {total} left out: {', '.join(kinds)}; {why}",)
+
+
+def _numbered(folder: File, classes: Sequence[str]) -> tuple[list[File], np.ndarray]:
+    """The images of known classes, and their labels (n,) int64.
+
+    Raises:
+        UserError: images of another class, or none at all.
+    """
+    found = read_folder(folder)
+    if found.labels is None:
+        raise UserError(f"{shown(folder)}: no images; expected folders class/image")
+    for name in found.labels:
+        if name not in classes:
+            raise UserError(f"{shown(folder)}: the folder {quoted(name)} is none of the {len(classes)} classes")
+    for note in found.notes:
+        files.tell(note)
+    numbers = {name: number for number, name in enumerate(classes)}
+    y = np.array([numbers[name] for name in found.labels])
+    order = np.argsort(y, kind="stable")
+    return [found.paths[i] for i in order], y[order]
 
 
 def read_list(path: File, root: File, classes: Sequence[str]) -> tuple[list[File], np.ndarray]:
@@ -90,35 +177,32 @@ def read_list(path: File, root: File, classes: Sequence[str]) -> tuple[list[File
         UserError: a line that is no path and label, a label outside the range, or one that is not the class whose
             folder the image is in; or no line at all.
     """
+    try:
+        lines = content_of(path).decode().splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{shown(path)} is not UTF-8; it must have a line 'path label' for each image") from None
     paths, labels = [], []
-    for number, line in enumerate(content_of(path).decode().splitlines(), 1):
+    for number, line in enumerate(lines, 1):
+        where = f"{shown(path)}, line {number}"
         name, _, label = line.strip().rpartition(" ")  # a path may have spaces
         if not line.strip():
             continue
-        if not (name and label.isdigit()):
-            raise UserError(f"{path}, line {number}: expected 'path label', got {line!r}")
-        if int(label) >= len(classes):
-            raise UserError(f"{path}, line {number}: label {label} is outside 0..{len(classes) - 1}")
+        if not (name and label.isascii() and label.isdigit()):
+            raise UserError(f"{where}: expected 'path label', got {quoted(line)}")
+        if len(label) > 9 or int(label) >= len(classes):
+            raise UserError(f"{where}: label {label[:20]} is outside 0..{len(classes) - 1}")
         image = root / name
         other = PurePosixPath(name).parent.name
         if other in classes and other != classes[int(label)]:
             raise UserError(
-                f"{path}, line {number}: label {label} is {classes[int(label)]!r}, but the image is in the folder "
+                f"{where}: label {label} is {classes[int(label)]!r}, but the image is in the folder "
                 f"{other!r}; remove the list, and the folders are read"
             )
         paths.append(image)
         labels.append(int(label))
     if not paths:
-        raise UserError(f"{path}: it lists no image")
+        raise UserError(f"{shown(path)}: it lists no image")
     return paths, np.array(labels)
-
-
-def images_in(folder: File) -> list[File]:
-    """The image files in a folder, by name; none where there is no such folder."""
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES) and path.name[0] != "."]
-    return sorted(found, key=str)
 
 
 def _all_classes(name: str, y: np.ndarray, classes: Sequence[str]) -> None:
@@ -140,7 +224,7 @@ def _folder_of(root: File, name: str) -> File:
         if folder.is_dir() and _plain(folder.name) == _plain(name):
             inner = folder / "images"  # as in Office-31
             return inner if inner.is_dir() else folder
-    raise UserError(f"{root}: no folder {name!r}; it should hold a folder for each class, with images")
+    raise UserError(f"{shown(root)}: no folder {name!r}; it should hold a folder for each class, with images")
 
 
 def _plain(name: str) -> str:

@@ -4,31 +4,49 @@ An image passes two steps, as in TLlib and CDAN: it is resized to a square of 25
 see, whatever its proportions (their ``ResizeImage(256)``), and a crop is taken of that square. The squares of a
 set of up to ``CACHE_LIMIT`` bytes are kept in the cache folder, so that a second start decodes no file; larger
 sets are decoded from their files each time. Both give the same bits.
+
+Networks see what a viewer shows: upright, the first picture of several, what is transparent on white, and 16 bits
+a channel as 8. Colour profiles are not applied.
 """
 
 import fcntl
 import hashlib
 import io
 import os
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Lock
-from typing import Any, overload
+from typing import IO, TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from benchmarks.randomness import generator
 from benchmarks.settings import UserError
 from datasets import files
+from datasets.files.text import reason, shown
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 CACHE_LIMIT = 2 * 10**9  # bytes of one set's squares: 10,172 images at side 224
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of torchvision's RandomResizedCrop
 ATTEMPTS = 10  # at a crop that fits, before it takes the middle
+DECODER = 2  # raise it when :func:`open_image` gives other pixels: what is cached was decoded by one of them
+LARGEST = 2**30  # bytes of an image's file
+# Pillow opens these by running a program, or only names them.
+UNREAD = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+# By what their files begin with, they are not taken for anything else. Not TIFF: a camera's raw file is one, of
+# which Pillow reads a thumbnail.
+UNMISTAKABLE = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "WEBP")
 
 File = Path | zipfile.Path  # one image file, on disk or in a zip
+
+# What cannot be read is an error of ours; of an odd but readable file nobody need hear.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class ImageFiles:
@@ -163,15 +181,7 @@ class Squares:
     def _decoded(self, i: int) -> np.ndarray:
         from PIL import Image
 
-        try:
-            with Image.open(io.BytesIO(content_of(self.paths[i]))) as image:
-                if image.mode == "F" or image.mode.startswith("I"):
-                    raise ValueError("more than 8 bits a channel")  # Pillow would clip them
-                return np.asarray(image.convert("RGB").resize((self.size, self.size), Image.Resampling.BICUBIC))
-        except UserError:
-            raise
-        except Exception as error:  # Pillow's decoders raise whatever their parsers do
-            raise UserError(f"{self.paths[i]} is no image that can be read ({error}); mend or remove it") from None
+        return np.asarray(open_image(self.paths[i]).resize((self.size, self.size), Image.Resampling.BICUBIC))
 
     def _from_cache(self) -> np.ndarray:
         """All squares (n, size, size, 3), memory-mapped. One process makes the file; it is renamed when whole."""
@@ -182,34 +192,33 @@ class Squares:
             with path.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not path.exists():
-                    self._write(path.with_suffix(".partial"))
-                    path.with_suffix(".partial").rename(path)
+                    with files.replacing(path) as file:
+                        self._write(file)
         except OSError as error:
             raise files.unwritable(error) from None
-        try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise UserError(f"{path} is broken ({error}); remove it, and it is made again") from None
+        cached = files.mapped(path)
+        if (cached.shape, cached.dtype) != (self._shape, np.uint8):
+            raise files.broken(path, f"an array of {cached.dtype} {cached.shape}")
+        return cached
 
-    def _write(self, path: Path) -> None:
-        shape = (len(self.paths), self.size, self.size, 3)
-        with path.open("wb") as file:
-            # Not a memory map: writing to one on a full disk ends the process.
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            try:
-                # A chunk at a time: a pool's results would pile up in memory.
-                for start in range(0, len(self.paths), 256):
-                    for square in _pool().map(self._decoded, range(start, min(start + 256, len(self.paths)))):
-                        file.write(square.tobytes())
-            except BaseException:
-                path.unlink()
-                raise
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return (len(self.paths), self.size, self.size, 3)
+
+    def _write(self, file: IO[bytes]) -> None:
+        # Not a memory map: writing to one on a full disk ends the process.
+        header = {"descr": "|u1", "fortran_order": False, "shape": self._shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        # A chunk at a time: a pool's results would pile up in memory.
+        for start in range(0, len(self.paths), 256):
+            for square in _pool().map(self._decoded, range(start, min(start + 256, len(self.paths)))):
+                file.write(square.tobytes())
 
     def _digest(self) -> str:
         """16 hex digits over what the squares are made from: the files' bytes, their order, size and decoder."""
         import PIL
 
-        digest = hashlib.sha256(f"{self.size} {PIL.__version__}".encode())
+        digest = hashlib.sha256(f"{self.size} {PIL.__version__} {DECODER}".encode())
         digest.update(b"".join(self.digests))
         return digest.hexdigest()[:16]
 
@@ -217,9 +226,118 @@ class Squares:
 def content_of(path: File) -> bytes:
     """A file's bytes, or a UserError that names it."""
     try:
+        if not path.is_file():  # a pipe or a device would never end
+            raise UserError(f"{shown(path)} is missing, or is no file")
+        if isinstance(path, Path) and path.stat().st_size > LARGEST:
+            raise UserError(f"{shown(path)} is larger than {LARGEST >> 30} GiB; an image or a list is not")
         return path.read_bytes()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
+    except UserError:
+        raise
+    except Exception as error:  # of the system, and of whatever a zip holds
+        raise UserError(f"{shown(path)} cannot be read: {reason(error)}") from None
+
+
+def open_image(path: File) -> "Image.Image":
+    """An image file as a viewer shows it, in RGB.
+
+    Raises:
+        UserError: it cannot be read, or is no image of a kind that can.
+    """
+    from PIL import Image
+
+    content = content_of(path)
+    try:
+        with Image.open(io.BytesIO(content), formats=_formats()) as image:
+            image.load()
+            return _on_white(_eight_bits(_upright(image)))
+    except Exception as error:  # Pillow's decoders raise whatever their parsers do
+        raise UserError(
+            f"{shown(path)} is no image that can be read ({reason(error)}); fix or remove it"
+        ) from None
+
+
+def decoded(path: File, shape: tuple[int, ...]) -> np.ndarray:
+    """One image as it is, (channels, height, width) uint8, grey or in colour as the shape says.
+
+    Raises:
+        UserError: no image, or one of another size.
+    """
+    channels, height, width = shape
+    pixels = np.asarray(open_image(path).convert("RGB" if channels == 3 else "L"))
+    if pixels.shape[:2] != (height, width):
+        found = "x".join(map(str, pixels.shape[:2]))
+        raise UserError(f"{shown(path)} is {found}, and must be {height}x{width}; resize it as the others were")
+    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def is_image(path: File) -> bool:
+    """Whether a file is taken for an image: by its ending, or by what it begins with."""
+    from PIL import Image
+
+    if PurePosixPath(path.name).suffix.lower() in _endings():
+        return True
+    try:
+        with path.open("rb") as file, Image.open(file, formats=UNMISTAKABLE):
+            return True
+    except Exception:  # as above
+        return False
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    from PIL import Image
+
+    Image.init()
+    return tuple(sorted(set(Image.OPEN) - UNREAD))
+
+
+@cache
+def _endings() -> frozenset[str]:
+    from PIL import Image
+
+    return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in _formats())
+
+
+def _upright(image: "Image.Image") -> "Image.Image":
+    """As its camera was held."""
+    from PIL import ExifTags
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:  # not ImageOps.exif_transpose, which does not turn an image of which some other entry is broken
+        turn = turns.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # viewers show an image whose EXIF is broken as it is
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _eight_bits(image: "Image.Image") -> "Image.Image":
+    """Grey of 16 bits as 8, which Pillow would clip."""
+    from PIL import Image
+
+    if image.mode == "F" or image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.dtype.kind == "f" or values.min() < 0 or values.max() > 0xFFFF:
+            raise ValueError("more than 16 bits a channel; save it with 8")
+        return Image.fromarray((values >> 8).astype(np.uint8))
+    return image
+
+
+def _on_white(image: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def _middle(square: np.ndarray, side: int) -> np.ndarray:
