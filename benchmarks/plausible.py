@@ -29,6 +29,15 @@ def check_row(row: Mapping[str, Any]) -> None:
         check_value(name, value)
 
 
+def is_possible(row: Mapping[str, Any]) -> bool:
+    """Whether :func:`check_row` finds nothing."""
+    try:
+        check_row(row)
+    except ValueError:
+        return False
+    return True
+
+
 def check_value(name: str, value: Any) -> None:
     """Refuse one value of a row; raises ValueError as :func:`check_row` does."""
     kind = kind_of(name)

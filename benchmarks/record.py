@@ -28,6 +28,7 @@ WEIGHTS = "weights.safetensors"  # in the records of runs that were asked to kee
 FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.json")
 DIGESTS, VALIDATORS = "digests.json", "validators.json"
 LAYOUT = 2  # of a record's files, in its provenance; 2: with digests
+OUTPUTS = re.compile(r"outputs/[0-9]{6,}\.npz")
 NAME = re.compile(r"seed([0-9]{1,18})-([0-9a-f]{12})")  # of a record's folder
 ADVICE = "delete that folder and run again"
 SETTINGS = frozenset(Protocol.model_fields)
@@ -94,7 +95,8 @@ class Record:
     def outputs(self) -> list[str]:
         """Names of the files of outputs, in the order of their steps; with digests, those that the run wrote."""
         names = files(self.folder) if self.digests is None else list(self.digests)
-        return sorted((name for name in names if re.fullmatch(r"outputs/[0-9]{6,}\.npz", name)), key=_step)
+        found = (name for name in names if OUTPUTS.fullmatch(name))
+        return sorted(found, key=lambda name: (len(name), name))
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -186,10 +188,6 @@ def check_spec(spec: Mapping[str, Any], run_id: str) -> None:
         raise ValueError(f"its protocol has an unknown {short(unknown[0])}: another version made it")
     if run_id_of(spec) != run_id:
         raise ValueError(f"it is that of run {run_id_of(spec)}, and not of {short(run_id)}")
-
-
-def _step(name: str) -> int:
-    return int(Path(name).stem)
 
 
 def read_part(folder: Path, name: str) -> Any:
