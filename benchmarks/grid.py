@@ -27,6 +27,12 @@ GROUPS = {
 }
 
 
+def run_id_of(spec: Mapping[str, Any]) -> str:
+    """The id of a run, from what :meth:`RunSpec.to_dict` says of it."""
+    text = json.dumps({"format": FORMAT, **spec}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """One run, as asked for.
@@ -52,8 +58,7 @@ class RunSpec:
     @cached_property
     def run_id(self) -> str:
         """12 hex digits that hash what was asked for, and nothing about how it is done."""
-        text = json.dumps({"format": FORMAT, **self.to_dict()}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return run_id_of(self.to_dict())
 
     @property
     def family(self) -> str:

@@ -1,7 +1,10 @@
 """One run, from its spec to a complete record folder."""
 
+import hashlib
+import io
 import json
-import math
+import os
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,16 +15,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from threadpoolctl import threadpool_limits
 
+from benchmarks import atomic
 from benchmarks.evaluation import oracle, scores
-from benchmarks.evaluation.outputs import KEPT, MIXED, SPLITS, Outputs, evaluation_inputs
+from benchmarks.evaluation.outputs import KEPT, MIXED, SPLITS, Outputs, evaluation_inputs, read_arrays
 from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
-from benchmarks.evaluation.stored import validator_scores
+from benchmarks.evaluation.stored import write_scores
 from benchmarks.grid import RunSpec
 from benchmarks.memory import is_out_of_memory, peak_mb, reset_peak
 from benchmarks.provenance import provenance, spec_digest
+from benchmarks.reading import read_bytes
+from benchmarks.record import LAYOUT, WEIGHTS, digests, seal, write_json
 from benchmarks.registry import DATASETS, METHODS
 from benchmarks.settings import UserError
 from benchmarks.signals import Signals, discriminator_doubt
@@ -71,10 +77,11 @@ def execute(
                 raise
             raise UserError(f"out of memory on {device}; {spec.protocol.smaller_batches()}") from error
     texts = list(dict.fromkeys(str(warning.message) for warning in caught))
-    _write(
+    write_json(
         folder / "provenance.json",
-        {**provenance(spec, device, started), "warnings": texts},
+        {"layout": LAYOUT, **provenance(spec, device, started), "warnings": texts},
     )
+    seal(folder)
 
 
 @dataclass(frozen=True)
@@ -94,16 +101,20 @@ class _Execution:
         self.spec, self.folder, self.device = spec, folder, device
         self.code = spec_digest(spec)
         transductive = spec.protocol.scoring == "transductive"
-        task = load(spec.task, transductive=transductive)
+        self.task = task = load(spec.task, transductive=transductive)
         if spec.reverse_of:
-            task = task.reversed(_predictions(folder))
+            self.task = task = task.reversed(_predictions(folder))
         self.input_shape, self.classes = task.input_shape, task.classes
-        reference = METHODS.info(spec.method).reference
-        seen = oracle.reference_view(task, reference) if reference else task.train_view()
         self.oracle = oracle.open_oracle(task)
-        self.trainer = new_trainer(spec, task, seen, device)
         self.target_train_x = task.train_view().target_x
         self.inputs = evaluation_inputs(task.train_view(), task.evaluation_view())
+        self._begin()
+
+    def _begin(self) -> None:
+        """Before the first step."""
+        reference = METHODS.info(self.spec.method).reference
+        seen = oracle.reference_view(self.task, reference) if reference else self.task.train_view()
+        self.trainer = new_trainer(self.spec, self.task, seen, self.device)
         self.best = Best()
         self.checkpoints: list[dict[str, Any]] = []
         self.oracle_checkpoints: list[dict[str, Any]] = []
@@ -111,7 +122,6 @@ class _Execution:
         self.reported = 0
 
     def run(self, report: Report, save_every: float) -> None:
-        (self.folder / "outputs").mkdir(exist_ok=True)
         self._resume()
         saved = clock = time.perf_counter()
         outputs = None
@@ -138,7 +148,7 @@ class _Execution:
         self._finish(outputs)
         self.seconds["evaluation"] += time.perf_counter() - clock
         clocks = {f"{name}_seconds": value for name, value in self.seconds.items()}
-        _write(self.folder / "cost.json", {**clocks, "peak_memory_mb": peak_mb(self.device)})
+        write_json(self.folder / "cost.json", {**clocks, "peak_memory_mb": peak_mb(self.device)})
 
     def _looks(self) -> list[int]:
         """Ends of the last stage's source epochs, where the protocol keeps the best of them."""
@@ -173,7 +183,7 @@ class _Execution:
             self.checkpoints.append({"step": step, "reverse_validation": accuracy["target_test_accuracy"]})
             self.oracle_checkpoints.append({"step": step})
             return outputs
-        outputs.save(self.folder / "outputs" / f"{step:06d}.npz")
+        outputs.save(self.folder / _outputs(step))
         self.checkpoints.append({"step": step, **scores.evaluate(outputs)})
         self.oracle_checkpoints.append({"step": step, **accuracy})
         return outputs
@@ -190,14 +200,14 @@ class _Execution:
             own = scores.evaluate_last(outputs)
             theirs = oracle.evaluate_last(outputs, self._predictions(), self.oracle)
             task = _input_distance(self.spec.task, self.spec.protocol.scoring == "transductive")
-            validator_scores(self.folder)
-        _write(self.folder / "spec.json", {**self.spec.to_dict(), "run_id": self.spec.run_id})
-        _write(self.folder / "curves.json", progress.curves)
-        _write(
+            write_scores(self.folder, [_outputs(row["step"]) for row in self.checkpoints])
+        write_json(self.folder / "spec.json", {**self.spec.to_dict(), "run_id": self.spec.run_id})
+        write_json(self.folder / "curves.json", progress.curves)
+        write_json(
             self.folder / "scores.json",
             {"checkpoints": self.checkpoints, "last": own, "task": task, "cost": cost},
         )
-        _write(self.folder / "oracle.json", {"checkpoints": self.oracle_checkpoints, "last": theirs})
+        write_json(self.folder / "oracle.json", {"checkpoints": self.oracle_checkpoints, "last": theirs})
         oracle.save_oracle(self.oracle, self.folder / "oracle.npz")
         (self.folder / "state.pt").unlink(missing_ok=True)
 
@@ -219,18 +229,22 @@ class _Execution:
             "inputs": "files" if isinstance(x, ImageFiles) else str(x.dtype),
             "preprocessing": preprocessing and preprocessing.model_dump(mode="json"),
         }
-        save_file(tensors, self.folder / "weights.safetensors", {"model": json.dumps(about)})
+        with atomic.writing(self.folder / WEIGHTS) as file:
+            file.write(save(tensors, {"model": json.dumps(about)}))
 
     def _predictions(self) -> np.ndarray:
         """What the trained model says of every target training sample, kept as a reverse run's labels."""
         _, logits = self.trainer.outputs(stored(self.target_train_x, CPU), "target")
         predictions = logits.argmax(1).cpu().numpy()
-        np.savez_compressed(self.folder / "predictions.npz", target_train=predictions)
+        with atomic.writing(self.folder / "predictions.npz") as file:
+            np.savez_compressed(file, target_train=predictions)
         return predictions
 
     def _save(self) -> None:
         state = {
             "code": self.code,
+            "run_id": self.spec.run_id,
+            "outputs": digests(self.folder / "outputs"),
             "trainer": self.trainer.state_dict(),
             "checkpoints": self.checkpoints,
             "oracle_checkpoints": self.oracle_checkpoints,
@@ -238,22 +252,45 @@ class _Execution:
             "best": vars(self.best),
             "reported": self.reported,
         }
-        partial = self.folder / "state.pt.partial"
-        torch.save(state, partial)
-        partial.replace(self.folder / "state.pt")
+        content = io.BytesIO()
+        torch.save(state, content)
+        with atomic.writing(self.folder / "state.pt") as file:
+            file.write(hashlib.sha256(content.getbuffer()).digest())
+            file.write(content.getbuffer())
 
     def _resume(self) -> None:
+        """Go on from the saved state; start over where none leads to the same bits."""
         path = self.folder / "state.pt"
-        if not path.exists():
-            return
-        state = torch.load(path, weights_only=True)
-        if state["code"] != self.code:  # what other code began, this code cannot continue to the same bits
-            return
+        if os.path.lexists(path):
+            try:
+                return self._restore(read_bytes(path, sys.maxsize))
+            except Exception:  # whatever damage does to PyTorch's reader, a method or an optimiser
+                self._begin()
+        for left in (path, self.folder / "outputs", self.folder / WEIGHTS):
+            atomic.remove(left)
+        (self.folder / "outputs").mkdir()
+
+    def _restore(self, content: bytes) -> None:
+        """Raises whatever tells that a state is not as this code wrote it for this run, maybe half restored."""
+        size = hashlib.sha256().digest_size
+        if hashlib.sha256(memoryview(content)[size:]).digest() != content[:size]:
+            raise ValueError("it is damaged")
+        state = torch.load(io.BytesIO(content[size:]), weights_only=True)
+        # What other code began, this code cannot continue to the same bits.
+        if (state["code"], state["run_id"]) != (self.code, self.spec.run_id):
+            raise ValueError("it is of other code or another run")
+        if not state["outputs"].items() <= digests(self.folder / "outputs").items():
+            raise ValueError("outputs have changed since")
         self.trainer.load_state_dict(state["trainer"])
         self.checkpoints, self.oracle_checkpoints = state["checkpoints"], state["oracle_checkpoints"]
         self.seconds = state["seconds"]
         self.best = Best(**state["best"])
         self.reported = state["reported"]
+
+
+def _outputs(step: int) -> str:
+    """The name, in a record, of the outputs at a checkpoint."""
+    return f"outputs/{step:06d}.npz"
 
 
 def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device) -> Trainer:
@@ -319,18 +356,4 @@ def _input_distance(task: str, transductive: bool) -> dict[str, Any]:
 
 
 def _predictions(folder: Path) -> np.ndarray:
-    with np.load(folder / "predictions.npz", allow_pickle=False) as archive:
-        return archive["target_train"]
-
-
-def _write(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(_plain(value), indent=1, allow_nan=False) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    """NaN is not JSON: a number that is none becomes null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return read_arrays(folder / "predictions.npz")["target_train"]

@@ -6,31 +6,30 @@ store share the work.
 """
 
 import fcntl
-import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmarks import atomic, compact
+from benchmarks.compact import load_failures as load_failures
+from benchmarks.compact import save_records as save_records
 from benchmarks.grid import RunSpec
+from benchmarks.reading import parse_json, read_bytes, reason
+from benchmarks.record import FILES as FILES
+from benchmarks.record import NAME, WEIGHTS, Record, write_json
+from benchmarks.record import read_part as read_part
 from benchmarks.settings import UserError
 
 STORE_VARIABLE = "BENCHMARKS_STORE"
-WEIGHTS = "weights.safetensors"  # in the records of runs that were asked to keep them
-FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.json")
-REQUIRED = {"run_id", "task", "method", "seed", "spec", "checkpoints"}  # columns of every .csv, old or new
-FAILURE = "failure"  # column of a .csv: the error of a run that has no record
-NESTED = ("spec", "checkpoints", "confusion")  # columns of records that are JSON in a .csv
-# What a .csv means that is silent of a column, as older ones are.
-EMPTY = {"warnings": "", "reverse_of": "", "confusion": "[]"}
+PREDICTIONS = "predictions.npz"
+FAILED = ".failed.json"  # how the names of failure files end
 
 
 class Busy(Exception):
@@ -61,42 +60,84 @@ class Store:
         except OSError as error:
             raise self.unwritable(error) from None
 
+    def require(self) -> "Store":
+        """This store, if it exists.
+
+        Raises:
+            UserError: it does not.
+        """
+        if not self.root.is_dir():
+            what = "is no folder of records" if self.root.exists() else "does not exist"
+            raise UserError(f"store {str(self.root)!r} {what}; `run` makes one, and --store names another")
+        return self
+
     def unwritable(self, error: OSError) -> UserError:
         """What to say of a store that cannot be written."""
         return UserError(
-            f"store {str(self.root)!r}: {error.strerror}; make room or choose another with --store. "
+            f"store {str(self.root)!r}: {reason(error)}; make room or choose another with --store. "
             "Everything finished is kept, and the same command goes on from there"
         )
 
     def folder(self, spec: RunSpec) -> Path:
         """Where the record of a run is, or will be."""
-        name = re.sub(r"[^\w.+=,-]+", "_", spec.task)
-        return self.root / name / spec.method / f"seed{spec.seed}-{spec.run_id}"
+        return self._place(spec.task, spec.method, spec.seed, spec.run_id)
+
+    def row(self, folder: Path) -> dict[str, Any]:
+        """One of its records, as a row of :func:`load_records`.
+
+        Raises:
+            UserError: it is broken, or in the place of another.
+        """
+        row = Record(folder).row()
+        place = self._place(row["task"], row["method"], row["seed"], row["run_id"])
+        if folder != place:
+            raise UserError(f"the record {str(folder)!r} belongs at {str(place)!r}; move it there or remove it")
+        return row
+
+    def _place(self, task: str, method: str, seed: int, run_id: str) -> Path:
+        return self.root / re.sub(r"[^\w.+=,-]+", "_", task) / method / f"seed{seed}-{run_id}"
 
     def code(self, spec: RunSpec) -> str:
         """The digest of the code that made a record; empty if that cannot be read."""
         try:
-            return str(json.loads((self.folder(spec) / "provenance.json").read_text())["code"])
-        except (OSError, ValueError, KeyError):
+            return str(parse_json(read_bytes(self.folder(spec) / "provenance.json"))["code"])
+        except (OSError, ValueError, KeyError, TypeError):
             return ""
 
     def predictions(self, spec: RunSpec) -> Path:
         """What the run that a reverse run judges says of the target."""
-        return self.folder(replace(spec, reverse_of=None)) / "predictions.npz"
+        return self.folder(replace(spec, reverse_of=None)) / PREDICTIONS
+
+    def inputs(self, spec: RunSpec) -> dict[str, bytes]:
+        """Files of other records that a run starts from, by name.
+
+        Raises:
+            UserError: one is missing, or is not as its run wrote it.
+        """
+        if not spec.reverse_of:
+            return {}
+        path = Record(self.predictions(spec).parent).check(PREDICTIONS)
+        return {PREDICTIONS: path.read_bytes()}
 
     def failure(self, spec: RunSpec) -> Path:
         """The file that keeps the traceback of a failed run."""
         folder = self.folder(spec)
-        return folder.with_name(f"{folder.name}.failed.json")
+        return folder.with_name(folder.name + FAILED)
 
     def finished(self, spec: RunSpec) -> bool:
         folder = self.folder(spec)
         return (folder / WEIGHTS).is_file() if self.weights else folder.is_dir()
 
     def failed(self, spec: RunSpec) -> str | None:
-        """The error of a failed run, or None."""
+        """The error of a failed run, or None; of one whose file cannot be read, that."""
         path = self.failure(spec)
-        return json.loads(path.read_text())["error"] if path.exists() else None
+        try:
+            error = parse_json(read_bytes(path))["error"]
+            return "".join(letter if letter.isprintable() else " " for letter in error)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"why is not known, as {path.name} cannot be read ({_said(error)}); --retry does the run again"
 
     @contextmanager
     def locked(self, spec: RunSpec) -> Iterator[Path]:
@@ -127,23 +168,30 @@ class Store:
         """Make the complete folder of a locked run its record, in the place of an older one."""
         partial, final = self._partial(spec), self.folder(spec)
         final.parent.mkdir(parents=True, exist_ok=True)
-        if final.exists():
-            shutil.rmtree(final)
+        older = partial.with_suffix(".older")  # away in one step: a record that is half deleted would pass for one
+        atomic.remove(older)
+        if os.path.lexists(final):
+            final.rename(older)
         partial.rename(final)
-        self.failure(spec).unlink(missing_ok=True)
+        atomic.remove(older)
+        atomic.remove(self.failure(spec))
 
     def _partial(self, spec: RunSpec) -> Path:
         return self.root / ".partial" / spec.run_id
 
     def write_failure(self, spec: RunSpec, error: str, traceback: str) -> None:
-        shutil.rmtree(self._partial(spec), ignore_errors=True)
+        """Raises OSError if it cannot be written; then the run counts as not done."""
+        atomic.remove(self._partial(spec))
         path = self.failure(spec)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**spec.to_dict(), "error": error, "traceback": traceback}, indent=1) + "\n")
+        if path.is_dir():
+            atomic.remove(path)
+        write_json(path, {**spec.to_dict(), "error": error, "traceback": traceback})
 
     def seeds(self) -> list[int]:
         """All seeds that any record has."""
-        return sorted({int(path.name[4:].partition("-")[0]) for path in self.root.glob("*/*/seed*-*/")})
+        folders = (path for path in self.record_folders() if (path / "spec.json").exists())
+        return sorted({int(path.name[4:].partition("-")[0]) for path in folders})
 
     def find(self, run: str) -> Path:
         """The record whose run id begins so, or which is a folder of that name.
@@ -153,7 +201,8 @@ class Store:
         """
         if (Path(run) / "spec.json").is_file():
             return Path(run)
-        found = [path for path in self.record_folders() if run and path.name.rpartition("-")[2].startswith(run)]
+        folders = self.require().record_folders()
+        found = [path for path in folders if run and path.name.rpartition("-")[2].startswith(run)]
         if len(found) == 1:
             return found[0]
         problem = f"{len(found)} records of the store {str(self.root)!r} begin so" if found else ""
@@ -163,11 +212,30 @@ class Store:
         )
 
     def record_folders(self) -> list[Path]:
-        return sorted(path for path in self.root.glob("*/*/seed*-*") if path.is_dir())
+        """Folders in the place and with the name of a record."""
+        return [path for path in self._entries() if path.is_dir() and NAME.fullmatch(path.name)]
+
+    def misplaced(self) -> list[UserError]:
+        """What is not a record but seems to be meant as one: by its name, or by what is in it."""
+        return [
+            UserError(f"{str(path)!r} is not named as a record, and is left out; rename or remove it")
+            for path in self._entries()
+            if not NAME.fullmatch(path.name) and path.is_dir()
+            if path.name.startswith("seed") or (path / "spec.json").exists()
+        ]
+
+    def _entries(self) -> list[Path]:
+        return sorted(
+            path for path in self.root.glob("*/*/*") if not path.parts[len(self.root.parts)].startswith(".")
+        )
+
+
+def _said(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else reason(error)
 
 
 def load_records(
-    source: Path | Iterable[Path], broken: Callable[[UserError], object] | None = None
+    source: Path | str | Iterable[Path | str], broken: Callable[[UserError], object] | None = None
 ) -> pd.DataFrame:
     """Records as a frame, a row a run.
 
@@ -177,124 +245,40 @@ def load_records(
 
     Args:
         source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
-        broken: told of each record that cannot be read, which is then left out.
+        broken: told of each record that cannot be read, or that is not as it was written, which is then left out.
 
     Raises:
-        UserError: a file that is missing or not a record, where ``broken`` is not given.
+        UserError: a store or file that does not exist; a record that is broken, where ``broken`` is not given.
     """
-    if isinstance(source, Path) and source.suffix == ".csv":
-        return _load_csv(source)
+    if not isinstance(source, str | Path):
+        return _load(map(Path, source), lambda folder: Record(folder).row(), broken)
+    path = Path(source)
+    if is_compact(path):
+        return compact.load(path, broken)
+    store = Store(path).require()
+    for problem in store.misplaced():
+        if broken is None:
+            raise problem
+        broken(problem)
+    return _load(store.record_folders(), store.row, broken)
+
+
+def is_compact(path: Path) -> bool:
+    """Whether a path names a file of records, and not a store."""
+    return path.suffix.lower() == ".csv"
+
+
+def _load(
+    folders: Iterable[Path],
+    read: Callable[[Path], dict[str, Any]],
+    broken: Callable[[UserError], object] | None,
+) -> pd.DataFrame:
     rows = []
-    for folder in Store(source).record_folders() if isinstance(source, Path) else source:
+    for folder in folders:
         try:
-            rows.append(_load_folder(folder))
+            rows.append(read(folder))
         except UserError as error:
             if broken is None:
                 raise
             broken(error)
     return pd.DataFrame(rows)
-
-
-def save_records(records: pd.DataFrame, path: Path, failures: Mapping[str, str] | None = None) -> None:
-    """The compact form to commit: one line a run, nested values as JSON; of a failed run, its id and error."""
-    nested = {name: records[name].map(_compact) for name in NESTED}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = records.assign(**nested, **{FAILURE: ""} if failures else {})
-    lines.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
-    if failures:  # apart: beside empty cells, whole numbers would become fractions
-        failed = pd.DataFrame({"run_id": failures.keys(), FAILURE: failures.values()})
-        failed = failed.reindex(columns=lines.columns)
-        failed.to_csv(path, mode="a", header=False, index=False, lineterminator="\n")
-
-
-def load_failures(path: Path) -> dict[str, str]:
-    """Errors by id of the failed runs in a .csv that :func:`save_records` wrote."""
-    lines = pd.read_csv(path, dtype=str)
-    failed = lines.dropna(subset=FAILURE) if FAILURE in lines else lines.iloc[:0]
-    return dict(zip(failed["run_id"], failed.get(FAILURE, ()), strict=True))
-
-
-def _compact(value: Any) -> str:
-    """JSON with numbers to 6 digits, as in the other columns; what was asked for (the spec) stays exact."""
-
-    def rounded(item: Any) -> Any:
-        if isinstance(item, dict):
-            return {key: rounded(value) for key, value in item.items()}
-        if isinstance(item, list):
-            return [rounded(value) for value in item]
-        return float(f"{item:.6g}") if isinstance(item, float) else item
-
-    exact = isinstance(value, dict)
-    return json.dumps(value if exact else rounded(value), sort_keys=True, separators=(",", ":"))
-
-
-def read_part(folder: Path, name: str) -> Any:
-    """One JSON file of a record.
-
-    Raises:
-        UserError: it is missing or broken.
-    """
-    try:
-        with open(f"{folder}/{name}", "rb") as file:  # a Path for each of many thousand files takes its time
-            return json.loads(file.read())
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"the record {folder} has no readable {name} ({error}); delete that folder and run again"
-        ) from None
-
-
-def _load_folder(folder: Path) -> dict[str, Any]:
-    parts = {name.removesuffix(".json"): read_part(folder, name) for name in FILES}
-    try:
-        return _row(parts, folder)
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise UserError(
-            f"the record {folder} is not complete ({type(error).__name__}: {error}); "
-            "delete that folder and run again"
-        ) from None
-
-
-def _row(parts: dict[str, Any], folder: Path) -> dict[str, Any]:
-    from benchmarks.evaluation.stored import validator_scores  # here: a worker's store need not wait for it
-
-    spec, scores = parts["spec"], parts["scores"]
-    rows = [scores["checkpoints"], parts["oracle"]["checkpoints"]]
-    last = {key: value for row in rows for key, value in row[-1].items() if key != "step"}
-    rows += [validator_scores(folder)] * ("reverse_of" not in spec)
-    # Of parts that hold the same name, the first counts.
-    checkpoints = [reduce(or_, reversed(same)) for same in zip(*rows, strict=True)]
-    return {
-        "run_id": spec.pop("run_id"),
-        "task": spec["task"],
-        "method": spec["method"],
-        "seed": spec["seed"],
-        "reverse_of": spec.get("reverse_of", ""),
-        **last,
-        **scores["last"],
-        **scores["task"],
-        **scores["cost"],
-        **{"confusion": [], **parts["oracle"].get("last", {})},
-        **parts["cost"],
-        "code": parts["provenance"]["code"],
-        "device": parts["provenance"]["device"],
-        "versions": " ".join(f"{name} {text}" for name, text in parts["provenance"]["packages"].items()),
-        "warnings": "; ".join(parts["provenance"]["warnings"]),
-        "spec": spec,
-        "checkpoints": checkpoints,
-    }
-
-
-def _load_csv(path: Path) -> pd.DataFrame:
-    try:
-        records = pd.read_csv(path, dtype={"run_id": str, "reverse_of": str, "code": str, "warnings": str})
-        if missing := REQUIRED - set(records):
-            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
-        if FAILURE in records:
-            records = records[records[FAILURE].isna()].drop(columns=FAILURE).astype({"seed": int})
-        for name, empty in EMPTY.items():
-            records[name] = records.get(name, pd.Series(empty, records.index)).fillna(empty)
-        for name in NESTED:
-            records[name] = records[name].map(json.loads)
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{str(path)!r} is not a file of records: {error}") from None
-    return records

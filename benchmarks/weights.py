@@ -1,14 +1,14 @@
 """The file of a run's trained weights, kept with its record where that is asked for."""
 
-import json
 from pathlib import Path
 from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from benchmarks.reading import parse_json
+from benchmarks.record import WEIGHTS, Record
 from benchmarks.settings import Settings, UserError
-from benchmarks.store import WEIGHTS
 from datasets.base import Preprocessing
 
 
@@ -32,14 +32,15 @@ def read(folder: Path) -> tuple[Signature, dict[str, Tensor]]:
     """The weights of a record.
 
     Raises:
-        UserError: it has none, or the file is truncated or another.
+        UserError: it has none, or the file is truncated, or is not as the run wrote it.
     """
     path = folder / WEIGHTS
     if not path.is_file():
         raise UserError(f"the record {folder} has no weights; do its run again with --save-weights")
+    Record(folder).check(WEIGHTS)
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["model"])
+            about = parse_json((file.metadata() or {})["model"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
         return Signature.parse(about, "model"), state
     except (OSError, ValueError, KeyError, AttributeError, SafetensorError, UserError) as error:

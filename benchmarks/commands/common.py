@@ -21,7 +21,7 @@ from benchmarks.report.render import render
 from benchmarks.report.table import PARTS, SHORTHANDS, Report, build_report
 from benchmarks.search import Search
 from benchmarks.settings import UserError, nearest, split
-from benchmarks.store import Store, load_failures, load_records
+from benchmarks.store import Store, is_compact, load_failures, load_records
 
 DEFAULT_VALIDATOR = "source_accuracy"  # the customary one; chosen for that, not for what it finds
 
@@ -67,8 +67,10 @@ def store_of(options: argparse.Namespace) -> Store:
 def stored(planned: Grid, store: Store) -> tuple[pd.DataFrame, dict[str, str]]:
     """The records of a grid that a store has, and the errors of its failed runs by id.
 
-    A record that cannot be read is told of, and counts as missing.
+    A record that is broken is told of, and counts as missing.
     """
+    for problem in store.misplaced():
+        warn(problem)
     specs = [*planned.specs, *planned.reverse]
     done = {spec.run_id: store.folder(spec) for spec in specs if store.finished(spec)}
     errors = {spec.run_id: store.failed(spec) for spec in specs if spec.run_id not in done}
@@ -84,16 +86,21 @@ def sources_of(options: argparse.Namespace) -> list[Path]:
 def found(options: argparse.Namespace, methods: str) -> tuple[Grid, pd.DataFrame, dict[str, str]]:
     """The grid of the flags, without ``--seeds`` of those there are; its records; errors of failed runs by id.
 
-    With both ``--store`` and ``--records``, the store's record of a run counts.
+    With both ``--store`` and ``--records``, the store's record of a run counts. What is broken, a record or
+    a line of a .csv, is told of, and counts as missing.
+
+    Raises:
+        UserError: a store or a file of records that does not exist.
     """
     paths = sources_of(options)
-    files = {path: load_records(path) for path in paths if path.suffix == ".csv"}
+    files = {path: load_records(path, broken=warn) for path in paths if is_compact(path)}
+    stores = {path: Store(path).require() for path in paths if path not in files}
     seeds = {
-        int(seed) for path in paths for seed in (files[path]["seed"] if path in files else Store(path).seeds())
+        int(seed) for path in paths for seed in (files[path]["seed"] if path in files else stores[path].seeds())
     }
     planned = planned_grid(options, methods, _seeds(options, sorted(seeds)))
     sources = [
-        (files[path], load_failures(path)) if path in files else stored(planned, Store(path)) for path in paths
+        (files[path], load_failures(path)) if path in files else stored(planned, stores[path]) for path in paths
     ]
     return planned, *_in_order(planned, sources)
 

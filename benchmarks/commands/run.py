@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import atomic
 from benchmarks.commands.common import (
     devices_of,
     engine_of,
@@ -73,7 +74,7 @@ def _write(report: Report, name: str, store: Store) -> None:
     folder = store.root / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, form in (("md", "markdown"), ("json", "json")):
-        (folder / f"{name}.{suffix}").write_text(render(report, form))
+        atomic.write_text(folder / f"{name}.{suffix}", render(report, form))
     print(f"written to {folder / name}.md and .json; records in {store.root}", file=sys.stderr)
 
 

@@ -5,39 +5,47 @@ from pathlib import Path
 
 from benchmarks import weights
 from benchmarks.commands.common import store_of
-from benchmarks.evaluation.outputs import Outputs
+from benchmarks.evaluation.outputs import read_arrays
 from benchmarks.grid import RunSpec
+from benchmarks.record import WEIGHTS, Record, files
 from benchmarks.settings import UserError
-from benchmarks.store import WEIGHTS, load_records, read_part
+from benchmarks.store import PREDICTIONS, Store
 
 
 def main(options: argparse.Namespace) -> int:
     """Read every file of every record. Returns 1 if any is broken."""
-    folders = store_of(options).record_folders()
-    problems = {folder: problem for folder in folders if (problem := _problem(folder))}
-    for folder, problem in problems.items():
-        print(f"broken: {folder}: {problem}")
-    print(f"{len(folders) - len(problems)} of {len(folders)} records are whole")
+    store = store_of(options).require()
+    folders, problems, older = store.record_folders(), store.misplaced(), 0
+    total = len(folders) + len(problems)
+    for folder in folders:
+        try:
+            older += _verify(store, folder).digests is None
+        except UserError as error:
+            problems.append(error)
+    for problem in problems:
+        print(f"broken: {problem}")
+    undigested = f"; {older} of them are of an older version and have no digests" if older else ""
+    print(f"{total - len(problems)} of {total} records are whole{undigested}")
     if problems:
         print("delete the folders named, and the `run` command that made them does those runs again")
     return 1 if problems else 0
 
 
-def _problem(folder: Path) -> str | None:
-    """What is wrong with a record, or None."""
-    try:
-        record = load_records([folder]).iloc[0]
-        read_part(folder, "curves.json")
-        spec = RunSpec.from_dict(record["spec"], variant="")
-        outputs = sorted((folder / "outputs").glob("*.npz"))
-        for path in [*outputs, folder / "oracle.npz", folder / "predictions.npz"]:
-            Outputs.load(path)
-        if (folder / WEIGHTS).exists():
-            weights.read(folder)
-    except UserError as error:
-        return str(error)
-    if spec.run_id != record["run_id"] or not folder.name.endswith(f"-{spec.run_id}"):
-        return "its spec is not what its name says"
-    if not record["reverse_of"] and len(outputs) != len(record["checkpoints"]):
-        return f"{len(outputs)} of {len(record['checkpoints'])} outputs are there"
-    return None
+def _verify(store: Store, folder: Path) -> Record:
+    """Raises UserError if anything in a record is not as its run wrote it."""
+    record, row = Record(folder), store.row(folder)
+    RunSpec.from_dict(record.spec, variant="")
+    record.json("curves.json")
+    there = set(files(folder))
+    for name in sorted(there if record.digests is None else record.digests.keys()):
+        record.check(name)
+    if record.digests is not None and (more := there - record.digests.keys()):
+        raise UserError(f"the record {str(folder)!r} holds a file that no run wrote, {min(more)!r}; remove it")
+    outputs, kept = record.outputs(), len(row["checkpoints"])
+    if not row["reverse_of"] and len(outputs) != kept:
+        raise record.broken(f"{len(outputs)} of {kept} outputs are there")
+    for name in [*outputs, "oracle.npz", PREDICTIONS]:
+        read_arrays(folder / name)
+    if (folder / WEIGHTS).exists():
+        weights.read(folder)
+    return record

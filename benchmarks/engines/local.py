@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -10,6 +9,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from types import ModuleType
 
@@ -98,7 +98,10 @@ class LocalEngine:
             self.waiting.appendleft(spec)
             return None
         failure = died(spec, self.retries + 1, f"exit code {worker.process.exitcode}")
-        self.store.write_failure(spec, failure.error, failure.traceback)
+        try:
+            self.store.write_failure(spec, failure.error, failure.traceback)
+        except OSError as error:
+            raise self.store.unwritable(error) from None
         return Event("failed", spec, error=failure.error)
 
 
@@ -172,9 +175,10 @@ def _do(
         with store.locked(spec) as folder:
             if store.finished(spec) and not fresh:
                 return "reused", ""
-            if spec.reverse_of:
-                shutil.copy(store.predictions(spec), folder)
-            failure = attempt(execute, spec, folder, device, lambda signals: connection.send(("signals", signals)))
+            inputs = partial(store.inputs, spec)
+            failure = attempt(
+                execute, spec, folder, device, lambda signals: connection.send(("signals", signals)), inputs
+            )
             if failure:
                 store.write_failure(spec, failure.error, failure.traceback)
                 return "failed", failure.error

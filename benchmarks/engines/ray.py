@@ -11,14 +11,24 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks import atomic
 from benchmarks.engines.events import Event
-from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, Failure, attempt, died, require_files, train
+from benchmarks.engines.work import (
+    ALLOCATOR,
+    BUSY_WAIT,
+    Execute,
+    Failure,
+    Files,
+    attempt,
+    died,
+    require_files,
+    train,
+)
 from benchmarks.grid import RunSpec
+from benchmarks.reading import reason
 from benchmarks.settings import UserError
 from benchmarks.store import Busy, Store
 from datasets import files
-
-Files = dict[str, bytes]
 
 
 class RayEngine:
@@ -91,7 +101,12 @@ class RayEngine:
         if self.store.finished(spec) and not self.fresh:
             lock.close()
             return Event("reused", spec)
-        reference = task.remote(self.execute, spec, self._inputs(spec), self._code(spec), self.gpus > 0)
+        try:
+            inputs = self.store.inputs(spec)
+        except UserError as error:
+            with lock:
+                return self._write(spec, folder, Failure(str(error), str(error)))
+        reference = task.remote(self.execute, spec, inputs, self._code(spec), self.gpus > 0)
         self.running[reference] = spec, folder, lock
         return Event("started", spec)
 
@@ -102,6 +117,8 @@ class RayEngine:
             try:
                 result = self.ray.get(reference)
             except self.ray.exceptions.RayError as error:
+                if full := atomic.full_disk(getattr(error, "cause", error)):
+                    raise UserError(f"a node of the Ray cluster: {reason(full)}; make room there") from None
                 result = died(spec, self.retries + 1, type(error).__name__)
             try:
                 return self._write(spec, folder, result)
@@ -116,7 +133,8 @@ class RayEngine:
         for name, content in result.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            with atomic.writing(path) as file:
+                file.write(content)
         self.store.publish(spec)
         return Event("finished", spec)
 
@@ -128,9 +146,6 @@ class RayEngine:
         if not min(fit, default=1):
             raise UserError(f"the Ray cluster has no room for a run of {self.cpus} CPUs and {self.gpus} GPUs")
         return int(min(fit, default=1))
-
-    def _inputs(self, spec: RunSpec) -> Files:
-        return {"predictions.npz": self.store.predictions(spec).read_bytes()} if spec.reverse_of else {}
 
     def _code(self, spec: RunSpec) -> str:
         """The digest that a worker's code must have too; none for what is no training."""
@@ -156,9 +171,8 @@ def _work(execute: Execute, spec: RunSpec, inputs: Files, code: str, gpu: bool) 
             return Failure(text, text)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for path, content in inputs.items():
-            (folder / path).write_bytes(content)
-        failure = attempt(execute, spec, folder, "cuda:0" if gpu else "cpu", lambda signals: None)
+        device = "cuda:0" if gpu else "cpu"
+        failure = attempt(execute, spec, folder, device, lambda signals: None, lambda: inputs)
         files = (path for path in folder.rglob("*") if path.is_file())
         return failure or {str(path.relative_to(folder)): path.read_bytes() for path in files}
 

@@ -1,11 +1,11 @@
 """What every engine does: with a grid before its first run, and with one run."""
 
-import errno
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import atomic
 from benchmarks.grid import RunSpec
 from benchmarks.registry import DATASETS
 from benchmarks.settings import UserError
@@ -13,8 +13,8 @@ from datasets import files
 from datasets.base import resolve
 
 BUSY_WAIT = 1.0  # seconds before a run that another process holds is looked at again
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
+Files = dict[str, bytes]
 Report = Callable[[Sequence[Mapping[str, float]]], None]
 Execute = Callable[[RunSpec, Path, str, Report], None]
 
@@ -45,17 +45,30 @@ def require_files(specs: Iterable[RunSpec]) -> None:
             files.checked(file)
 
 
-def attempt(execute: Execute, spec: RunSpec, folder: Path, device: str, report: Report) -> Failure | None:
+def attempt(
+    execute: Execute,
+    spec: RunSpec,
+    folder: Path,
+    device: str,
+    report: Report,
+    inputs: Callable[[], Files] = dict,
+) -> Failure | None:
     """Do a run in a folder; returns what went wrong, if anything.
+
+    Args:
+        inputs: gives the files that the run starts from, by name.
 
     Raises:
         OSError: the disk is full, which is no fault of the run.
     """
     try:
+        for name, content in inputs().items():
+            with atomic.writing(folder / name) as file:
+                file.write(content)
         execute(spec, folder, device, report)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:
-            raise
+        if full := atomic.full_disk(error):
+            raise full from None
         text = str(error) if isinstance(error, UserError | FloatingPointError) else _one_line(error)
         return Failure(text, traceback.format_exc())
     return None

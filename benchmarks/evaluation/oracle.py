@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 
+from benchmarks import atomic
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.scores import accuracy
 from datasets.base import Oracle, Task, TrainView
@@ -78,4 +79,5 @@ def calibration_error(logits: np.ndarray, y: np.ndarray) -> float:
 
 
 def save_oracle(oracle: Oracle, path: Path) -> None:
-    np.savez(path, target_test_y=oracle.target_test_y)
+    with atomic.writing(path) as file:
+        np.savez(file, target_test_y=oracle.target_test_y)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import atomic
 from benchmarks.randomness import generator
 from benchmarks.settings import UserError
 from datasets.base import EvaluationView, Inputs, TrainView
@@ -14,6 +15,7 @@ from methods.base import Side
 
 KEPT = 1000  # samples of a split whose features are kept
 TRAIN_KEPT = 500  # samples of a training split that are evaluated at all
+LARGEST = 2**31  # bytes of a file's arrays: no run writes as many
 MIXED = 0.55  # the first sample's part in MixVal's probes (Hu et al., NeurIPS 2023; the value is their code's)
 SPLITS: dict[str, Side] = {
     "source_train": "source",
@@ -41,7 +43,10 @@ class Outputs:
 
     def save(self, path: Path) -> None:
         """An .npz file, lightly compressed: features after a ReLU are half zeros."""
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with (
+            atomic.writing(path) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        ):
             for name, array in self.arrays.items():
                 buffer = io.BytesIO()
                 np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
@@ -55,11 +60,34 @@ class Outputs:
         Raises:
             UserError: it is missing, truncated or not such a file.
         """
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return cls({name: archive[name] for name in archive.files})
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-            raise UserError(f"{path} cannot be read ({error}); delete the record's folder and run again") from None
+        return cls(read_arrays(path))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file of a record.
+
+    Raises:
+        UserError: it is missing, truncated or not such a file, or unpacks to more than any run writes.
+    """
+    try:
+        if not path.is_file():
+            raise ValueError("there is no such file" if not path.exists() else "it is no regular file")
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > LARGEST:
+                raise ValueError(f"it unpacks to more than {LARGEST:,} bytes")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: _array(arrays[name]) for name in arrays.files}
+    except Exception as error:  # zipfile, its decompressors and NumPy raise of a dozen kinds, some undocumented
+        said = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{str(path)!r} cannot be read ({said}); delete the record's folder and run again"
+        ) from None
+
+
+def _array(member: object) -> np.ndarray:
+    if not isinstance(member, np.ndarray):  # NumPy gives the bytes of what is no array
+        raise ValueError("it holds what is no array")
+    return member
 
 
 def evaluation_inputs(train: TrainView, view: EvaluationView) -> dict[str, tuple[Inputs, np.ndarray | None]]:
