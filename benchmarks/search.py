@@ -1,6 +1,7 @@
 """Which configurations a method is tried with: its own first, then as many others as every method gets."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,11 @@ class Search:
     size: int = 1
     grid: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
+    def most(self, method: str) -> int:
+        """Configurations of a method, repeats among them: :func:`configurations` makes no more."""
+        values = [values for owner in (method, "protocol") for values in self.grid.get(owner, {}).values()]
+        return self.size + (math.prod(map(len, values)) if values else 0)
+
 
 def configurations(method: str, params: Settings, protocol: Protocol, search: Search) -> list[Configuration]:
     """Hyper-parameters and protocol of each try, without repeats.
@@ -47,7 +53,7 @@ def configurations(method: str, params: Settings, protocol: Protocol, search: Se
         for (owner, key), value in zip(keys, values, strict=True):
             changes[owner][key] = value
         found.append((params.replace(changes[method], method), protocol.replace(changes["protocol"], "protocol")))
-    return [pair for position, pair in enumerate(found) if pair not in found[:position]]
+    return list(dict.fromkeys(found))
 
 
 def _drawn_params(method: str, params: Settings, number: int) -> dict[str, float]:
