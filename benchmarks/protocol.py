@@ -13,7 +13,7 @@ LARGEST_BATCH = 65_536
 MOST_STEPS = 10**8
 LARGEST_FACTOR = 1000.0  # of the steps
 
-Layers = Annotated[tuple[Annotated[int, Field(ge=1, le=16_384)], ...], Field(max_length=32)]
+Layers = Annotated[tuple[Annotated[int, Field(gt=0, le=16_384)], ...], Field(max_length=32)]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from benchmarks.protocol import Protocol
@@ -65,6 +66,7 @@ def _drawn_params(method: str, params: Settings, number: int) -> dict[str, float
     return drawn
 
 
+@lru_cache(maxsize=2**16)  # of one task, method after method
 def _drawn_protocol(protocol: Protocol, number: int) -> Protocol:
     factor = _draw("protocol.lr", number, *LEARNING_RATE, log=True)
     rates = {

@@ -7,6 +7,7 @@ keyword arguments of its file's function are its options.
 import inspect
 import pkgutil
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -33,6 +34,7 @@ def backbone(name: str) -> Callable[..., nn.Module]:
     return getattr(import_module(f"{__name__}.{name}"), name)
 
 
+@cache
 def backbone_options(name: str) -> type[Settings]:
     """The typed options of a backbone."""
     from pydantic import create_model
@@ -59,5 +61,5 @@ def build_backbone(text: str, input_shape: Shape) -> nn.Module:
             raise
         raise UserError(f"backbone {text!r} cannot take inputs of shape {input_shape}: {error}") from None
     if features.shape != (2, encoder.out_features) or not features.numel():
-        raise UserError(f"backbone {text!r} gives features of shape {tuple(features.shape[1:])}: mend its options")
+        raise UserError(f"backbone {text!r} gives features of shape {tuple(features.shape[1:])}: fix its options")
     return encoder.train()
