@@ -2,23 +2,29 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks import grid
+from benchmarks import __version__, grid
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.protocol import StepsScale
 from benchmarks.registry import DATASETS
-from benchmarks.settings import UserError, nearest, split
+from benchmarks.settings import UserError, nearest, one_line, shown, split, whole_number
 from datasets import files
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
+MOST_JOBS, MOST_RETRIES, MOST_PER_RUN = 1000, 1000, 10_000.0  # more is a slip of the pen, and takes all memory
 
 
 class _Parser(argparse.ArgumentParser):
-    """One clear line for a wrong flag, as for every other error."""
+    """One clear line for a wrong flag, as for every other error. Flags are written out, never abbreviated."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> None:  # type: ignore[override]
         raise UserError(f"{message}; see `{self.prog} --help`")
@@ -26,6 +32,11 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 fine, 1 runs or checks failed, 2 wrong use, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a terminal may not know "±", nor a byte of a file's name
     try:
         options = parser().parse_args(arguments)
         if getattr(options, "data_dir", None):
@@ -35,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _enter_own(options)
         return importlib.import_module(f"benchmarks.commands.{options.command}").main(options)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("error: there is not enough memory for this", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: everything finished is kept; the same command goes on from there", file=sys.stderr)
@@ -46,12 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         where = f"{str(error.filename)!r}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}; make room, or name another path", file=sys.stderr)
+        what = one_line(f"{where}{error.strerror or error}")
+        print(f"error: {what}; make room, or name another path", file=sys.stderr)
         return 2
 
 
 def parser() -> argparse.ArgumentParser:
     root = _Parser(prog="benchmarks", description="Compare domain adaptation methods, repeatably.")
+    root.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     run = commands.add_parser("run", help="run a seeded grid and print its table")
@@ -61,37 +77,39 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--fresh", action="store_true", help="do runs again that have a record")
     run.add_argument("--retry", action="store_true", help="do failed runs again")
     run.add_argument("--save-weights", action="store_true", help="keep trained weights, for `predict`")
-    run.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="also write signals for TensorBoard")
+    run.add_argument("--tensorboard", type=_path, metavar="FOLDER", help="also write signals for TensorBoard")
     _table_flags(run)
     run.set_defaults(command="run")
 
     table = commands.add_parser("table", help="print the table of stored records; never trains")
     _grid_flags(table, default="all found")
     records = "a store or a .csv of records, instead of the default store; with --store, in addition to it"
-    table.add_argument("--records", type=Path, metavar="PATH", help=records)
-    table.add_argument("--save-records", type=Path, metavar="CSV", help="also write the records, a line a run")
-    table.add_argument("--figure", type=Path, metavar="PATH", help="also draw it (.png, .svg or .pdf)")
-    table.add_argument("--diagram", type=Path, metavar="PATH", help="draw mean ranks with critical differences")
+    table.add_argument("--records", type=_path, metavar="PATH", help=records)
+    table.add_argument("--save-records", type=_path, metavar="CSV", help="also write the records, a line a run")
+    table.add_argument("--figure", type=_path, metavar="PATH", help="also draw it (.png, .svg or .pdf)")
+    table.add_argument("--diagram", type=_path, metavar="PATH", help="draw mean ranks with critical differences")
     _store_flag(table)
     _table_flags(table)
     table.set_defaults(command="table")
 
     compare = commands.add_parser("compare", help="our numbers beside published ones; never trains")
-    compare.add_argument("--suite", required=True, help="a suite's name or .toml file")
+    compare.add_argument("--suite", type=_file_name, required=True, help="a suite's name or .toml file")
     _plan_flags(compare)
     records = "a store or a .csv of records; default: the suite's committed ones, else --store"
-    compare.add_argument("--records", type=Path, metavar="PATH", help=records)
+    compare.add_argument("--records", type=_path, metavar="PATH", help=records)
     _store_flag(compare)
     compare.add_argument("--format", choices=("text", "markdown", "latex", "json"), default="text")
     compare.set_defaults(command="compare", tasks=None)
 
     check = commands.add_parser("check", help="compare accuracy with a baseline; exit code 1 if it is worse")
-    check.add_argument("--baseline", required=True, help="name of a baseline, or a path to its .csv")
+    check.add_argument(
+        "--baseline", type=_file_name, required=True, help="name of a baseline, or a path to its .csv"
+    )
     check.add_argument("--methods", help="only these of the baseline's methods")
     check.add_argument("--tasks", help="only these of the baseline's tasks")
-    check.add_argument("--suite", help="the suite it belongs to; default: the baseline's name")
+    check.add_argument("--suite", type=_file_name, help="the suite it belongs to; default: the baseline's name")
     check.add_argument(
-        "--from", dest="source", type=Path, metavar="STORE", help="read these records, do not train"
+        "--from", dest="source", type=_path, metavar="STORE", help="read these records, do not train"
     )
     check.add_argument("--format", choices=("text", "json"), default="text")
     check.add_argument("--junit", type=Path, metavar="XML", help="also write a JUnit file, a test case a cell")
@@ -101,11 +119,15 @@ def parser() -> argparse.ArgumentParser:
     check.set_defaults(command="check")
 
     predict = commands.add_parser("predict", help="apply a trained model to new data of the target domain")
-    predict.add_argument("run", metavar="RUN", help="a record's folder, or the first digits of a run id")
     predict.add_argument(
-        "--input", type=Path, required=True, metavar="PATH", help=".npz (x, y), .csv, or a folder of images"
+        "run", type=_file_name, metavar="RUN", help="a record's folder, or the first digits of a run id"
     )
-    predict.add_argument("--out", type=Path, required=True, metavar="CSV", help="the predictions, a line a sample")
+    predict.add_argument(
+        "--input", type=_path, required=True, metavar="PATH", help=".npz (x, y), .csv, or a folder of images"
+    )
+    predict.add_argument(
+        "--out", type=_path, required=True, metavar="CSV", help="the predictions, a line a sample"
+    )
     predict.add_argument("--label", metavar="COLUMN", help="of a .csv: its true classes; default label")
     predict.add_argument("--device", default="auto", help="auto, cpu, or cuda:0; default auto")
     predict.add_argument("--force", action="store_true", help="replace the file of --out if it exists")
@@ -149,12 +171,14 @@ def _grid_flags(command: argparse.ArgumentParser, default: str) -> None:
         "--methods",
         help=f"names and groups ({groups}, all), by commas; default: {default}",
     )
-    command.add_argument("--suite", default="quick", help="a suite's name or .toml file; default quick")
+    command.add_argument(
+        "--suite", type=_file_name, default="quick", help="a suite's name or .toml file; default quick"
+    )
     command.add_argument("--tasks", help="these instead of the suite's, by commas: toys/moons?rotation=50")
     own = "your own data, an .npz (x, y), a .csv or a folder class/image"
-    command.add_argument("--source", type=Path, metavar="PATH", help=f"{own}: the labelled source")
+    command.add_argument("--source", type=_path, metavar="PATH", help=f"{own}: the labelled source")
     command.add_argument(
-        "--target", type=Path, metavar="PATH", help="the target; its labels are for scoring alone"
+        "--target", type=_path, metavar="PATH", help="the target; its labels are for scoring alone"
     )
     command.add_argument("--label", metavar="COLUMN", help="of labels in a .csv; default label")
     _plan_flags(command)
@@ -209,19 +233,21 @@ def _run_flags(command: argparse.ArgumentParser) -> None:
 
 
 def _device_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--jobs", type=_count, help="runs at a time; default: one a core, or one a GPU")
     command.add_argument(
-        "--jobs-per-gpu", type=_count, default=1, metavar="N", help="runs that share a GPU; default 1"
+        "--jobs", type=_up_to(MOST_JOBS), help="runs at a time; default: one a core, or one a GPU"
+    )
+    command.add_argument(
+        "--jobs-per-gpu", type=_up_to(MOST_JOBS), default=1, metavar="N", help="runs that share a GPU; default 1"
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, or cuda:0,1; default auto")
 
 
 def _data_flag(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data-dir", type=Path, help="folder of data sets; default $BENCHMARKS_DATA")
+    command.add_argument("--data-dir", type=_path, help="folder of data sets; default $BENCHMARKS_DATA")
 
 
 def _store_flag(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--store", type=Path, help="folder of records; default $BENCHMARKS_STORE or ./runs")
+    command.add_argument("--store", type=_path, help="folder of records; default $BENCHMARKS_STORE or ./runs")
 
 
 def _table_flags(command: argparse.ArgumentParser) -> None:
@@ -239,21 +265,49 @@ def _amount(text: str) -> float:
         amount = float(text)
     except ValueError:
         amount = -1.0
-    if not 0 < amount < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    if not 0 < amount <= MOST_PER_RUN:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a number above 0, and at most {MOST_PER_RUN:g}")
     return amount
 
 
 def _number(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
+    number = whole_number(text)
+    if number is None or number > MOST_RETRIES:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a whole number from 0 to {MOST_RETRIES}")
+    return number
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
+    number = whole_number(text)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a whole number above 0, of at most 9 digits")
+    return number
+
+
+def _up_to(most: int) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        number = _count(text)
+        if number > most:
+            raise argparse.ArgumentTypeError(f"{shown(text)} is more than {most}")
+        return number
+
+    return count
+
+
+def _path(text: str) -> Path:
+    return Path(_file_name(text))
+
+
+def _file_name(text: str) -> str:
+    """A text that a file system can be asked for; an empty one is mostly a variable that is not set."""
+    try:
+        os.fsencode(text)
+        possible = text and "\0" not in text
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise argparse.ArgumentTypeError(f"{shown(text)} cannot be the name of a file")
+    return text
 
 
 def _check_early(options: argparse.Namespace) -> None:

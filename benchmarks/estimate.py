@@ -1,48 +1,141 @@
-"""How long a grid will take: a few steps of each method on a task of each family, timed."""
+"""How long a grid will take: a few steps of each method on a task of each family, timed for a few seconds."""
 
 import json
+import multiprocessing
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 
+from benchmarks.engines.work import require_files
 from benchmarks.grid import RunSpec
 from benchmarks.protocol import Protocol
 from benchmarks.run import execute, new_trainer
+from benchmarks.settings import UserError
+from benchmarks.training import prepare
 from datasets.base import load
 
 WARM, TIMED = 4, 8  # steps
+PATIENCE = 4.0  # seconds for all probes: a dry run is for people who wait
+START = 10.0  # seconds for a process on a GPU to begin
+
+Cell = tuple[str, Protocol]  # a family and a protocol: its tasks count as alike, as their steps are
+Kind = tuple[Cell, str]  # of run: a method in a cell
 
 
-def estimate_seconds(specs: Sequence[RunSpec], devices: Sequence[str]) -> float:
-    """Seconds for all runs on these workers.
+@dataclass
+class Estimate:
+    """What is known after :data:`PATIENCE`.
 
-    A family's tasks count as alike, as their steps are: to try each of Amazon's twelve would take minutes.
+    Attributes:
+        counts: runs of each kind.
+        training, evaluation: measured seconds of a run's training, by kind, and of all else, by cell.
+        failed: kinds whose first steps fail, with their errors.
+        problem: why no run could begin: data or weights that are missing.
     """
-    cells: dict[tuple[str, Protocol], dict[str, list[RunSpec]]] = {}
-    for spec in specs:
-        # A reverse run takes as long as the run that it judges.
-        methods = cells.setdefault((spec.family, spec.protocol), {})
-        methods.setdefault(spec.method, []).append(replace(spec, reverse_of=None))
-    device, total = torch.device(devices[0]), 0.0
-    for methods in cells.values():
-        first = next(iter(methods.values()))[0]
-        _evaluation_seconds(first, device)  # reads the data, which later runs of a worker have
-        evaluation = _evaluation_seconds(first, device)
-        for same in methods.values():
-            total += len(same) * (evaluation + _training_seconds(same[0], device))
-    return total / len(devices)
+
+    counts: Mapping[Kind, int]
+    training: dict[Kind, float] = field(default_factory=dict)
+    evaluation: dict[Cell, float] = field(default_factory=dict)
+    failed: dict[Kind, str] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """Of all runs, one after another. A kind that was not measured counts as the mean of those like it."""
+        if not self.training:
+            return None
+        return sum(
+            count * (self._training(kind) + self._evaluation(kind[0])) for kind, count in self.counts.items()
+        )
+
+    def _training(self, kind: Kind) -> float:
+        if kind in self.training:
+            return self.training[kind]
+        alike = [seconds for (cell, _), seconds in self.training.items() if cell == kind[0]]
+        return _mean(alike or list(self.training.values()))
+
+    def _evaluation(self, cell: Cell) -> float:
+        return self.evaluation.get(cell, _mean(list(self.evaluation.values())))
+
+    def over(self, workers: int) -> str:
+        """The time that so many workers take, in words, and how far to trust it."""
+        if not self.counts:
+            return "no time"
+        if self.seconds is None:
+            return f"time unknown: no kind of run could be timed in {PATIENCE:g} s"
+        timed = len(self.training)
+        rough = f" (rough: {timed} of {len(self.counts)} kinds of run were timed)" * (timed < len(self.counts))
+        return f"about {self.seconds / workers / 60:.1f} min{rough}"
+
+
+def estimate(specs: Sequence[RunSpec], device: str, patience: float = PATIENCE) -> Estimate:
+    """Time kinds of runs in a process of their own, which ends with our patience, or with its memory."""
+    counts = Counter(map(_kind, specs))
+    # A reverse run takes as long as the run that it judges.
+    first = {_kind(spec): replace(spec, reverse_of=None) for spec in reversed(list(specs))}
+    found = Estimate(counts)
+    # A copy of this process need not import torch again; a GPU admits no copy.
+    context = multiprocessing.get_context("fork" if device == "cpu" else "spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_probe, args=(theirs, first, device), daemon=True)  # type: ignore[attr-defined]
+    process.start()
+    theirs.close()
+    with suppress(EOFError):  # it has said all, or has died
+        if ours.poll(START):
+            ours.recv()
+        end = time.monotonic() + patience
+        while ours.poll(max(0.0, end - time.monotonic())):
+            what, key, value = ours.recv()
+            if what == "problem":
+                found.problem = value
+            else:
+                getattr(found, what)[key] = value
+    process.kill()
+    process.join()
+    return found
+
+
+def _kind(spec: RunSpec) -> Kind:
+    return (spec.family, spec.protocol), spec.method
+
+
+def _mean(seconds: Sequence[float]) -> float:
+    return sum(seconds) / max(1, len(seconds))
+
+
+def _probe(tell: Connection, first: Mapping[Kind, RunSpec], device: str) -> None:
+    """Tell of each kind's time as it is known: one kind of each cell before the others."""
+    tell.send("begun")
+    try:
+        require_files(first.values())
+    except UserError as error:
+        tell.send(("problem", None, str(error)))
+        return
+    leading: dict[Cell, Kind] = {}
+    for kind in first:
+        leading.setdefault(kind[0], kind)
+    where = torch.device(device)
+    for kind in [*leading.values(), *(kind for kind in first if kind not in leading.values())]:
+        try:
+            tell.send(("training", kind, _training_seconds(first[kind], where)))
+            if kind in leading.values():
+                tell.send(("evaluation", kind[0], _evaluation_seconds(first[kind], where)))
+        except (UserError, FloatingPointError, RuntimeError) as error:
+            tell.send(("failed", kind, str(error)))
 
 
 def _evaluation_seconds(spec: RunSpec, device: torch.device) -> float:
-    """All that a run does besides training; methods are alike in it."""
-    probe = _short(spec)
+    """All that a run does besides training, once its data are read; methods are alike in it."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        execute(probe, Path(folder), device)
+        execute(_short(spec), Path(folder), device)
         whole = time.perf_counter() - start
         cost = json.loads((Path(folder) / "cost.json").read_text())
     further = len(spec.protocol.checkpoint_steps()) - 1
@@ -52,6 +145,7 @@ def _evaluation_seconds(spec: RunSpec, device: torch.device) -> float:
 def _training_seconds(spec: RunSpec, device: torch.device) -> float:
     """What precedes the first step is paid once, a step as often as there are steps: never, for some methods."""
     probe = _short(spec)
+    prepare(device, probe.protocol)
     task = load(probe.task, transductive=probe.protocol.scoring == "transductive")
     trainer = new_trainer(probe, task, task.train_view(), device)
     start = time.perf_counter()

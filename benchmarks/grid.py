@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from benchmarks.evaluation import SELECTABLE
 from benchmarks.protocol import Protocol, StepsScale
 from benchmarks.registry import DATASETS, METHODS
 from benchmarks.search import Search, configurations
@@ -20,6 +21,8 @@ from benchmarks.settings import Settings, UserError, format_query, nearest, pars
 
 FORMAT = 1  # of specs and records
 BASELINE = "source_only"
+MOST_RUNS = 20_000  # of a grid: planning more takes too long, and is mostly a slip of the pen
+LARGEST_SUITE = 100_000  # bytes of a suite's file
 GROUPS = {
     "core": ("source_only", "reweighting", "dan", "coral", "dann", "adda", "cdan", "cdan_e"),
     "references": ("target_only", "joint", "majority"),
@@ -108,12 +111,12 @@ class Suite(Settings):
     seeds: int = Field(3, ge=1)
     default_methods: str = Field("core", description="what `run` does where --methods is silent")
     select: str = Field("", description="the validator that chooses its numbers; none: the last step")
-    grid: dict[str, dict[str, tuple[str, ...]]] = Field(
+    grid: dict[str, dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]] = Field(
         {}, description="values to combine and choose from, by method and setting"
     )
     protocol: dict[str, Any] = Field({}, description="for all tasks")
     methods: dict[str, dict[str, Any]] = Field({}, description="hyper-parameters other than the defaults")
-    task: tuple[SuiteTask, ...]
+    task: tuple[SuiteTask, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -146,19 +149,59 @@ def suite_names() -> list[str]:
 
 
 def load_suite(name: str) -> Suite:
-    """A suite that ships here, or a TOML file by its path.
+    """A suite that ships here, or a TOML file by its path. All names in it are known, and its protocols are valid.
+
+    What needs the files of methods and backbones, and so torch, :func:`plan` checks.
 
     Raises:
         UserError: no such suite, or a file that is not one.
     """
-    path = Path(name) if name.endswith(".toml") else _suites() / f"{name}.toml"
-    if not path.is_file():
-        raise UserError(f"unknown suite {nearest(name, suite_names())} (or give the path of a .toml file)")
+    where = f"suite {name!r}"
+    suite = Suite.parse(_toml(name, where), where)
+    if suite.select and suite.select not in SELECTABLE:
+        raise UserError(f"{where}: select: unknown validator {nearest(suite.select, SELECTABLE)}")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"suite {name!r} is not valid TOML: {error}") from None
-    return Suite.parse(values, f"suite {name!r}")
+        method_names(suite.default_methods)
+        for method in (*suite.methods, *suite.grid):
+            METHODS.check(method)
+        _check_tasks(suite, where)
+    except UserError as error:
+        raise error if str(error).startswith(where) else UserError(f"{where}: {error}") from None
+    return suite
+
+
+def _toml(name: str, where: str) -> dict[str, Any]:
+    """The values in a suite's file."""
+    shipped = not name.endswith(".toml")
+    path = _suites() / f"{name}.toml" if shipped else Path(name)
+    try:
+        if (shipped and name not in suite_names()) or not path.exists():
+            raise UserError(f"unknown suite {nearest(name, suite_names())} (or give the path of a .toml file)")
+        if not path.is_file():
+            raise UserError(f"{where} is no regular file")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_SUITE + 1)
+        if len(content) > LARGEST_SUITE:
+            raise UserError(f"{where} has more than {LARGEST_SUITE:,} bytes, which no suite has")
+        return tomllib.loads(content.decode())
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise UserError(f"{where} is not valid TOML: it is nested too deep") from None
+    except ValueError as error:  # of TOML, UTF-8, a number of thousands of digits, or a name that no file can have
+        raise UserError(f"{where} is not valid TOML: {error}") from None
+
+
+def _check_tasks(suite: Suite, where: str) -> None:
+    """Each task exists and is named once, and its protocol is valid."""
+    from datasets.base import resolve
+
+    names = [resolve(task.name).name for task in suite.task]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise UserError(f"{where} has the task {name} {count} times")
+    for name, task in zip(names, suite.task, strict=True):
+        Protocol.parse({**suite.protocol, **task.protocol}, f"{where}, protocol of {name}")
 
 
 def method_names(text: str) -> list[str]:
@@ -196,8 +239,13 @@ def parse_search(size: int | None, assignments: Sequence[str]) -> Search:
     """``--search 4``, or ``--grid dann.gamma=1,5``; not both."""
     if size and assignments:
         raise UserError("--search and --grid: give one of them")
-    values = parse_overrides(assignments, "--grid")
-    return Search(size or 1, {owner: {k: split(v) for k, v in keys.items()} for owner, keys in values.items()})
+    overrides = parse_overrides(assignments, "--grid")
+    values = {owner: {key: split(text) for key, text in keys.items()} for owner, keys in overrides.items()}
+    for owner, keys in values.items():
+        for key, several in keys.items():
+            if not several:
+                raise UserError(f"--grid {owner}.{key}={overrides[owner][key]}: no value is given")
+    return Search(size or 1, values)
 
 
 def plan(
@@ -227,13 +275,13 @@ def plan(
     """
     overrides = overrides or {}
     settings = load_suite(suite)
+    _check_settings(suite, settings)
     protocols = _protocols(suite, settings, tasks, overrides.get("protocol", {}), scale)
-    for owner in settings.methods:
-        METHODS.check(owner)
     for owner in [*overrides, *search.grid]:
         if owner not in ("protocol", *methods):
             raise UserError(f"{owner}: this method is not in the grid; add it to --methods")
     seeds = range(settings.seeds) if seeds is None else seeds
+    _check_number(len(protocols), methods, len(seeds), search)
     specs, missing = [], []
     for task, (data, protocol, classes) in protocols.items():
         configured = []
@@ -257,6 +305,27 @@ def plan(
         if not METHODS.info(spec.method).reference
     ]
     return Grid(suite=suite, ranked=settings.kind == "fair", specs=specs, not_applicable=missing, reverse=judges)
+
+
+def _check_settings(name: str, suite: Suite) -> None:
+    """Raise a UserError for a hyper-parameter or backbone in a suite that does not exist, used or not."""
+    where = f"suite {name!r}"
+    for method, values in suite.methods.items():
+        METHODS.get(method).settings.parse(values, f"{where}: {method}")
+    for method, grid in suite.grid.items():
+        for key, several in grid.items():
+            for value in several:
+                METHODS.get(method).settings.parse({key: value}, f"{where}: grid: {method}")
+    for task in suite.task:
+        _check_backbone(Protocol.parse({**suite.protocol, **task.protocol}, where).backbone)
+
+
+def _check_number(tasks: int, methods: Sequence[str], seeds: int, search: Search) -> None:
+    """Raise a UserError for a grid of too many runs, counted without making them."""
+    tried = sum(1 if METHODS.info(method).reference else search.most(method) for method in methods)
+    if (runs := tasks * tried * seeds) > MOST_RUNS:
+        counts = f"{tasks} tasks x {tried:,} configurations of {len(methods)} methods x {seeds:,} seeds"
+        raise UserError(f"that would be {runs:,} runs ({counts}); a grid may have {MOST_RUNS:,}: use fewer")
 
 
 def _configured(spec: RunSpec, params: Settings, search: Search) -> list[RunSpec]:

@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from benchmarks.settings import Settings, UserError
+
+# What no run needs more of: without limits a slip of the pen takes all memory, or a year, before it is noticed.
+LARGEST_BATCH = 65_536
+MOST_STEPS = 10**8
+LARGEST_FACTOR = 1000.0  # of the steps
+
+Layers = Annotated[tuple[Annotated[int, Field(gt=0, le=16_384)], ...], Field(max_length=32)]
 
 
 @dataclass(frozen=True)
@@ -23,9 +30,10 @@ class StepsScale:
             factor = float(number)
         except ValueError:
             factor = 0.0
-        if schedules not in ("truncate", "compress") or not 0 < factor < float("inf"):
+        if schedules not in ("truncate", "compress") or not 0 < factor <= LARGEST_FACTOR:
             raise UserError(
-                f"--steps-scale {text!r}: expected truncate:FACTOR or compress:FACTOR, as truncate:0.3"
+                f"--steps-scale {text!r}: expected truncate:FACTOR or compress:FACTOR, as truncate:0.3, "
+                f"with a factor of at most {LARGEST_FACTOR:g}"
             )
         return cls(schedules, factor)  # type: ignore[arg-type]
 
@@ -50,8 +58,8 @@ class Protocol(Settings):
         "initial_weights": "pytorch",
     }
     backbone: str = Field("mlp", description="name?key=value; see `list backbones`")
-    head_layers: tuple[PositiveInt, ...] = Field((), description="hidden sizes of the classifier head")
-    discriminator_layers: tuple[PositiveInt, ...] = Field((500, 500), description="hidden sizes of discriminators")
+    head_layers: Layers = Field((), description="hidden sizes of the classifier head")
+    discriminator_layers: Layers = Field((500, 500), description="hidden sizes of discriminators")
     discriminator_dropout: float = Field(0.0, ge=0, lt=1, description="between the layers of discriminators")
     initial_weights: Literal["pytorch", "glorot", "truncated_normal"] = Field(
         "pytorch",
@@ -72,11 +80,14 @@ class Protocol(Settings):
         "steps: times `decay` every `decay_steps`",
     )
     decay: float = Field(0.5, gt=0, le=1, description="factor of the schedule `steps`")
-    decay_steps: int = Field(1000, ge=1, description="steps of a stage between two decays")
+    decay_steps: int = Field(1000, ge=1, le=MOST_STEPS, description="steps of a stage between two decays")
     decay_adversary: bool = Field(True, description="the schedule holds for discriminators and critics too")
-    steps: int = Field(500, ge=1, description="drawn pairs of batches; stages share them")
+    steps: int = Field(500, ge=1, le=MOST_STEPS, description="drawn pairs of batches; stages share them")
     horizon: int | None = Field(
-        None, ge=1, description="steps over which progress, and so λ and `inverse`, go from 0 to 1; default: steps"
+        None,
+        ge=1,
+        le=MOST_STEPS,
+        description="steps over which progress, and so λ and `inverse`, go from 0 to 1; default: steps",
     )
     stopping: Literal["last", "source_val", "source_val_latest"] = Field(
         "last",
@@ -86,11 +97,12 @@ class Protocol(Settings):
     patience: int | None = Field(
         None,
         ge=1,
+        le=MOST_STEPS,
         description="if early: epochs after which training ends, or half as many again as the best took, "
         "if that is more (JMLR 2016's code); default: it goes on to the last step",
     )
-    source_batch: int = Field(64, ge=1)
-    target_batch: int = Field(64, ge=1)
+    source_batch: int = Field(64, ge=1, le=LARGEST_BATCH)
+    target_batch: int = Field(64, ge=1, le=LARGEST_BATCH)
     forward: Literal["joint", "separate"] = Field("joint", description="the two domains through the encoder")
     scoring: Literal["inductive", "transductive"] = Field(
         "inductive", description="target samples scored: unseen ones, or those used unlabelled in training"
@@ -103,23 +115,28 @@ class Protocol(Settings):
         description="of images in an array; range: [-1, 1]; unit: [0, 1]; channel_mean: that less the mean of "
         "each channel over the training images of both domains",
     )
-    checkpoints: int = Field(10, ge=1, description="evenly spaced; the last is the last step")
+    checkpoints: int = Field(10, ge=1, le=1000, description="evenly spaced; the last is the last step")
     precision: Literal["float32", "float64", "bfloat16"] = Field(
         "float32",
         description="of networks and losses; bfloat16: autocast around encoders and heads, all else float32",
     )
-    threads: int = Field(1, ge=1, description="CPU threads of one run")
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads of one run")
     compile: bool = Field(False, description="torch.compile the networks")
     deterministic: bool = Field(True, description="only kernels that repeat to the bit, where there are such")
 
     def scaled(self, scale: StepsScale) -> "Protocol":
-        """With another number of steps: schedules as they were and cut short, or squeezed with them."""
+        """With another number of steps: schedules as they were and cut short, or squeezed with them.
+
+        Raises:
+            UserError: more steps than any run may have.
+        """
         steps = max(1, round(self.steps * scale.factor))
         if scale.schedules == "truncate":
-            return self.model_copy(update={"steps": steps, "horizon": self.horizon or self.steps})
+            return self.replace({"steps": steps, "horizon": self.horizon or self.steps}, "--steps-scale: protocol")
         horizon = self.horizon and max(1, round(self.horizon * scale.factor))
         decay_steps = max(1, round(self.decay_steps * scale.factor))
-        return self.model_copy(update={"steps": steps, "horizon": horizon, "decay_steps": decay_steps})
+        scaled = {"steps": steps, "horizon": horizon, "decay_steps": decay_steps}
+        return self.replace(scaled, "--steps-scale: protocol")
 
     def checkpoint_steps(self) -> list[int]:
         """Numbers of finished steps at which outputs are saved."""

@@ -8,7 +8,7 @@ and a file is imported only when its method or dataset is used. Stdlib only.
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -18,6 +18,7 @@ from benchmarks.settings import UserError, nearest
 
 T = TypeVar("T", bound=type)
 Info = TypeVar("Info")
+D = TypeVar("D")
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Registry(Generic[T, Info]):
             if not module.ispkg and module.name != "base"
         }
         for point in entry_points(group=f"benchmarks.{self.kind}s"):
-            if point.name in found:
+            if found.get(point.name, point.value) != point.value:
                 raise UserError(
                     f"{self.kind} {point.name!r} is defined by {found[point.name]} and again by the installed "
                     f"package's entry point {point.value}; rename or uninstall one"
@@ -124,12 +125,37 @@ class Registry(Generic[T, Info]):
         return enter
 
     def get(self, name: str) -> T:
-        """The class, importing its file if needed."""
+        """The class, importing its file if needed.
+
+        Raises:
+            UserError: an unknown name, or a file that cannot be imported or does not register it.
+        """
         if self.check(name) not in self._classes:
-            importlib.import_module(self._modules[name])
+            module = self._modules[name]
+            try:
+                importlib.import_module(module)
+            except UserError:
+                raise
+            except (Exception, SystemExit) as error:
+                what = f"{type(error).__name__}: {error}"
+                raise UserError(
+                    f"{self.kind} {name!r}: its module {module!r} cannot be imported ({what})"
+                ) from error
             if name not in self._classes:
-                raise UserError(f"{self._modules[name]} does not register the {self.kind} {name!r}")
+                raise UserError(f"{module} does not register the {self.kind} {name!r}")
         return self._classes[name]
+
+    def each(self, describe: Callable[[str], D], tell: Callable[[str], object]) -> Iterator[D]:
+        """What ``describe`` says of each name. ``tell`` hears of an entry that is broken, which hides no other."""
+        for name in self.names():
+            try:
+                described = describe(name)
+            except UserError as error:
+                tell(str(error))
+            except Exception as error:  # an installed package's code may do anything
+                tell(f"{self.kind} {name!r} is broken ({type(error).__name__}: {error})")
+            else:
+                yield described
 
     def info(self, name: str) -> Info:
         self.get(name)

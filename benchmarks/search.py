@@ -1,8 +1,10 @@
 """Which configurations a method is tried with: its own first, then as many others as every method gets."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from benchmarks.protocol import Protocol
@@ -30,6 +32,11 @@ class Search:
     size: int = 1
     grid: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
+    def most(self, method: str) -> int:
+        """Configurations of a method, repeats among them: :func:`configurations` makes no more."""
+        values = [values for owner in (method, "protocol") for values in self.grid.get(owner, {}).values()]
+        return self.size + (math.prod(map(len, values)) if values else 0)
+
 
 def configurations(method: str, params: Settings, protocol: Protocol, search: Search) -> list[Configuration]:
     """Hyper-parameters and protocol of each try, without repeats.
@@ -47,7 +54,7 @@ def configurations(method: str, params: Settings, protocol: Protocol, search: Se
         for (owner, key), value in zip(keys, values, strict=True):
             changes[owner][key] = value
         found.append((params.replace(changes[method], method), protocol.replace(changes["protocol"], "protocol")))
-    return [pair for position, pair in enumerate(found) if pair not in found[:position]]
+    return list(dict.fromkeys(found))
 
 
 def _drawn_params(method: str, params: Settings, number: int) -> dict[str, float]:
@@ -59,6 +66,7 @@ def _drawn_params(method: str, params: Settings, number: int) -> dict[str, float
     return drawn
 
 
+@lru_cache(maxsize=2**16)  # of one task, method after method
 def _drawn_protocol(protocol: Protocol, number: int) -> Protocol:
     factor = _draw("protocol.lr", number, *LEARNING_RATE, log=True)
     rates = {

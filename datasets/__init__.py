@@ -1,1 +1,4 @@
-"""One file a family of domains. To add one, copy the shape of the shortest file here; nothing else changes."""
+"""Part of domain-adaptation-benchmarks. One file a family of domains.
+
+To add one, copy the shape of the shortest file here; nothing else changes.
+"""

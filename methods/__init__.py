@@ -1,1 +1,4 @@
-"""One file a method. To add one, copy the shape of the shortest file here; nothing else changes."""
+"""Part of domain-adaptation-benchmarks. One file a method.
+
+To add one, copy the shape of the shortest file here; nothing else changes.
+"""

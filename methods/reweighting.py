@@ -15,10 +15,11 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.settings import param
+from benchmarks.settings import UserError, param
 from methods import base
 from methods.networks.build import Build
 
+FOLDS = 5
 COLLAPSE = 0.1  # of the source, as effective sample size: below it a warning says so
 
 
@@ -88,12 +89,23 @@ class Reweighting(base.Method):
 def domain_odds(source: np.ndarray, target: np.ndarray, classifier: str, seed: int) -> np.ndarray:
     """P(target | x) / P(source | x) of each source sample (n,), cross-fitted over 5 folds and calibrated.
 
+    With fewer than 5 samples of a domain there are as many folds.
+
     Each sample is scored by a classifier that has not seen it; a logistic curve fitted to such scores, again
     across folds, turns them into probabilities (Platt scaling).
 
     Args:
         source, target: (n, d) and (m, d).
+
+    Raises:
+        UserError: a domain has one sample only.
     """
+    folds = min(FOLDS, len(source), len(target))
+    if folds < 2:
+        raise UserError(
+            f"reweighting: its domain classifier needs 2 training samples of each domain; there are {len(source)} "
+            f"of the source and {len(target)} of the target"
+        )
     model = (
         make_pipeline(StandardScaler(), LogisticRegression(C=0.1, tol=1e-2))
         if classifier == "logistic"
@@ -101,8 +113,8 @@ def domain_odds(source: np.ndarray, target: np.ndarray, classifier: str, seed: i
     )
     x = np.concatenate([source, target]).astype(np.float64)
     domain = np.repeat([0, 1], [len(source), len(target)])
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed % 2**32)
-    p = cross_val_predict(model, x, domain, cv=folds, method="predict_proba")[:, 1].clip(1e-6, 1 - 1e-6)
+    split = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
+    p = cross_val_predict(model, x, domain, cv=split, method="predict_proba")[:, 1].clip(1e-6, 1 - 1e-6)
     score = np.log(p / (1 - p))[:, None]
-    p = cross_val_predict(LogisticRegression(), score, domain, cv=folds, method="predict_proba")[:, 1]
+    p = cross_val_predict(LogisticRegression(), score, domain, cv=split, method="predict_proba")[:, 1]
     return (p / (1 - p))[: len(source)]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from pydantic import PositiveFloat
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import LinearSVC
 from torch import Tensor
@@ -26,6 +27,7 @@ from methods.shallow import NEVER, Shallow
 STRENGTHS = np.logspace(-5, 0, 10)  # of C: Ganin et al., JMLR 2016, section 5.1.2
 FOLDS = 3
 CHOOSING = 2000  # samples that C is chosen on, at most
+UNCHOSEN = 1.0  # C where the source has too few samples to choose it
 PASSES = 200  # over the source, at most
 
 
@@ -81,10 +83,10 @@ def linear_svm(
     if np.count_nonzero(x) > len(x) ** 2:  # fewer numbers say the same in coordinates of the samples' span
         axes, x = np.linalg.qr(x.T)
         x = x.T
-    machine = LinearSVC(loss="hinge", max_iter=PASSES, random_state=seed)
+    machine = LinearSVC(C=c or _best_strength(x, y, seed), **_machine(seed))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of convergence, told below, and of classes rarer than folds
-        machine.set_params(C=c or _best_strength(machine, x, y, seed)).fit(x, y)
+        warnings.simplefilter("ignore", ConvergenceWarning)  # told below
+        machine.fit(x, y)
     if machine.n_iter_ >= PASSES:
         warnings.warn(
             f"the SVM has not converged after {PASSES} passes over the source", MethodWarning, stacklevel=2
@@ -95,9 +97,24 @@ def linear_svm(
     return weight, bias
 
 
-def _best_strength(machine: LinearSVC, x: np.ndarray, y: np.ndarray, seed: int) -> float:
+def _machine(seed: int) -> dict[str, Any]:
+    return {"loss": "hinge", "max_iter": PASSES, "random_state": seed}
+
+
+def _best_strength(x: np.ndarray, y: np.ndarray, seed: int) -> float:
+    """C by cross-validation, on the classes that have a sample for each fold."""
     _, one_of_each = np.unique(y, return_index=True)
     some = np.union1d(one_of_each, np.random.default_rng(seed).permutation(len(x))[:CHOOSING])
+    common = some[np.bincount(y[some])[y[some]] >= FOLDS]
+    if len(np.unique(y[common])) < 2:
+        warnings.warn(
+            f"svm: C is {UNCHOSEN:g}, as choosing it takes {FOLDS} source samples of each of two classes",
+            MethodWarning,
+            stacklevel=3,
+        )
+        return UNCHOSEN
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    search = GridSearchCV(machine, {"C": STRENGTHS}, cv=folds, refit=False)
-    return float(search.fit(x[some], y[some]).best_params_["C"])
+    search = GridSearchCV(LinearSVC(**_machine(seed)), {"C": STRENGTHS}, cv=folds, refit=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return float(search.fit(x[common], y[common]).best_params_["C"])

@@ -1,1 +1,1 @@
-"""Data only: baselines, records and tables of our own runs."""
+"""Part of domain-adaptation-benchmarks. Data only: baselines, records and tables of our own runs."""

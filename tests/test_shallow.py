@@ -1,5 +1,6 @@
 """Shallow baselines: what their papers' formulas say, on data where the answer is known."""
 
+import resource
 import warnings
 
 import numpy as np
@@ -8,12 +9,13 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
+from benchmarks.settings import UserError
 from benchmarks.training import Trainer
 from datasets.base import Samples, Task, load
 from methods.coral_svm import covariance_power
 from methods.shallow import NEVER
 from methods.svm import STRENGTHS, linear_svm
-from tests.conftest import spec_of, trained
+from tests.conftest import CANDIDATES, spec_of, trained, trainer_of
 
 RNG = np.random.default_rng(0)
 
@@ -87,9 +89,75 @@ def test_a_class_of_one_sample_does_not_stop_the_choice_of_c() -> None:
 def test_the_power_of_a_covariance(size: int, power: float) -> None:
     """Applied twice, (C + I)^1/2 is C + I, and (C + I)^-1/2 its inverse; also from the smaller of two matrices."""
     x = RNG.normal(size=(size, 20)) @ RNG.normal(size=(20, 20))
-    root = covariance_power(x, power, np.eye(20))
+    axes, change = covariance_power(x, power)
+    assert axes.shape == (min(size, 20), 20)
+    root = np.eye(20) + axes.T * change @ axes
     wanted = np.cov(x.T) + np.eye(20)
     np.testing.assert_allclose(root @ root, wanted if power > 0 else np.linalg.inv(wanted), rtol=1e-6, atol=1e-6)
+
+
+def two_domains(source: int, target: int, features: int, classes: int = 2) -> Task:
+    """Domains of so many samples, all for training; 4 more are for testing."""
+    names = [str(number) for number in range(classes)]
+    domains = []
+    for size in (source, target):
+        x = RNG.normal(size=(size + 4, features)).astype(np.float32)
+        domains.append(
+            Samples(x, np.arange(size + 4) % classes, np.arange(size + 4) >= size, val=np.arange(size + 4) < 0)
+        )
+    return Task("mine/a-b", names, domains[:1], domains[1])
+
+
+@pytest.mark.parametrize("method", ["coral_svm", "svm"])
+def test_few_samples_of_many_features_take_no_square_of_them(method: str) -> None:
+    """A matrix of 20,000 squared float32 would take 1.6 GB."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    trainer = trained(spec_of(method), two_domains(60, 50, 20_000))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 800_000  # KB
+    assert sum(tensor.numel() for tensor in trainer.method.state_dict().values()) < 200 * 20_000
+
+
+@pytest.mark.parametrize("sizes", [(12, 9), (9, 30), (60, 70)])
+def test_a_fitted_coral_is_saved_and_loaded_whatever_its_sizes(sizes: tuple[int, int]) -> None:
+    task = two_domains(*sizes, 20)
+    fitted, fresh = trained(spec_of("coral_svm"), task).method, trainer_of(spec_of("coral_svm"), task).method
+    fresh.load_state_dict(fitted.state_dict())
+    x = torch.from_numpy(task.train_view().source.x)
+    assert all(
+        torch.equal(a, b) for a, b in zip(fitted.predict(x, "source"), fresh.predict(x, "source"), strict=True)
+    )
+
+
+@pytest.mark.parametrize("method", CANDIDATES)
+@pytest.mark.parametrize("sizes", [(1, 1), (1, 5), (2, 2), (5, 1), (4, 3)])
+def test_a_handful_of_samples_is_a_result_or_one_clear_error(method: str, sizes: tuple[int, int]) -> None:
+    task = two_domains(*sizes, 3)
+    spec = spec_of(method, steps=2, source_batch=4, target_batch=4)
+    if method == "reweighting" and min(sizes) < 2:
+        with pytest.raises(UserError, match="needs 2 training samples of each domain"):
+            trained(spec, task)
+    else:
+        x = torch.from_numpy(task.train_view().target_x)
+        assert torch.isfinite(trained(spec, task).outputs(x, "target")[1]).all()
+
+
+@pytest.mark.parametrize("counts", [[1, 1, 1, 1], [3, 1, 1], [3, 3, 1]])
+def test_c_is_chosen_on_the_classes_that_have_a_sample_for_each_fold(counts: list[int]) -> None:
+    y = np.repeat(np.arange(len(counts)), counts)
+    x = RNG.normal(size=(len(y), 4)) + 5 * np.eye(4)[y]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        weight, bias = linear_svm(x, y, 4, None, seed=0)
+    told = any("C is 1, as choosing it takes 3 source samples" in str(warning.message) for warning in caught)
+    assert told == (counts.count(3) < 2)
+    assert not any("fits failed" in str(warning.message) for warning in caught)
+    assert np.isfinite(x @ weight.T + bias).all()
+
+
+def test_ten_thousand_classes_take_memory_in_proportion_to_their_number() -> None:
+    trainer = trained(spec_of("nearest_neighbour"), two_domains(10_000, 30, 2, classes=10_000))
+    x = trainer.source.x[:3]
+    assert (trainer.outputs(x, "target")[1].argmax(1) == trainer.source.y[:3]).all()
 
 
 @pytest.mark.parametrize(("scale", "inert"), [(1.0, False), (0.01, True)])

@@ -20,7 +20,7 @@ from benchmarks.protocol import StepsScale
 from benchmarks.report.render import render
 from benchmarks.report.table import PARTS, SHORTHANDS, Report, build_report
 from benchmarks.search import Search
-from benchmarks.settings import UserError, nearest, split
+from benchmarks.settings import UserError, nearest, split, whole_number
 from benchmarks.store import Store, is_compact, load_failures, load_records
 
 DEFAULT_VALIDATOR = "source_accuracy"  # the customary one; chosen for that, not for what it finds
@@ -162,10 +162,11 @@ def devices(text: str, jobs: int | None = None, jobs_per_gpu: int = 1) -> list[s
     kind, _, numbers = text.partition(":")
     if kind == "cpu" and not numbers:
         return ["cpu"] * (jobs or _cores())
-    if kind != "cuda" or not all(number.isdigit() for number in numbers.split(",") if numbers):
+    wanted = [whole_number(number) for number in numbers.split(",")] if numbers else []
+    if kind != "cuda" or None in wanted:
         raise UserError(f"unknown device {nearest(text, ['auto', 'cpu', 'cuda', 'cuda:0,1'])}")
     count = torch.cuda.device_count()
-    chosen = [int(number) for number in numbers.split(",")] if numbers else list(range(count))
+    chosen = [number for number in wanted if number is not None] or list(range(count))
     if not chosen or max(chosen) >= count:
         raise UserError(f"device {text!r}: this machine has {count} CUDA devices; use --device cpu or auto")
     return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen) * jobs_per_gpu)]

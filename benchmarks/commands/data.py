@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from benchmarks.commands.list import tell
 from benchmarks.registry import DATASETS, DataFile
 from benchmarks.settings import UserError
 from datasets import files
@@ -16,24 +17,29 @@ def main(options: argparse.Namespace) -> int:
 
 def _check() -> int:
     """Read every file of every data set."""
-    root = files.directory()
-    print(f"data directory: {root or f'none (--data-dir or ${files.VARIABLE})'}")
+    print(f"data directory: {files.directory() or f'none (--data-dir or ${files.VARIABLE})'}")
     corrupt = False
-    for name in DATASETS.names():
-        info = DATASETS.info(name)
-        states = {file: files.state(file) for file in info.files}
-        corrupt |= "corrupt" in states.values()
-        print(f"\n{name}: {info.summary}\n  licence: {info.licence}")
-        for file, state in states.items():
-            is_file = root and (root / file.path).is_file()
-            size = f", {(root / file.path).stat().st_size / 1e6:.1f} MB" if root and is_file else ""
-            print(f"  {state:8} {file.path}{size}, {_digest(file)}")
-        if not info.files:
-            print(f"  {info.get or 'comes with installed packages, or is generated'}")
-        elif set(states.values()) != {"present"}:
-            offered = f"`data fetch {name}`; or " if any(file.url for file in info.files) else ""
-            print(f"  get it: {offered}{info.get}")
+    for lines, is_corrupt in DATASETS.each(_state, tell):
+        print("", *lines, sep="\n")
+        corrupt |= is_corrupt
     return 1 if corrupt else 0
+
+
+def _state(name: str) -> tuple[list[str], bool]:
+    """Lines about a data set's files, and whether one of them is corrupt."""
+    root, info = files.directory(), DATASETS.info(name)
+    states = {file: files.state(file) for file in info.files}
+    lines = [f"{name}: {info.summary}", f"  licence: {info.licence}"]
+    for file, state in states.items():
+        is_file = root and (root / file.path).is_file()
+        size = f", {(root / file.path).stat().st_size / 1e6:.1f} MB" if root and is_file else ""
+        lines.append(f"  {state:8} {file.path}{size}, {_digest(file)}")
+    if not info.files:
+        lines.append(f"  {info.get or 'comes with installed packages, or is generated'}")
+    elif set(states.values()) != {"present"}:
+        offered = f"`data fetch {name}`; or " if any(file.url for file in info.files) else ""
+        lines.append(f"  get it: {offered}{info.get}")
+    return lines, "corrupt" in states.values()
 
 
 def _digest(file: DataFile) -> str:

@@ -1,11 +1,13 @@
 """What `list` prints: a line an entry."""
 
 import argparse
+import sys
 from collections.abc import Iterator
 
 from benchmarks import grid
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.registry import DATASETS, METHODS
+from benchmarks.settings import one_line
 
 
 def main(options: argparse.Namespace) -> int:
@@ -22,32 +24,49 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
+def tell(problem: str) -> None:
+    print(f"warning: {one_line(problem)}", file=sys.stderr)
+
+
 def _methods() -> Iterator[str]:
-    for name in METHODS.names():
-        info = METHODS.info(name)
-        where = f" ({info.venue} {info.year})" if info.venue != "-" else ""
-        yield f"{name:12} {info.family:12} {info.paper}{where}"
-        for key, field in METHODS.get(name).settings.model_fields.items():
-            extra = field.json_schema_extra
-            bounds = f", searched {extra['low']:g} to {extra['high']:g}" if extra["low"] is not None else ""
-            yield f"{'':12}   {key} = {field.default}: {field.description}{bounds} [{extra['source']}]"
+    for lines in METHODS.each(_method, tell):
+        yield from lines
     for group, members in grid.GROUPS.items():
         yield f"{group:12} group        {', '.join(members)}"
 
 
+def _method(name: str) -> list[str]:
+    info = METHODS.info(name)
+    where = f" ({info.venue} {info.year})" if info.venue != "-" else ""
+    lines = [f"{name:12} {info.family:12} {info.paper}{where}"]
+    for key, field in METHODS.get(name).settings.model_fields.items():
+        extra = field.json_schema_extra
+        bounds = f", searched {extra['low']:g} to {extra['high']:g}" if extra["low"] is not None else ""
+        lines.append(f"{'':12}   {key} = {field.default}: {field.description}{bounds} [{extra['source']}]")
+    return lines
+
+
 def _datasets() -> Iterator[str]:
-    for name in DATASETS.names():
-        info = DATASETS.info(name)
-        yield f"{name:12} version {info.version}: {info.summary}. Licence: {info.licence}"
+    return DATASETS.each(_dataset, tell)
+
+
+def _dataset(name: str) -> str:
+    info = DATASETS.info(name)
+    return f"{name:12} version {info.version}: {info.summary}. Licence: {info.licence}"
 
 
 def _tasks() -> Iterator[str]:
-    for name in DATASETS.names():
-        family = DATASETS.get(name)()
-        for task in family.tasks():
-            options = family.options(task).model_fields
-            query = "&".join(f"{key}={field.default}" for key, field in options.items())
-            yield f"{name}/{task}" + (f"  (?{query})" if query else "")
+    for lines in DATASETS.each(_tasks_of, tell):
+        yield from lines
+
+
+def _tasks_of(name: str) -> list[str]:
+    family, lines = DATASETS.get(name)(), []
+    for task in family.tasks():
+        options = family.options(task).model_fields
+        query = "&".join(f"{key}={field.default}" for key, field in options.items())
+        lines.append(f"{name}/{task}" + (f"  (?{query})" if query else ""))
+    return lines
 
 
 def _backbones() -> Iterator[str]:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks import atomic
 from benchmarks.commands.common import (
@@ -17,24 +17,24 @@ from benchmarks.commands.common import (
     stored,
 )
 from benchmarks.engines import Engine
-from benchmarks.estimate import estimate_seconds
+from benchmarks.estimate import estimate
 from benchmarks.grid import Grid, RunSpec, load_suite
 from benchmarks.progress import follow
 from benchmarks.provenance import spec_digest
 from benchmarks.report.render import render
 from benchmarks.report.table import Report
+from benchmarks.settings import UserError, one_line
 from benchmarks.store import Store
 from benchmarks.tensorboard import Board
 
 
 def main(options: argparse.Namespace) -> int:
-    """Returns 1 if a run of the grid has failed, now or before."""
+    """Returns 1 if a run of the grid has failed, now or before; 2 if a dry run finds that none could begin."""
     seeds = range(options.seeds) if options.seeds else None
     methods = options.methods or load_suite(options.suite).default_methods
     planned, store = planned_grid(options, methods, seeds), store_of(options)
     if options.dry_run:
-        _dry_run(planned, store, devices_of(options))
-        return 0
+        return _dry_run(planned, store, options)
     engine = engine_of(options, store, fresh=options.fresh)
     ok = _execute(planned.specs, store, engine, options)
     judges = [spec for spec in planned.reverse if store.predictions(spec).exists()]
@@ -48,15 +48,24 @@ def main(options: argparse.Namespace) -> int:
 def _execute(specs: Sequence[RunSpec], store: Store, engine: Engine, options: argparse.Namespace) -> bool:
     """Do what is not done; returns whether every run of these is."""
     board = Board(options.tensorboard) if options.tensorboard else None
-    done = [] if options.fresh else [spec for spec in specs if store.finished(spec)]
-    skipped = [] if options.fresh or options.retry else [spec for spec in specs if store.failed(spec)]
-    handled = {spec.run_id for spec in [*done, *skipped]}
-    todo = [spec for spec in specs if spec.run_id not in handled]
+    states = {spec.run_id: _state(spec, store, options) for spec in specs}
+    done, skipped, todo = (
+        [spec for spec in specs if states[spec.run_id] == state] for state in ("done", "failed", "to do")
+    )
     _tell_reused(store, done, skipped)
     if again := sum(store.folder(spec).is_dir() for spec in todo if not options.fresh):
         print(f"{again} runs have a record without weights: they are done again to keep them.", file=sys.stderr)
     failures = follow(engine.run(todo), len(todo), board) if todo else []
     return not failures and not skipped
+
+
+def _state(spec: RunSpec, store: Store, options: argparse.Namespace) -> Literal["done", "failed", "to do"]:
+    """What the command does with a run: it reuses it, leaves it as it failed before, or does it."""
+    if options.fresh:
+        return "to do"
+    if store.finished(spec):
+        return "done"
+    return "failed" if not options.retry and store.failed(spec) else "to do"
 
 
 def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpec]) -> None:
@@ -78,17 +87,24 @@ def _write(report: Report, name: str, store: Store) -> None:
     print(f"written to {folder / name}.md and .json; records in {store.root}", file=sys.stderr)
 
 
-def _dry_run(planned: Grid, store: Store, devices: list[str]) -> None:
-    specs = [*planned.specs, *planned.reverse]
-    todo = [spec for spec in specs if not store.finished(spec)]
-    for spec in specs:
+def _dry_run(planned: Grid, store: Store, options: argparse.Namespace) -> int:
+    """Print the grid, what would become of each run, and how long that would take."""
+    specs, devices = [*planned.specs, *planned.reverse], devices_of(options)
+    states = [_state(spec, store, options) for spec in specs]
+    for spec, state in zip(specs, states, strict=True):
         params = ", ".join(f"{key}={value}" for key, value in _settings(spec).items())
-        state = "done " if store.finished(spec) else "to do"
-        print(f"{spec.run_id}  {state}  {spec}" + f"  ({params})" * bool(params))
+        print(f"{spec.run_id}  {state:6}  {spec}" + f"  ({params})" * bool(params))
     for cell in planned.not_applicable:
         print(f"n/a           {cell.task} {cell.variant}: {cell.reason}")
-    minutes = estimate_seconds(todo, devices) / 60
-    print(f"{len(todo)} of {len(specs)} runs to do, about {minutes:.1f} min, {len(devices)} at a time")
+    todo = [spec for spec, state in zip(specs, states, strict=True) if state == "to do"]
+    known = estimate(todo, devices[0])
+    for (_, method), error in known.failed.items():
+        print(f"warning: {method} fails in its first steps: {one_line(error)}", file=sys.stderr)
+    workers = min(len(devices), max(1, len(todo)))
+    print(f"{len(todo)} of {len(specs)} runs to do, {known.over(workers)}, {workers} at a time")
+    if known.problem:
+        raise UserError(known.problem)
+    return 0
 
 
 def _settings(spec: RunSpec) -> dict[str, Any]:

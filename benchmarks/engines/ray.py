@@ -26,7 +26,7 @@ from benchmarks.engines.work import (
 )
 from benchmarks.grid import RunSpec
 from benchmarks.reading import reason
-from benchmarks.settings import UserError
+from benchmarks.settings import UserError, whole_number
 from benchmarks.store import Busy, Store
 from datasets import files
 
@@ -208,11 +208,11 @@ def _check_that_one_answers(address: str) -> None:
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if address == "auto":
         return
-    if not (colon and host and port.isdigit()):
+    if not (colon and host and whole_number(port)):
         raise UserError(f"--ray-address {address!r}: expected HOST:PORT, ray://HOST:PORT or auto")
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         raise UserError(
             f"no Ray cluster answers at {address!r} ({error}); `ray start --head` begins one"
         ) from None

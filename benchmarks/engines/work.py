@@ -35,11 +35,15 @@ class Failure:
 
 
 def require_files(specs: Iterable[RunSpec]) -> None:
-    """End a grid whose data are not on this machine before its first run, and not run by run.
+    """End a grid whose data or weights are not on this machine before its first run, and not run by run.
 
     Raises:
         UserError: a file that is missing, truncated or another.
     """
+    from methods.networks.backbones import require_weights  # here: it imports torch
+
+    specs = list(specs)
+    require_weights(spec.protocol.backbone for spec in specs)
     for task in map(resolve, sorted({spec.task for spec in specs})):
         for file in DATASETS.get(task.family)().files(task.task):
             files.checked(file)

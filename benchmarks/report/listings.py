@@ -25,6 +25,7 @@ from benchmarks.report.statistics import Summary, holm, paired, paired_p, summar
 from datasets.base import resolve
 
 JOINT = "joint"
+PAGE = 30  # classes that a confusion matrix on a page may have
 Entry = str | float | Summary | Interval | None
 
 
@@ -200,22 +201,42 @@ def confusion(cells: Cells) -> Iterator[Listing]:
         for variant in cells.variants:
             specs = cells.specs.get((variant, task), {}).values()
             rows = [cells.records[spec.run_id] for spec in specs if spec.run_id in cells.records]
-            counts = [row["confusion"] for row in rows if "confusion" in row]  # older records have none
+            counts = [row["confusion"] for row in rows if row.get("confusion")]  # not all records have one
             if counts:
                 yield _confusion(f"{variant} on {task}", np.sum(counts, axis=0), _class_names(task))
 
 
 def _confusion(name: str, counts: np.ndarray, classes: Sequence[str]) -> Listing:
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    sizes = counts.sum(axis=1)
+    shares = counts / sizes[:, None].clip(min=1)
+    if len(classes) > PAGE:
+        return _most_confused(name, sizes, shares, classes)
     rows: list[dict[str, Entry]] = [
         {"true class": label, "n": int(total), **dict(zip(classes, map(float, row), strict=True))}
-        for label, total, row in zip(classes, counts.sum(axis=1), shares, strict=True)
+        for label, total, row in zip(classes, sizes, shares, strict=True)
     ]
     return Listing(
         f"Confusion (%; the diagonal is per-class accuracy): {name}",
         rows,
         {"n": (1.0, ".0f"), **dict.fromkeys(classes, (100.0, ".0f"))},
     )
+
+
+def _most_confused(name: str, sizes: np.ndarray, shares: np.ndarray, classes: Sequence[str]) -> Listing:
+    """Of a matrix that fits no page: each class's accuracy, and what it is most often taken for."""
+    wrong = shares * (1 - np.eye(len(classes)))
+    rows: list[dict[str, Entry]] = [
+        {
+            "true class": label,
+            "n": int(total),
+            "accuracy": float(row[number]),
+            "most often taken for": classes[others.argmax()] if others.any() else "",
+            "share": float(others.max()),
+        }
+        for number, (label, total, row, others) in enumerate(zip(classes, sizes, shares, wrong, strict=True))
+    ]
+    formats = {"n": (1.0, ".0f"), "accuracy": (100.0, ".0f"), "share": (100.0, ".0f")}
+    return Listing(f"Confusion (%; of {len(classes)} classes, the largest): {name}", rows, formats)
 
 
 def _class_names(task: str) -> list[str]:

@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
+
+# Options of backbones, with limits beyond which a network is a slip of the pen that takes all memory.
+Width = Annotated[int, Field(ge=1, le=16_384)]
+Depth = Annotated[int, Field(ge=1, le=32)]
+Dropout = Annotated[float, Field(ge=0, le=1)]
 
 
 def perceptron(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:

@@ -6,7 +6,8 @@ keyword arguments of its file's function are its options.
 
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -33,6 +34,7 @@ def backbone(name: str) -> Callable[..., nn.Module]:
     return getattr(import_module(f"{__name__}.{name}"), name)
 
 
+@cache
 def backbone_options(name: str) -> type[Settings]:
     """The typed options of a backbone."""
     from pydantic import create_model
@@ -40,6 +42,20 @@ def backbone_options(name: str) -> type[Settings]:
     parameters = list(inspect.signature(backbone(name)).parameters.values())[1:]
     fields: dict[str, Any] = {p.name: (p.annotation, p.default) for p in parameters}
     return create_model(name, __base__=Settings, **fields)
+
+
+def require_weights(texts: Iterable[str]) -> None:
+    """End a grid whose pretrained weights are not on this machine before its first run, and not run by run.
+
+    Raises:
+        UserError: which are missing, and what to do.
+    """
+    from methods.networks.backbones._resnet import weights_file
+
+    for text in sorted(set(texts)):
+        name, options = parse_query(text)
+        if weights := options.get("weights"):
+            weights_file(name, weights)
 
 
 def build_backbone(text: str, input_shape: Shape) -> nn.Module:
@@ -59,5 +75,5 @@ def build_backbone(text: str, input_shape: Shape) -> nn.Module:
             raise
         raise UserError(f"backbone {text!r} cannot take inputs of shape {input_shape}: {error}") from None
     if features.shape != (2, encoder.out_features) or not features.numel():
-        raise UserError(f"backbone {text!r} gives features of shape {tuple(features.shape[1:])}: mend its options")
+        raise UserError(f"backbone {text!r} gives features of shape {tuple(features.shape[1:])}: fix its options")
     return encoder.train()

@@ -18,7 +18,7 @@ class ResNet(nn.Module):
     batch-norm statistics.
 
     Args:
-        weights: none, imagenet (downloads) or a state-dict file.
+        weights: none, imagenet (see :func:`weights_file`) or a state-dict file.
     """
 
     mean: Tensor
@@ -30,15 +30,9 @@ class ResNet(nn.Module):
         super().__init__()
         if len(shape) != 3 or shape[0] != 3:
             raise UserError(f"backbone {name!r} needs three-channel images, not inputs of shape {shape}")
-        try:
-            net = torchvision.models.get_model(name, weights="IMAGENET1K_V1" if weights == "imagenet" else None)
-        except OSError as error:
-            raise UserError(
-                f"backbone {name!r}: torchvision could not download the ImageNet weights ({error}); go on where "
-                "the network allows it, or name a state-dict file: weights=PATH"
-            ) from None
-        if weights not in ("none", "imagenet"):
-            _load_weights(net, Path(weights))
+        net = torchvision.models.get_model(name)
+        if path := weights_file(name, weights):
+            _load_weights(net, path)
         stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
         self.blocks = nn.Sequential(stem, net.layer1, net.layer2, net.layer3, net.layer4)
         self.bottleneck = nn.Sequential(
@@ -65,11 +59,36 @@ class ResNet(nn.Module):
         return self.bottleneck(self.blocks((x - self.mean) / self.deviation))
 
 
+def weights_file(name: str, weights: str) -> Path | None:
+    """Where pretrained weights are: for ``imagenet`` in PyTorch's own cache. A training never downloads them.
+
+    Raises:
+        UserError: they are not there, with what to do.
+    """
+    if weights == "none":
+        return None
+    if weights != "imagenet":
+        path = Path(weights)
+        if not path.is_file():
+            raise UserError(f"backbone weights {weights!r} cannot be read: there is no such file")
+        return path
+    import torchvision
+
+    url = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].url
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not path.is_file():
+        raise UserError(
+            f"backbone '{name}?weights=imagenet': the weights are not on this machine; download {url} to {path}, "
+            "or give a state-dict file as weights=PATH, or start from random ones by weights=none"
+        )
+    return path
+
+
 def _load_weights(net: nn.Module, path: Path) -> None:
     try:
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:
         raise UserError(
             f"backbone weights {str(path)!r} cannot be read ({type(error).__name__}); expected a torchvision "
-            "state dict saved with torch.save, or 'none', or 'imagenet' to download"
+            "state dict saved with torch.save, or 'none', or 'imagenet'"
         ) from None

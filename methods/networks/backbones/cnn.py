@@ -2,10 +2,10 @@ from itertools import pairwise
 
 from torch import nn
 
-from methods.networks.layers import Encoder
+from methods.networks.layers import Dropout, Encoder, Width
 
 
-def cnn(shape: tuple[int, ...], width: int = 256, dropout: float = 0.5) -> nn.Module:
+def cnn(shape: tuple[int, ...], width: Width = 256, dropout: Dropout = 0.5) -> nn.Module:
     """Three blocks (64, 128, 256) of convolution, batch norm, ReLU and max pooling; FC with batch norm."""
     channels = [shape[0], 64, 128, 256]
     blocks: list[nn.Module] = []

@@ -2,10 +2,10 @@ from itertools import pairwise
 
 from torch import nn
 
-from methods.networks.layers import Encoder
+from methods.networks.layers import Dropout, Encoder, Width
 
 
-def cnn1d(shape: tuple[int, ...], width: int = 128, dropout: float = 0.5) -> nn.Module:
+def cnn1d(shape: tuple[int, ...], width: Width = 128, dropout: Dropout = 0.5) -> nn.Module:
     """Sequences (channels, length): AdaTime's network (Ragab et al. 2023), three blocks and average pooling."""
     channels = [shape[0], 64, 128, width]
     blocks: list[nn.Module] = []

@@ -1,9 +1,9 @@
 from torch import nn
 
-from methods.networks.layers import Encoder
+from methods.networks.layers import Dropout, Encoder
 
 
-def lenet(shape: tuple[int, ...], dropout: float = 0.5) -> nn.Module:
+def lenet(shape: tuple[int, ...], dropout: Dropout = 0.5) -> nn.Module:
     """The digits network of CDAN (Long et al. 2018) and TLlib: conv 20 and 50, FC 500. For 28x28.
 
     ReLU follows the pooling, as there; the dropout before the second pooling drops whole channels.

@@ -1,7 +1,9 @@
 from torch import Tensor, nn
 
+from methods.networks.layers import Depth, Width
 
-def lstm(shape: tuple[int, ...], width: int = 128, depth: int = 1) -> nn.Module:
+
+def lstm(shape: tuple[int, ...], width: Width = 128, depth: Depth = 1) -> nn.Module:
     """Sequences (channels, length): an LSTM's states, averaged over time."""
     return LSTM(shape[0], width, depth)
 

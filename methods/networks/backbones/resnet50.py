@@ -1,8 +1,9 @@
 from torch import nn
 
 from methods.networks.backbones._resnet import ResNet
+from methods.networks.layers import Width
 
 
-def resnet50(shape: tuple[int, ...], weights: str = "none", frozen: int = 0, width: int = 256) -> nn.Module:
+def resnet50(shape: tuple[int, ...], weights: str = "none", frozen: int = 0, width: Width = 256) -> nn.Module:
     """torchvision's, with a bottleneck; ``frozen``: how many of its 5 first blocks never change."""
     return ResNet("resnet50", shape, weights, frozen, width)

@@ -1,9 +1,11 @@
 import torch
 from torch import Tensor, nn
 
+from methods.networks.layers import Depth, Dropout, Width
+
 
 def transformer(
-    shape: tuple[int, ...], width: int = 64, depth: int = 2, patch: int = 8, dropout: float = 0.1
+    shape: tuple[int, ...], width: Width = 64, depth: Depth = 2, patch: Width = 8, dropout: Dropout = 0.1
 ) -> nn.Module:
     """Sequences (channels, length): a small encoder (Vaswani et al. 2017) over patches of time, averaged."""
     return Transformer(shape, width, depth, patch, dropout)
