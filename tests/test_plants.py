@@ -6,6 +6,8 @@ from functools import cache
 import pytest
 
 from tests.plants import ROOT, Plant, load_plants
+from tests.plants.__main__ import verdict
+from tests.plants.witness import is_assertion
 
 PLANTS = load_plants()
 
@@ -38,3 +40,31 @@ def test_a_plant_whose_text_has_gone_is_told_of() -> None:
     for plant, count in ((gone, "0 times"), (twice, "times, not once")):
         with pytest.raises(ValueError, match=f"{plant.name}: methods/dann.py has this text .*{count}"):
             plant.planted(ROOT)
+
+
+@pytest.mark.parametrize(
+    ("ends", "found"),
+    [
+        ({"a": "passed", "b": "failed"}, "red"),
+        ({"a": "passed", "b": "skipped"}, "GREEN"),
+        ({"a": "failed", "b": "error in setup: ImportError: no"}, "ERROR (error in setup: ImportError: no)"),
+    ],
+)
+def test_only_a_failed_assertion_is_red(ends: dict[str, str], found: str) -> None:
+    assert verdict(ends) == found
+
+
+@pytest.mark.parametrize(
+    ("error", "counts"),
+    [
+        (AssertionError(), True),
+        (pytest.fail.Exception("DID NOT RAISE"), True),
+        (ExceptionGroup("two", [AssertionError(), AssertionError()]), True),
+        (ExceptionGroup("two", [AssertionError(), SyntaxError()]), False),
+        (ImportError(), False),
+        (KeyError(), False),
+    ],
+    ids=repr,
+)
+def test_what_breaks_for_another_reason_is_no_assertion(error: Exception, counts: bool) -> None:
+    assert is_assertion(error) == counts

@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from benchmarks.protocol import Protocol
 from benchmarks.randomness import BatchStream, key
 from benchmarks.run import execute
 from benchmarks.settings import UserError
 from benchmarks.signals import Signals
 from benchmarks.training import Trainer
-from datasets.base import load
+from datasets.base import Samples, Task, load
 from methods.adda import ADDA
 from methods.base import Batch, Loss, Sees, Stage
 from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps, trained, trainer_of, weights
@@ -30,7 +31,9 @@ from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps
 def test_methods_of_a_seed_start_alike_and_draw_alike(method: str) -> None:
     if not takes_steps(method):
         pytest.skip("it has no networks and draws no batches")
-    mine, base = trainer_of(spec_of(method)), trainer_of(spec_of("source_only"))
+    base = trainer_of(spec_of("source_only"))
+    torch.manual_seed(1)  # nothing depends on what has drawn from PyTorch's generator before
+    mine = trainer_of(spec_of(method))
     assert same(weights(mine, "encoder.", "head."), weights(base, "encoder.", "head."))
     batches = [
         trainer.batches.at(step, trainer.stages[0].sees).source for trainer in (mine, base) for step in (0, 30)
@@ -143,16 +146,21 @@ def test_source_and_target_batches_overlap_at_chance() -> None:
 
 
 def test_a_trainers_batches_are_the_seeds_and_each_domains_own() -> None:
-    drawn = {}
+    """Of domains of one size, which one stream would give the same places."""
+    source, target = (
+        Samples(np.zeros((n, 2), np.float32), np.arange(n) % 2, test=np.arange(n) >= n - 100) for n in (200, 190)
+    )
+    task, drawn = Task("mine/a-b", ("0", "1"), [source], target), {}
     for seed in (0, 1):
-        trainer = trainer_of(spec_of("dann", seed=seed))
+        trainer = trainer_of(spec_of("dann", seed=seed), task)
+        assert len(trainer.source.x) == len(trainer.target.x) == 90
         steps = [trainer.batches.at(step) for step in range(100)]
         for side in ("source", "target"):
             drawn[seed, side] = torch.cat([getattr(batch, side).index for batch in steps])
     streams = list(drawn.values())
     for i, stream in enumerate(streams):
         for other in streams[i + 1 :]:
-            assert (stream == other).double().mean() < 0.01
+            assert (stream == other).double().mean() < 0.03
 
 
 @pytest.mark.parametrize("sees", ["both", "source", "target"])
@@ -222,6 +230,13 @@ def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:
     for _ in decayed.run():
         pass
     assert learning_rates(decayed)[0] == pytest.approx((1 + 10 * 19 / 20) ** -0.75)
+
+
+@pytest.mark.parametrize(("steps", "count", "at"), [(20, 2, [10, 20]), (7, 2, [4, 7]), (3, 10, [1, 2, 3])])
+def test_checkpoints_are_evenly_spaced_and_the_last_is_the_last_step(
+    steps: int, count: int, at: list[int]
+) -> None:
+    assert Protocol(steps=steps, checkpoints=count).checkpoint_steps() == at
 
 
 def test_stages_share_the_steps_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,16 +322,18 @@ def test_dropout_is_drawn_anew_at_each_step_and_off_in_evaluation() -> None:
     trainer = trainer_of(spec_of("dann", backbone="mlp?width=16&dropout=0.5", lr_backbone=1e-30, lr_new=1e-30))
     (stage,), x = trainer.stages, trainer.target.x[:50]
     trainer._enter(stage)
-    masks = []
-    trainer.method.encoder.register_forward_hook(lambda net, _, y: masks.append((net.training, y == 0)))
+    seen = []  # whether it is on, what comes in, what is kept of it
+    (dropout,) = (module for module in trainer.method.modules() if isinstance(module, nn.Dropout))
+    dropout.register_forward_hook(lambda net, x, y: seen.append((net.training, x[0] > 0, y > 0)))
     for step in range(3):
         trainer._step(stage, step, step, 3, False)
         outputs = [trainer.outputs(x, "target") for _ in range(2)]
         assert all(map(torch.equal, *outputs))
-    training = [mask for learning, mask in masks if learning]
+    training = [masks for learning, *masks in seen if learning]
     assert len(training) == 3  # evaluation in between has not switched it off
-    alike = [(a == b).double().mean() for a, b in pairwise(training)]
-    assert max(alike) < 0.9
+    for (came, kept), (came_next, kept_next) in pairwise(training):
+        both = came & came_next
+        assert (kept == kept_next)[both].double().mean() == pytest.approx(0.5, abs=0.1)
 
 
 def test_images_of_bytes_reach_networks_between_minus_one_and_one() -> None:

@@ -23,15 +23,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[Any]") -
             ENDS[item.nodeid] = "passed"
     elif call.excinfo.errisinstance(pytest.skip.Exception):
         ENDS[item.nodeid] = "skipped"
-    elif call.when == "call" and _is_assertion(call.excinfo.value):
+    elif call.when == "call" and is_assertion(call.excinfo.value):
         ENDS[item.nodeid] = "failed"
     else:
         ENDS[item.nodeid] = f"error in {call.when}: {call.excinfo.exconly()}"
 
 
-def _is_assertion(error: BaseException) -> bool:
+def is_assertion(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):  # hypothesis found several
-        return all(map(_is_assertion, error.exceptions))
+        return all(map(is_assertion, error.exceptions))
     return isinstance(error, (AssertionError, pytest.fail.Exception))
 
 
