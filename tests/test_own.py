@@ -151,10 +151,13 @@ def test_chunks_do_not_show(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_constant_feature_is_zero_and_stays_small(folder: Path) -> None:
     """The mean of many 0.1 is not 0.1, and their deviation not 0: divided by that, a target would be anywhere."""
-    x = np.c_[np.full(60, 0.1), np.arange(60)]
+    constants = np.array([0.1, 0.3, 0.7, 1.1, 1e9 / 7])
+    x = np.c_[np.tile(constants, (60, 1)), np.arange(60)]
     task, said = domains(folder, ".npz", x, x)
-    assert (load(task).train_view().source.x[:, 0] == 0).all()
+    assert (load(task).train_view().source.x[:, :5] == 0).all()
     assert said == ""
+    task, _ = domains(folder, ".npz", x, x + 0.01)
+    assert np.allclose(load(task).train_view().target_x[:, :5], 0.01)
 
 
 @pytest.mark.parametrize(

@@ -436,8 +436,8 @@ def test_what_is_left_out_is_counted_in_one_line(tmp_path: Path) -> None:
     (note,) = domain.notes
     assert len(domain.x) == 1
     for what in (
-        "15 left out",
-        "pipes, devices or broken links (4)",
+        "14 left out",
+        "pipes, devices or broken links (5)",
         ".txt (2)",
         ".heic (1)",
         ".eps (1)",
