@@ -1,7 +1,9 @@
 """Small tasks, protocols and runs that the tests share."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -11,6 +13,7 @@ import torch
 from benchmarks.engines.events import Event
 from benchmarks.engines.work import Execute, attempt
 from benchmarks.grid import GROUPS, RunSpec, plan
+from benchmarks.record import DIGESTS, VALIDATORS
 from benchmarks.registry import DATASETS, METHODS
 from benchmarks.run import new_trainer
 from benchmarks.store import Store
@@ -61,6 +64,15 @@ def weights(trainer: Trainer, *prefixes: str) -> dict[str, torch.Tensor]:
     """Copies of the parameters and buffers under some prefixes; all without any."""
     state = trainer.method.state_dict()
     return {k: v.clone() for k, v in state.items() if not prefixes or k.startswith(prefixes)}
+
+
+def make_older(folder: Path) -> None:
+    """As versions without digests left their records."""
+    (folder / DIGESTS).unlink()
+    for name, field in (("provenance.json", "layout"), (VALIDATORS, "digest")):
+        values = json.loads((folder / name).read_text())
+        del values[field]
+        (folder / name).write_text(json.dumps(values))
 
 
 def takes_steps(method: str) -> bool:
