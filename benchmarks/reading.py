@@ -22,7 +22,7 @@ def read_bytes(path: Path | str, largest: int = LARGEST) -> bytes:
     with _regular(path) as file:
         if (size := os.fstat(file.fileno()).st_size) > largest:
             raise ValueError(f"it has {size:,} bytes, more than any run writes")
-        return file.read(largest)
+        return file.read(size)
 
 
 def digest_of(path: Path | str) -> str:

@@ -70,7 +70,8 @@ class Record:
             self.digests = self._parsed(DIGESTS, self._bytes(DIGESTS))
             if not isinstance(self.digests, dict):
                 raise self.broken(f"{DIGESTS} is no list of digests")
-        self.provenance = self.json("provenance.json")
+        known = self.digests is not None or os.path.lexists(f"{folder}/provenance.json")
+        self.provenance = self.json("provenance.json") if known else {}
         layout = self.provenance.get("layout", 1) if isinstance(self.provenance, dict) else 1
         if layout not in (1, LAYOUT):
             newer = f"the record {str(folder)!r} has layout {short(layout)}, and this version knows 1 to {LAYOUT}"
@@ -126,7 +127,11 @@ class Record:
     def _row(self, spec: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
         from benchmarks.evaluation.stored import validator_scores  # here: a worker's store need not wait for it
 
-        scores, oracle, provenance = parts["scores"], parts["oracle"], self.provenance
+        scores, oracle, provenance = (
+            parts["scores"],
+            parts["oracle"],
+            self.provenance or self.json("provenance.json"),
+        )
         rows = [scores["checkpoints"], oracle["checkpoints"]]
         last = {key: value for row in rows for key, value in row[-1].items() if key != "step"}
         rows += [validator_scores(self)] * ("reverse_of" not in spec)

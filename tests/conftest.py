@@ -1,7 +1,10 @@
 """Small tasks, protocols and runs that the tests share."""
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -11,6 +14,7 @@ import torch
 from benchmarks.engines.events import Event
 from benchmarks.engines.work import Execute, attempt
 from benchmarks.grid import GROUPS, RunSpec, plan
+from benchmarks.record import DIGESTS, VALIDATORS
 from benchmarks.registry import DATASETS, METHODS
 from benchmarks.run import new_trainer
 from benchmarks.store import Store
@@ -63,6 +67,15 @@ def weights(trainer: Trainer, *prefixes: str) -> dict[str, torch.Tensor]:
     return {k: v.clone() for k, v in state.items() if not prefixes or k.startswith(prefixes)}
 
 
+def make_older(folder: Path) -> None:
+    """As versions without digests left their records."""
+    (folder / DIGESTS).unlink()
+    for name, field in (("provenance.json", "layout"), (VALIDATORS, "digest")):
+        values = json.loads((folder / name).read_text())
+        del values[field]
+        (folder / name).write_text(json.dumps(values))
+
+
 def takes_steps(method: str) -> bool:
     """Whether it trains networks; a shallow method is fitted once."""
     return any(stage.updates for stage in trainer_of(spec_of(method)).stages)
@@ -109,6 +122,22 @@ def all_tasks() -> list[Any]:
             skip = pytest.mark.skipif(bool(absent), reason=f"no {absent} in ${files.VARIABLE}")
             tasks.append(pytest.param(f"{name}/{task}", marks=skip))
     return tasks
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"no mount: {error}")
+    if mounted.returncode:
+        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture(autouse=True)

@@ -43,6 +43,24 @@ def fill_the_disk(spec: RunSpec, folder: Path, device: str, report: object) -> N
     pretend(spec, folder, device, report)
 
 
+def fail_with_the_disk_full(spec: RunSpec, folder: Path, device: str, report: object) -> None:
+    """A failure of the run itself; and by then there is no room for as much as a file of it."""
+    ballast = folder.parent / "ballast"
+    try:
+        with ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1024))
+    except OSError:
+        raise ValueError("no good") from None
+
+
+def fill_the_disk_within_a_library(spec: RunSpec, folder: Path, device: str, report: object) -> None:
+    try:
+        Path("/dev/full").write_text("no room")
+    except OSError:
+        raise RuntimeError("unexpected pos 64 vs 0") from None
+
+
 def work_slowly(spec: RunSpec, folder: Path, device: str, report: object) -> None:
     """0.2 s, in which a record is begun, half done and done; its numbers are a function of the spec alone."""
     for name in ("spec.json", "scores.json"):

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,28 +16,12 @@ from benchmarks import atomic
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.record import write_json
 
-MEGABYTE = os.urandom(2**20)
+MEGABYTES = os.urandom(2**21)
 
 
 def fail(file: BinaryIO) -> None:
     file.write(b"half")
     raise KeyboardInterrupt
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 KB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        pytest.skip(f"no mount: {error}")
-    if mounted.returncode:
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture
@@ -73,18 +56,18 @@ def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
 
 def save_arrays(path: Path) -> None:
     with atomic.writing(path) as file:
-        np.savez_compressed(file, x=np.frombuffer(MEGABYTE, np.uint8))
+        np.savez_compressed(file, x=np.frombuffer(MEGABYTES, np.uint8))
 
 
 def save_state(path: Path) -> None:
     with atomic.writing(path) as file:
-        torch.save({"x": torch.frombuffer(bytearray(MEGABYTE), dtype=torch.uint8)}, file)
+        torch.save({"x": torch.frombuffer(bytearray(MEGABYTES), dtype=torch.uint8)}, file)
 
 
 WRITERS: list[Callable[[Path], None]] = [
-    lambda path: atomic.write_text(path, "x" * 2**20),
+    lambda path: atomic.write_text(path, "x" * 2**21),
     lambda path: write_json(path, list(range(2**18))),
-    lambda path: Outputs({"x": np.frombuffer(MEGABYTE, np.uint8)}).save(path),
+    lambda path: Outputs({"x": np.frombuffer(MEGABYTES, np.uint8)}).save(path),
     save_arrays,
     save_state,
 ]

@@ -18,7 +18,7 @@ from benchmarks.record import DIGESTS, VALIDATORS
 from benchmarks.run import execute
 from benchmarks.settings import UserError
 from benchmarks.store import WEIGHTS, Store, load_records
-from tests.conftest import CPU, spec_of
+from tests.conftest import CPU, make_older, spec_of
 
 SPECS = [spec_of("source_only"), spec_of("dann")]
 FIRST, SECOND = SPECS
@@ -227,15 +227,6 @@ def test_whatever_is_in_a_files_place_is_one_line(
     loaded, told = rows(copy.root)
     assert loaded in (before, {SECOND.run_id: before[SECOND.run_id]})
     assert len(loaded) + len(told) == 2
-
-
-def make_older(folder: Path) -> None:
-    """As versions without digests left their records."""
-    (folder / DIGESTS).unlink()
-    for name, field in (("provenance.json", "layout"), (VALIDATORS, "digest")):
-        values = json.loads((folder / name).read_text())
-        del values[field]
-        (folder / name).write_text(json.dumps(values))
 
 
 def test_records_of_older_versions_load_and_verify(copy: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,21 @@ import pytest
 from benchmarks.commands.common import suite_search
 from benchmarks.engines.events import Event
 from benchmarks.engines.local import LocalEngine
+from benchmarks.engines.work import attempt, train
 from benchmarks.grid import RunSpec, method_names, plan, suite_names
 from benchmarks.run import execute
 from benchmarks.settings import UserError
 from benchmarks.store import Store, load_failures, load_records, save_records
 from tests.conftest import CPU, spec_of
-from tests.fakes import die_at_seed_1, die_once, fail, fill_the_disk, pretend
+from tests.fakes import (
+    die_at_seed_1,
+    die_once,
+    fail,
+    fail_with_the_disk_full,
+    fill_the_disk,
+    fill_the_disk_within_a_library,
+    pretend,
+)
 
 ROOT = Path(__file__).parents[1]
 RECORDS = sorted((ROOT / "results" / "records").glob("*.csv"))
@@ -139,6 +150,94 @@ def test_a_full_disk_stops_the_grid_and_keeps_what_is_finished(tmp_path: Path) -
     assert [store.finished(spec) for spec in SPECS] == [True, True, False, False]
     assert not store.failed(SPECS[2])
     assert kinds(list(LocalEngine(store, ["cpu"], execute=pretend).run(SPECS[2:]))) == ["finished"] * 2
+
+
+def test_a_full_disk_is_no_failed_run_whatever_a_library_makes_of_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(UserError, match="No space left on device; make room"):
+        list(LocalEngine(store, ["cpu"], execute=fill_the_disk_within_a_library).run(SPECS))
+    assert not any(store.failed(spec) for spec in SPECS)
+
+
+def test_a_run_that_fails_with_the_disk_full_stops_the_grid_and_leaves_no_half_file(small_disk: Path) -> None:
+    store = Store(small_disk)
+    with pytest.raises(UserError, match="No space left on device; make room"):
+        list(LocalEngine(store, ["cpu"], execute=fail_with_the_disk_full).run(SPECS))
+    assert store.failed(SPECS[0]) is None
+    assert not [path for path in small_disk.rglob("*.json") if not path.stat().st_size]
+    (small_disk / ".partial" / "ballast").unlink()
+    assert kinds(list(LocalEngine(store, ["cpu"], execute=fail).run(SPECS))) == ["failed"] * 2 + ["finished"] * 2
+
+
+def test_a_disk_that_fills_while_records_are_written_stops_the_grid(small_disk: Path) -> None:
+    store = Store(small_disk, weights=True)
+    engine = LocalEngine(store, ["cpu"], execute=partial(train, save_weights=True))
+    with pytest.raises(UserError, match="No space left on device; make room"):
+        list(engine.run([spec_of("source_only", seed=seed) for seed in range(30)]))
+    assert not list(small_disk.rglob("*.failed.json"))
+    assert len(load_records(small_disk)) > 0
+
+
+def save_all(spec: RunSpec, folder: Path, device: str, report: object) -> None:
+    execute(spec, folder, CPU, save_every=0, save_weights=True)
+
+
+@pytest.mark.parametrize("room", [4, 32, 64, 96, 128, 160, 192, 256])
+def test_a_disk_that_fills_in_any_file_of_a_record_is_no_failed_run(small_disk: Path, room: int) -> None:
+    """In KB; between them, outputs, states and weights are hit."""
+    store, spec = Store(small_disk), spec_of("source_only", backbone="mlp?width=128")
+    store.create()
+    (small_disk / "ballast").write_bytes(bytes(2**20 - 2**10 * room))
+    with store.locked(spec) as folder, pytest.raises(OSError, match="No space left on device"):
+        attempt(save_all, spec, folder, "cpu", lambda signals: None)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"{}", b'{"error": 5}', b'{"error": "\xff"}', b"[" * 100_000, None]
+)
+def test_a_failure_that_cannot_be_read_is_a_failure(tmp_path: Path, content: bytes | None) -> None:
+    store, spec = Store(tmp_path), SPECS[0]
+    path = store.failure(spec)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content) if content is not None else path.mkdir()
+    said = store.failed(spec)
+    assert said
+    assert "cannot be read" in said
+    assert "\n" not in said
+    assert kinds(list(LocalEngine(store, ["cpu"], execute=fail).run([SPECS[1]]))) == ["failed"]
+    store.write_failure(spec, "no good", "")
+    assert store.failed(spec) == "no good"
+    assert kinds(list(LocalEngine(store, ["cpu"], execute=pretend).run([spec]))) == ["finished"]
+    assert store.failed(spec) is None
+
+
+def test_a_record_is_never_half_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while the older record is deleted: what is under the final name is whole."""
+    store, spec = Store(tmp_path), SPECS[0]
+    list(LocalEngine(store, ["cpu"], execute=pretend).run([spec]))
+    (store.folder(spec) / "older").touch()
+
+    def killed(path: Path) -> None:
+        if path.exists():
+            raise KeyboardInterrupt
+
+    with store.locked(spec) as folder:
+        pretend(spec, folder, "cpu", None)
+        monkeypatch.setattr("benchmarks.atomic.remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.publish(spec)
+    assert [path.name for path in store.folder(spec).iterdir()] == ["spec.json"]
+
+
+def test_a_run_that_starts_from_damaged_predictions_fails_alone(tmp_path: Path) -> None:
+    store, judged = Store(tmp_path), SPECS[0]
+    record(store, judged)
+    path = store.predictions(judged)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    reverse = replace(judged, reverse_of=judged.run_id)
+    (event,) = [each for each in LocalEngine(store, ["cpu"]).run([reverse]) if each.kind != "started"]
+    assert event.kind == "failed"
+    assert "predictions.npz is not as the run wrote it" in event.error
 
 
 def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:

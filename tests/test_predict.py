@@ -23,6 +23,7 @@ from benchmarks.engines.work import train
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.grid import RunSpec
 from benchmarks.provenance import spec_digest
+from benchmarks.record import DIGESTS, seal
 from benchmarks.registry import METHODS
 from benchmarks.run import _Execution, execute
 from benchmarks.settings import UserError
@@ -139,6 +140,7 @@ def test_pretrained_weights_are_not_read_again(copy: Path) -> None:
     spec = json.loads((copy / "spec.json").read_text())
     spec["protocol"]["backbone"] += "&weights=gone.pth"
     (copy / "spec.json").write_text(json.dumps(spec))
+    seal(copy)
     model.load(copy)
 
 
@@ -417,15 +419,16 @@ def test_wrong_paths_and_runs_are_named(
 
 
 def test_two_records_that_begin_alike_are_not_guessed_between(tmp_path: Path) -> None:
-    for name in ("ab12", "ab34"):
+    for name in ("ab1200000000", "ab3400000000"):
         (tmp_path / "toys_moons" / "dann" / f"seed0-{name}").mkdir(parents=True)
-    assert Store(tmp_path).find("ab3").name == "seed0-ab34"
+    assert Store(tmp_path).find("ab3").name == "seed0-ab3400000000"
     with pytest.raises(UserError, match="2 records of the store"):
         Store(tmp_path).find("ab")
 
 
 def test_verify_reads_the_weights(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (copy / WEIGHTS).write_bytes((copy / WEIGHTS).read_bytes()[:-10])
+    seal(copy)
     assert main(["store", "verify", "--store", str(copy.parents[2])]) == 1
     assert f"{WEIGHTS} is truncated" in capsys.readouterr().out
 
@@ -433,6 +436,8 @@ def test_verify_reads_the_weights(copy: Path, capsys: pytest.CaptureFixture[str]
 def test_weights_that_are_missing_broken_or_anothers_are_named(copy: Path, images: tuple[Path, Trainer]) -> None:
     path = copy / WEIGHTS
     whole = path.read_bytes()
+    (copy / DIGESTS).unlink()  # as an older version left it
+    (copy / "provenance.json").unlink()
     for content in (whole[:-10], whole[:50], b"", b"no weights"):
         path.write_bytes(content)
         with pytest.raises(UserError, match="truncated, or no file of weights"):

@@ -1,6 +1,8 @@
 """Records that are broken: named, left out, found; the others load."""
 
 import shutil
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from benchmarks.engines.local import LocalEngine
 from benchmarks.run import execute
 from benchmarks.settings import UserError
 from benchmarks.store import FILES, Store, load_records, save_records
-from tests.conftest import CPU, spec_of
+from tests.conftest import CPU, TINY, make_older, spec_of
 
+ROOT = Path(__file__).parents[1]
+TINY_FLAGS = [flag for key, value in TINY.items() for flag in ("--set", f"protocol.{key}={value}")]
 SPECS = [spec_of("source_only"), spec_of("dann")]
 UNREAD = [("cost.json", "{}")]  # nothing is asked of it
 BROKEN = [pair for pair in product(FILES, [None, "", "{", "{}", "[]"]) if pair not in UNREAD]
@@ -64,23 +68,27 @@ def verify(store: Store, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     return code, capsys.readouterr().out
 
 
-def test_verify_finds_what_is_broken(copy: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_finds_what_is_broken_in_records_without_digests(
+    copy: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert verify(copy, capsys) == (0, "2 of 2 records are whole\n")
+    for spec in SPECS:
+        make_older(copy.folder(spec))
     folder = copy.folder(SPECS[0])
     path = next((folder / "outputs").iterdir())
     path.write_bytes(path.read_bytes()[:1000])
     code, said = verify(copy, capsys)
     assert code == 1
-    assert f"broken: {folder}: {path} cannot be read" in said
+    assert f"broken: {str(path)!r} cannot be read" in said
     assert "1 of 2 records are whole" in said
     path.unlink()
     assert "1 of 2 outputs are there" in verify(copy, capsys)[1]
     (copy.folder(SPECS[1]) / "curves.json").write_text("{")
-    assert "no readable curves.json" in verify(copy, capsys)[1]
+    assert "curves.json cannot be read" in verify(copy, capsys)[1]
     (copy.folder(SPECS[1]) / "curves.json").write_text("[]")
     spec = copy.folder(SPECS[1]) / "spec.json"
     spec.write_text(spec.read_text().replace('"seed": 0', '"seed": 7'))
-    assert "its spec is not what its name says" in verify(copy, capsys)[1]
+    assert "spec.json is no spec of a run (it is that of run" in verify(copy, capsys)[1]
 
 
 @pytest.mark.parametrize("name", ["oracle.npz", "predictions.npz"])
@@ -88,11 +96,12 @@ def test_verify_finds_what_is_broken(copy: Store, capsys: pytest.CaptureFixture[
 def test_verify_reads_the_arrays_beside_the_outputs(
     copy: Store, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None
 ) -> None:
+    make_older(copy.folder(SPECS[0]))
     path = copy.folder(SPECS[0]) / name
     path.unlink() if content is None else path.write_bytes(content)
     code, said = verify(copy, capsys)
     assert code == 1
-    assert f"{path} cannot be read" in said
+    assert f"{str(path)!r} cannot be read" in said
 
 
 def test_scores_that_cannot_be_read_are_made_again(copy: Store) -> None:
@@ -127,9 +136,88 @@ def test_a_saved_state_cannot_execute_code(tmp_path: Path) -> None:
     partial.mkdir(parents=True)
     torch.save(Bomb(tmp_path / "boom"), partial / "state.pt")
     events = [list(LocalEngine(store, ["cpu"]).run([spec]))[-1] for _ in range(2)]
-    assert [event.kind for event in events] == ["failed", "finished"]
-    assert "Weights only load failed" in events[0].error
+    assert [event.kind for event in events] == ["finished", "reused"]
     assert not (tmp_path / "boom").exists()
+
+
+def test_a_store_can_be_named_by_a_text(whole: Store, tmp_path: Path) -> None:
+    records = load_records(whole.root)
+    assert load_records(str(whole.root)).to_json() == records.to_json()
+    assert load_records([str(whole.folder(SPECS[0]))])["run_id"].tolist() == [SPECS[0].run_id]
+    save_records(records, tmp_path / "records.csv")
+    assert load_records(str(tmp_path / "records.csv"))["run_id"].tolist() == records["run_id"].tolist()
+
+
+@pytest.mark.parametrize("kind", ["absent", "file"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["store", "verify"],
+        ["table"],
+        ["compare", "--suite", "digits"],
+        ["predict", "abc", "--input", "in.csv", "--out", "out.csv"],
+    ],
+    ids=" ".join,
+)
+def test_a_store_that_does_not_exist_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], kind: str
+) -> None:
+    path = tmp_path / "store"
+    if kind == "file":
+        path.touch()
+    assert main([*command, "--store", str(path)]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    what = "does not exist" if kind == "absent" else "is no folder of records"
+    assert said == f"error: store {str(path)!r} {what}; `run` makes one, and --store names another"
+    with pytest.raises(UserError, match=what):
+        load_records(path)
+
+
+def test_an_empty_store_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(Store(tmp_path), capsys) == (0, "0 of 0 records are whole\n")
+
+
+STRAYS = [
+    "seedling",
+    "seed",
+    "seed0-",
+    "seed-0123456789ab",
+    "seed²-0123456789ab",
+    "seed0-0123456789ab.bak",
+    "seed-1-x",
+]
+
+
+@pytest.mark.parametrize("command", [["table", "--tasks", "toys/moons"], ["store", "verify"]], ids=" ".join)
+def test_strays_of_any_name_are_told_of_and_the_rest_is_shown(
+    copy: Store, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    beside = copy.folder(SPECS[0]).parent
+    for name in [*STRAYS, "seed\udcff-\n\x1b[31m"]:
+        (beside / name).mkdir()
+    (beside / "seed7-0123456789ab").touch()
+    (copy.root / "notes.txt").touch()
+    (copy.root / "toys_moons" / "notes.txt").touch()
+    code = main([*command, "--store", str(copy.root), *TINY_FLAGS * (command[0] == "table")])
+    said = capsys.readouterr()
+    assert code == (1 if command[0] == "store" else 0)
+    assert "source_only" in said.out
+    for name in STRAYS:
+        assert name in said.err + said.out
+    assert "\x1b" not in said.err + said.out
+    assert copy.seeds() == [0]
+
+
+def test_who_makes_scores_at_once_gets_the_same(copy: Store) -> None:
+    before = load_records(copy.root).to_json()
+    for spec in SPECS:
+        (copy.folder(spec) / "validators.json").unlink()
+    script = f"from benchmarks.store import load_records; load_records({str(copy.root)!r})"
+    both = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert load_records(copy.root).to_json() == before
+    assert not list(copy.root.rglob("*.partial/*.json*"))
+    assert not [path for path in copy.folder(SPECS[0]).iterdir() if path.name.startswith(".")]
 
 
 def test_committed_records_of_an_older_version_load(whole: Store, tmp_path: Path) -> None:

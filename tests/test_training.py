@@ -1,8 +1,12 @@
 """Pairing, resuming and identity: what one seed promises."""
 
 import contextlib
+import hashlib
+import io
 import json
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +29,9 @@ from datasets.base import Samples, Task, load
 from methods.adda import ADDA
 from methods.base import Batch, Loss, Sees, Stage
 from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps, trained, trainer_of, weights
+
+DIGEST = hashlib.sha256().digest_size  # bytes before a saved state
+INTERRUPTED = spec_of("dann", checkpoints=4)
 
 
 @pytest.mark.parametrize("method", ADAPTING)
@@ -94,6 +101,17 @@ class Stopped(Exception):
     pass
 
 
+def saved_state(path: Path) -> dict[str, Any]:
+    return torch.load(io.BytesIO(path.read_bytes()[DIGEST:]), weights_only=True)
+
+
+def write_state(path: Path, state: Any) -> None:
+    """As a run writes it, so that only what it holds can be wrong."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    path.write_bytes(hashlib.sha256(content.getbuffer()).digest() + content.getbuffer())
+
+
 def test_an_interrupted_record_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
     spec = spec_of("dann", checkpoints=4)
     folders = [tmp_path / "whole", tmp_path / "interrupted"]
@@ -109,7 +127,7 @@ def test_an_interrupted_record_ends_as_the_undisturbed_one(tmp_path: Path) -> No
 
     with pytest.raises(Stopped):
         execute(spec, folders[1], CPU, stop_at_the_third, save_every=0)
-    kept = torch.load(folders[1] / "state.pt", weights_only=True)["trainer"]["progress"]["step"]
+    kept = saved_state(folders[1] / "state.pt")["trainer"]["progress"]["step"]
     assert calls[1][-1]["step"] < kept < calls[2][-1]["step"]  # between two checkpoints
     execute(spec, folders[1], CPU, calls.append, save_every=0)
     # It went on, it did not begin again; and the signals that nobody was told of are told.
@@ -119,8 +137,87 @@ def test_an_interrupted_record_ends_as_the_undisturbed_one(tmp_path: Path) -> No
         path.relative_to(folders[1]) for path in folders[1].rglob("*") if path.is_file()
     )
     for name in names:
-        if name.name not in ("provenance.json", "cost.json", "oracle.npz"):
+        if name.name not in ("provenance.json", "cost.json", "oracle.npz", "digests.json"):
             assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+
+
+def change_state(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
+    def changed(folder: Path) -> None:
+        state = saved_state(folder / "state.pt")
+        change(state)
+        write_state(folder / "state.pt", state)
+
+    return changed
+
+
+def flip_bits(folder: Path) -> None:
+    content = bytearray((folder / "state.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "state.pt").write_bytes(content)
+
+
+def put_folder(folder: Path) -> None:
+    (folder / "state.pt").unlink()
+    (folder / "state.pt").mkdir()
+
+
+def put_pipe(folder: Path) -> None:
+    (folder / "state.pt").unlink()
+    os.mkfifo(folder / "state.pt")
+
+
+def truncate(folder: Path) -> None:
+    os.truncate(folder / "state.pt", 1000)
+
+
+DAMAGE: dict[str, Callable[[Path], Any]] = {
+    "empty": lambda folder: (folder / "state.pt").write_bytes(b""),
+    "garbage": lambda folder: (folder / "state.pt").write_bytes(b"garbage" * 1000),
+    "truncated": truncate,
+    "flipped": flip_bits,
+    "folder": put_folder,
+    "pipe": put_pipe,
+    "older": lambda folder: torch.save({"code": "x"}, folder / "state.pt"),
+    "pickled": lambda folder: write_state(folder / "state.pt", Path("object")),
+    "no dict": lambda folder: write_state(folder / "state.pt", [1]),
+    "no keys": lambda folder: write_state(folder / "state.pt", {}),
+    "another run": change_state(lambda state: state.update(run_id="0123456789ab")),
+    "shapes": change_state(
+        lambda state: state["trainer"]["method"].update(dict.fromkeys(state["trainer"]["method"], torch.ones(3)))
+    ),
+    "optimiser": change_state(lambda state: state["trainer"].update(optimizer={"state": {}})),
+    "best": change_state(lambda state: state.pop("best")),
+    "outputs": lambda folder: (folder / "outputs" / "000005.npz").write_bytes(b"PK"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_run_with_a_broken_state_starts_over(damage: str, undisturbed: Path, tmp_path: Path) -> None:
+    def stop(signals: list[Signals]) -> None:
+        if signals[-1]["step"] > 10:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        execute(INTERRUPTED, tmp_path, CPU, stop, save_every=0)
+    DAMAGE[damage](tmp_path)
+    told: list[float] = []
+    execute(INTERRUPTED, tmp_path, CPU, lambda signals: told.append(signals[0]["step"]))
+    assert told[0] == 1
+    assert contents(tmp_path) == contents(undisturbed)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    execute(INTERRUPTED, folder, CPU)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """What a record holds but for clocks."""
+    clocks = ("provenance.json", "cost.json", "oracle.npz", "digests.json")
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in files.items() if path.name not in clocks}
 
 
 @given(st.integers(1, 50), st.integers(2, 20), st.integers(0, 40))
