@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.engines.work import require_files
 from benchmarks.grid import RunSpec
 from benchmarks.protocol import Protocol
 from benchmarks.run import execute, new_trainer
@@ -37,14 +36,12 @@ class Estimate:
         counts: runs of each kind.
         training, evaluation: measured seconds of a run's training, by kind, and of all else, by cell.
         failed: kinds whose first steps fail, with their errors.
-        problem: why no run could begin: data or weights that are missing.
     """
 
     counts: Mapping[Kind, int]
     training: dict[Kind, float] = field(default_factory=dict)
     evaluation: dict[Cell, float] = field(default_factory=dict)
     failed: dict[Kind, str] = field(default_factory=dict)
-    problem: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -93,10 +90,7 @@ def estimate(specs: Sequence[RunSpec], device: str, patience: float = PATIENCE) 
         end = time.monotonic() + patience
         while ours.poll(max(0.0, end - time.monotonic())):
             what, key, value = ours.recv()
-            if what == "problem":
-                found.problem = value
-            else:
-                getattr(found, what)[key] = value
+            getattr(found, what)[key] = value
     process.kill()
     process.join()
     return found
@@ -113,11 +107,6 @@ def _mean(seconds: Sequence[float]) -> float:
 def _probe(tell: Connection, first: Mapping[Kind, RunSpec], device: str) -> None:
     """Tell of each kind's time as it is known: one kind of each cell before the others."""
     tell.send("begun")
-    try:
-        require_files(first.values())
-    except UserError as error:
-        tell.send(("problem", None, str(error)))
-        return
     leading: dict[Cell, Kind] = {}
     for kind in first:
         leading.setdefault(kind[0], kind)

@@ -108,7 +108,7 @@ class Suite(Settings):
     )
     description: str = ""
     sources: tuple[str, ...] = Field((), description="where its settings come from")
-    seeds: int = Field(3, ge=1)
+    seeds: int = Field(3, ge=1, le=10**9)
     default_methods: str = Field("core", description="what `run` does where --methods is silent")
     select: str = Field("", description="the validator that chooses its numbers; none: the last step")
     grid: dict[str, dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]] = Field(

@@ -2,13 +2,12 @@
 
 import pickle
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 import torch
 
 from benchmarks.settings import UserError
-from methods.networks.backbones import backbone_names, build_backbone
+from methods.networks.backbones import backbone_names, backbone_options, build_backbone, require_weights
 
 SEQUENCE, DIGIT = (9, 128), (1, 28, 28)
 SHAPES = {"lenet": DIGIT, "mnistnet": DIGIT, "cnn1d": SEQUENCE, "lstm": SEQUENCE, "transformer": SEQUENCE}
@@ -46,9 +45,9 @@ def test_frozen_blocks_keep_weights_and_statistics() -> None:
         ("lenett", DIGIT, "did you mean 'lenet'"),
         ("mlp?widht=3", DIGIT, "did you mean 'width'"),
         ("mlp?width=a", DIGIT, "width"),
-        ("mlp?width=0", DIGIT, "cannot take|gives features of shape"),
-        ("mlp?depth=0", DIGIT, r"gives features of shape \(784,\)"),
-        ("mlp?dropout=2", DIGIT, "dropout probability has to be between 0 and 1"),
+        ("mlp?width=0", DIGIT, "width = '0': input should be greater than or equal to 1"),
+        ("mlp?depth=0", DIGIT, "depth = '0': input should be greater than or equal to 1"),
+        ("mlp?dropout=2", DIGIT, "dropout = '2': input should be less than or equal to 1"),
         ("lenet", (3, 8, 8), "cannot take inputs of shape"),
         ("resnet18?frozen=9", (3, 32, 32), "frozen=9 must be"),
         ("resnet18?weights=/nowhere.pt", (3, 32, 32), "cannot be read"),
@@ -60,13 +59,40 @@ def test_a_wrong_backbone_ends_with_one_clear_message(text: str, shape: tuple[in
         build_backbone(text, shape)
 
 
-def test_weights_that_cannot_be_downloaded_end_with_one_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: object, **__: object) -> None:
-        raise URLError("no network")
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnet101"])
+def test_weights_that_are_not_at_hand_are_asked_for_and_never_downloaded(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("it tried the network")
 
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
-    with pytest.raises(UserError, match=r"could not download the ImageNet weights .*no network"):
-        build_backbone("resnet18?weights=imagenet", (3, 32, 32))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    for ask in (lambda text: require_weights(["mlp", text]), lambda text: build_backbone(text, (3, 32, 32))):
+        with pytest.raises(
+            UserError, match=rf"download https://\S+/{name}-\w+\.pth to {tmp_path}/hub/checkpoints/"
+        ):
+            ask(f"{name}?weights=imagenet")
+
+
+def test_imagenet_weights_at_hand_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torchvision
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    net = torchvision.models.resnet18()
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    torch.save(net.state_dict(), tmp_path / "hub/checkpoints/resnet18-f37072fd.pth")
+    require_weights(["resnet18?weights=imagenet"])
+    encoder = build_backbone("resnet18?weights=imagenet", (3, 32, 32))
+    assert torch.equal(encoder.blocks[0][0].weight, net.conv1.weight)
+
+
+@pytest.mark.parametrize("name", backbone_names())
+def test_an_option_that_no_memory_holds_is_refused_before_anything_is_built(name: str) -> None:
+    sizes = backbone_options(name).model_fields.keys() & {"width", "depth", "patch", "frozen"}
+    for option in sizes:
+        with pytest.raises(UserError, match=rf"{option}.*(less than or equal|must be)"):
+            build_backbone(f"{name}?{option}=1000000000", SHAPES.get(name, (3, 32, 32)))
 
 
 class Malicious:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import grid
+from benchmarks import __version__, grid
 from benchmarks.cli import main, parser
-from benchmarks.estimate import estimate_seconds
+from benchmarks.estimate import Estimate, estimate
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.registry import DATASETS, METHODS
 from benchmarks.settings import UserError, format_query, parse_query
@@ -65,6 +65,23 @@ WRONG = [
     (["run", "--suite", "nowhere.toml"], "unknown suite"),
     (["run", "--tasks", "toys/blob"], "did you mean 'blobs'"),
     (["run", "--seeds", "0"], "whole number above 0"),
+    (["run", "--seeds", "²"], "whole number above 0"),
+    (["run", "--seeds", "٣"], "whole number above 0"),
+    (["run", "--seeds", "9" * 5000], "whole number above 0"),
+    (["run", "--search", "1" * 10], "at most 9 digits"),
+    (["run", "--jobs", "1000000"], "is more than 1000"),
+    (["run", "--jobs-per-gpu", "999999999"], "is more than 1000"),
+    (["run", "--retries", "999999999"], "whole number from 0 to 1000"),
+    (["run", "--retries", "²"], "whole number from 0 to 1000"),
+    (["run", "--cpus-per-run", "1e308"], "at most 10000"),
+    (["run", "--seed", "3"], "unrecognized arguments"),
+    (["run", "--store", ""], "cannot be the name of a file"),
+    (["run", "--suite", ""], "cannot be the name of a file"),
+    (["run", "--steps-scale", "truncate:1e300"], "at most 1000"),
+    (["run", "--grid", "dann.gamma=,"], "no value is given"),
+    (["run", "--methods", "x\ny\x1b[31m"], r"unknown method 'x\ny\x1b[31m'"),
+    (["run", "--what\never"], "unrecognized arguments"),
+    (["run", "--methods", "x" * 100_000], "unknown method"),
     (["run", "--set", "dann"], "expected method.name=value"),
     (["run", "--set", "dam.gamma=1"], "unknown method 'dam'"),
     (["run", "--set", "dann.gamma=1", "--set", "dann.gamma=2"], "twice"),
@@ -96,6 +113,16 @@ WRONG_SETTINGS = [
     (["run", "--set", "protocol.backbone=mlp?width"], "expected key=value"),
     (["run", "--device", "gpu"], "unknown device"),
     (["run", "--device", "cuda:99"], "CUDA devices"),
+    (["run", "--store", "a\0b"], "cannot be the name of a file"),
+    (["run", "--store", "\ud800"], "cannot be the name of a file"),
+    (["run", "--device", "cuda:²"], "unknown device"),
+    (["run", "--device", "cuda:0,"], "unknown device"),
+    (["run", "--device", "cuda:" + "9" * 5000], "unknown device"),
+    (["run", "--seeds", "999999999"], "that would be 39,999,999,960 runs"),
+    (["run", "--search", "999999999"], "that would be"),
+    (["run", "--engine", "ray", "--ray-address", "head:²", "--tasks", "toys/moons"], "expected HOST:PORT"),
+    (["run", "--engine", "ray", "--ray-address", f"{'h' * 99}:1", "--tasks", "toys/moons"], "no Ray cluster"),
+    (["run", "--set", "protocol.backbone=cnn?width=1000000000"], "less than or equal to"),
     (["run", "--ray-address", "head:6379"], "needs --engine ray"),
     (["run", "--retries", "-1"], "not a whole number"),
     (["run", "--engine", "ray", "--cpus-per-run", "-1"], "not a number above 0"),
@@ -319,18 +346,72 @@ def test_dry_run_prints_the_grid_and_trains_nothing(tmp_path: Path) -> None:
     result = run(*arguments, "--store", str(tmp_path / "s"))
     assert result.returncode == 0, result.stderr
     assert "cdan?trade_off=0.5 seed 2" in result.stdout
-    assert "6 of 6 runs to do, about" in result.stdout
+    assert "6 of 6 runs to do, " in result.stdout
     assert not list((tmp_path / "s").glob("*/*/seed*"))
 
 
 def test_an_estimate_counts_steps_for_methods_that_take_some() -> None:
-    def estimate(method: str, steps: int) -> float:
+    def seconds(method: str, steps: int) -> float:
         protocol = {"steps": steps, "checkpoints": 1}
         planned = grid.plan("toys", [method], ["toys/moons"], seeds=[0], overrides={"protocol": protocol})
-        return estimate_seconds(planned.specs, ["cpu"])
+        found = estimate(planned.specs, "cpu", patience=120).seconds
+        assert found is not None
+        return found
 
-    assert estimate("source_only", 10**6) > 100 * estimate("source_only", 20)
-    assert estimate("nearest_neighbour", 10**6) < 10 * estimate("nearest_neighbour", 20)
+    assert seconds("source_only", 10**6) > 100 * seconds("source_only", 20)
+    assert seconds("nearest_neighbour", 10**6) < 10 * seconds("nearest_neighbour", 20)
+
+
+def test_an_estimate_that_runs_out_of_patience_says_so() -> None:
+    planned = grid.plan("quick", grid.method_names("core"))
+    nothing = estimate(planned.specs, "cpu", patience=0.0)
+    assert "time unknown" in nothing.over(2)
+    cell, other = (("toys", planned.specs[0].protocol), ("digits", planned.specs[-1].protocol))
+    some = Estimate({(cell, "a"): 2, (cell, "b"): 1, (other, "a"): 1}, training={(cell, "a"): 60.0})
+    assert some.seconds == 4 * 60.0
+    assert some.over(2) == "about 2.0 min (rough: 1 of 3 kinds of run were timed)"
+
+
+def test_a_dry_run_says_what_becomes_of_each_run(store: Path, tmp_path: Path) -> None:
+    arguments = [*on_moons(store, seeds=2), "--dry-run"]
+    assert "0 of 4 runs to do, 1 at a time: no time" in run(*arguments).stdout
+    assert "4 of 4 runs to do" in run(*arguments, "--fresh").stdout
+    assert "4 of 4 runs to do" in run(*arguments, "--save-weights").stdout
+    failing = ["run", "--methods", "source_only", "--tasks", "toys/moons", "--seeds", "1", *QUICKLY, *ALONE]
+    failing += ["--set", "protocol.lr_new=1e30", "--set", "protocol.optimizer=sgd", "--store", str(tmp_path)]
+    assert run(*failing).returncode == 1
+    assert "  failed  toys/moons source_only seed 0" in run(*failing, "--dry-run").stdout
+    assert "0 of 1 runs to do" in run(*failing, "--dry-run").stdout
+    assert "1 of 1 runs to do" in run(*failing, "--dry-run", "--retry").stdout
+
+
+def test_an_estimate_tells_of_runs_that_fail_in_their_first_steps() -> None:
+    overrides = {"protocol": {"lr_new": "1e30", "optimizer": "sgd"}}
+    planned = grid.plan("toys", ["source_only"], ["toys/moons"], seeds=[0], overrides=overrides)
+    (error,) = estimate(planned.specs, "cpu", patience=120).failed.values()
+    assert "the loss is" in error
+
+
+@pytest.mark.parametrize("flag", [["--dry-run"], []])
+def test_missing_data_and_weights_are_told_once_and_before_the_first_run(
+    flag: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHMARKS_DATA", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for more, message in (
+        (["--tasks", "digits/mnist-usps"], "is missing; `data check` says how to get it"),
+        (["--tasks", "toys/moons", "--set", "protocol.backbone=resnet18?weights=imagenet"], "download https://"),
+    ):
+        result = run("run", "--methods", "dann", "--store", str(tmp_path / "s"), *more, *flag)
+        assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
+        assert message in result.stderr
+        assert ("6 of 6 runs to do" in result.stdout) == bool(flag)
+
+
+def test_a_version_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert (end.value.code, capsys.readouterr().out) == (0, f"benchmarks {__version__}\n")
 
 
 def test_the_default_store_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

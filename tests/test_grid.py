@@ -1,6 +1,8 @@
 """From suites and flags to runs."""
 
-from collections.abc import Mapping
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,6 +11,7 @@ import pytest
 from benchmarks.grid import GROUPS, NotApplicable, load_suite, method_names, plan
 from benchmarks.protocol import Protocol, StepsScale
 from benchmarks.registry import METHODS, MethodInfo
+from benchmarks.search import Search
 from benchmarks.settings import Settings, UserError
 from methods.source_only import SourceOnly
 from tests.conftest import all_tasks, spec_of, trained
@@ -77,12 +80,103 @@ def test_a_task_outside_the_suite_takes_its_familys_protocol() -> None:
         ("methods.dann", "methods.dan2", "did you mean"),
         ("gamma", "gama", "did you mean 'gamma'"),
         ("[[task]]", "[[task", "not valid TOML"),
+        ("seeds = 2", "seeds = 0", "greater than"),
+        ("seeds = 2", "seeds = 2\nselect = 'oracle'", "unknown validator 'oracle'"),
+        ("seeds = 2", "seeds = 2\nselect = 'target_test_accuracy'", "unknown validator 'target_test_accuracy'"),
+        ("seeds = 2", "seeds = 2\ndefault_methods = 'dan,dan2'", "unknown method 'dan2'"),
+        ("[protocol]", "[grid.nope]\nx = ['1']\n[protocol]", "unknown method 'nope'"),
+        ("[protocol]", "[grid.protocol]\nsteps = ['1']\n[protocol]", "unknown method 'protocol'"),
+        ("[protocol]", "[grid.dan]\nnope = ['1']\n[protocol]", "grid: dan: unknown setting 'nope'"),
+        ("[protocol]", "[grid.dan]\ntrade_off = ['x']\n[protocol]", "trade_off = 'x'"),
+        ("[protocol]", "[grid.dan]\ntrade_off = []\n[protocol]", "at least 1 item"),
+        ("[protocol]", "[methods.cdan]\nnope = 1\n[protocol]", "cdan: unknown setting 'nope'"),
+        ('backbone = "mlp"', 'backbone = "mlq"', "unknown backbone 'mlq'"),
+        ('backbone = "mlp"', "backbone = [1]", "valid string"),
+        ('[protocol]\nbackbone = "mlp"\nsteps = 30', "protocol = 3", "valid dictionary"),
+        ("{ steps = 40 }", "'steps'", "valid dictionary"),
+        ("{ steps = 40 }", "{ threads = 100000 }", "less than or equal to"),
+        ('name = "toys/blobs"', 'name = "toys/moons?rotation=50"', "has the task toys/moons.rotation=50 2 times"),
+        ('name = "toys/blobs"', 'name = ""', "expected family/task"),
+        ('name = "toys/blobs"', "name = 5", "valid string"),
     ],
 )
 def test_a_wrong_suite_says_what_is_wrong(tmp_path: Path, before: str, after: str, message: str) -> None:
     (tmp_path / "mine.toml").write_text(SUITE.replace(before, after, 1))
     with pytest.raises(UserError, match=message):
         plan(str(tmp_path / "mine.toml"), method_names("dann"))
+
+
+def test_what_a_suite_names_is_checked_also_where_it_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(SUITE.replace("toys/blobs", "toys/blob"))
+    with pytest.raises(UserError, match="did you mean 'blobs'"):
+        plan(str(tmp_path / "mine.toml"), ["source_only"], ["toys/moons"])
+
+
+def written(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (written(b"kind = 'fair'\ntask = []"), "at least 1 item"),
+        (written(b"x = " + b"[" * 90_000), "nested too deep|not valid TOML"),
+        (written(b"x = " + b"{a=" * 30_000), "nested too deep|not valid TOML"),
+        (written(b"a." * 45_000 + b"b = 1"), "unknown setting 'a'|nested too deep"),
+        (written(b"seeds = " + b"9" * 5000), "not valid TOML|seeds"),
+        (written(b"kind = 'fair'\nseeds = 0x" + b"f" * 60_000 + b"\n[[task]]\nname = 'toys/moons'"), "seeds"),
+        (written(b"kind = '\xff'"), "not valid TOML"),
+        (written(b"\0"), "not valid TOML"),
+        (written(b""), "field required"),
+        (written(b"#" * 200_000), "more than 100,000 bytes"),
+        (Path.mkdir, "no regular file"),
+        (os.mkfifo, "no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
+        (lambda path: path.symlink_to(path), "unknown suite"),
+        (lambda path: path.symlink_to("/nowhere"), "unknown suite"),
+        (lambda path: None, "unknown suite"),
+    ],
+)
+def test_anything_in_the_place_of_a_suite_is_one_clear_error(
+    tmp_path: Path, make: Callable[[Path], object], message: str
+) -> None:
+    make(tmp_path / "mine.toml")
+    with pytest.raises(UserError, match=message):
+        load_suite(str(tmp_path / "mine.toml"))
+
+
+@pytest.mark.parametrize(
+    "name", ["../suites/quick", "quick.toml/x", "", "\0.toml", "\ud800.toml", "x" * 300 + ".toml"]
+)
+def test_a_name_that_is_no_suites_is_one_clear_error(name: str) -> None:
+    with pytest.raises(UserError, match=r"unknown suite|not valid TOML|cannot be read"):
+        load_suite(name)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "search", "runs"),
+    [
+        (range(999_999_999), Search(), "5,999,999,994 runs"),
+        (range(1), Search(999_999_999), "5,999,999,994 runs"),
+        (
+            range(3),
+            Search(1, {"dann": {"gamma": ["1"] * 3000}, "protocol": {"steps": ["5"] * 3000}}),
+            "81,027,018 runs",
+        ),
+    ],
+)
+def test_a_grid_of_millions_is_counted_and_not_made(seeds: range, search: Search, runs: str) -> None:
+    with pytest.raises(UserError, match=f"that would be {runs}"):
+        plan("quick", ["source_only", "dann"], ["toys/moons", "toys/blobs", "toys/scale"], seeds, search=search)
+
+
+def test_a_grid_that_is_allowed_has_no_more_runs_than_are_counted() -> None:
+    search = Search(2, {"dann": {"gamma": ["5", "10", "10"]}, "protocol": {"steps": ["5", "350"]}})
+    found = plan("quick", ["source_only", "dann", "joint"], ["toys/moons"], range(2), search=search)
+    assert search.most("dann") == 2 + 3 * 2
+    assert search.most("source_only") == 2 + 2
+    counts = Counter(spec.method for spec in found.specs)
+    assert counts == {"source_only": 2 * 3, "dann": 2 * 5, "joint": 2}
 
 
 def test_the_baseline_is_always_there_and_groups_expand() -> None:
@@ -175,7 +269,49 @@ def test_another_number_of_steps_says_what_becomes_of_the_schedules(
     assert (protocol.steps, protocol.horizon, protocol.decay_steps) == (steps, horizon, decay_steps)
 
 
-@pytest.mark.parametrize("text", ["0.1", "truncate", "truncate:0", "truncate:x", "squeeze:0.1", "compress:-1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "truncate:1e300",
+        "compress:inf",
+        "compress:nan",
+        "0.1",
+        "truncate",
+        "truncate:0",
+        "truncate:x",
+        "squeeze:0.1",
+        "compress:-1",
+    ],
+)
 def test_a_wrong_scale_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="expected truncate:FACTOR or compress:FACTOR"):
         StepsScale.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("steps", 10**18),
+        ("steps", "9" * 5000),
+        ("horizon", 10**18),
+        ("patience", 10**18),
+        ("decay_steps", 10**18),
+        ("checkpoints", 10**9),
+        ("source_batch", 10**9),
+        ("target_batch", 10**9),
+        ("threads", 100_000),
+        ("head_layers", "1000000000"),
+        ("head_layers", ",".join(["8"] * 1000)),
+        ("discriminator_layers", [10**9]),
+        ("discriminator_layers", ",".join(["8"] * 1000)),
+    ],
+)
+def test_a_setting_that_no_machine_can_hold_is_refused_at_once(setting: str, value: object) -> None:
+    with pytest.raises(UserError, match=rf"protocol\.{setting}.*(less than|at most|exceeded)") as error:
+        Protocol.parse({setting: value}, "protocol")
+    assert len(str(error.value)) < 500
+
+
+def test_more_steps_than_a_run_may_have_are_refused_also_by_scale() -> None:
+    with pytest.raises(UserError, match=r"--steps-scale: protocol\.steps"):
+        Protocol(steps=10**7).scaled(StepsScale.parse("compress:1000"))

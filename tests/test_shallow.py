@@ -154,7 +154,7 @@ def test_c_is_chosen_on_the_classes_that_have_a_sample_for_each_fold(counts: lis
     assert np.isfinite(x @ weight.T + bias).all()
 
 
-def test_ten_thousand_classes_take_memory_in_proportion_to_their_number() -> None:
+def test_the_nearest_sample_is_found_among_those_of_ten_thousand_classes() -> None:
     trainer = trained(spec_of("nearest_neighbour"), two_domains(10_000, 30, 2, classes=10_000))
     x = trainer.source.x[:3]
     assert (trainer.outputs(x, "target")[1].argmax(1) == trainer.source.y[:3]).all()

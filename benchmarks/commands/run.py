@@ -17,6 +17,7 @@ from benchmarks.commands.common import (
     stored,
 )
 from benchmarks.engines import Engine
+from benchmarks.engines.work import require_files
 from benchmarks.estimate import estimate
 from benchmarks.grid import Grid, RunSpec, load_suite
 from benchmarks.progress import follow
@@ -29,12 +30,13 @@ from benchmarks.tensorboard import Board
 
 
 def main(options: argparse.Namespace) -> int:
-    """Returns 1 if a run of the grid has failed, now or before; 2 if a dry run finds that none could begin."""
+    """Returns 1 if a run of the grid has failed, now or before."""
     seeds = range(options.seeds) if options.seeds else None
     methods = options.methods or load_suite(options.suite).default_methods
     planned, store = planned_grid(options, methods, seeds), store_of(options)
     if options.dry_run:
-        return _dry_run(planned, store, options)
+        _dry_run(planned, store, options)
+        return 0
     engine = engine_of(options, store, fresh=options.fresh)
     ok = _execute(planned.specs, store, engine, options)
     judges = [spec for spec in planned.reverse if store.predictions(spec).exists()]
@@ -87,8 +89,12 @@ def _write(report: Report, name: str, store: Store) -> None:
     print(f"written to {folder / name}.md and .json; records in {store.root}", file=sys.stderr)
 
 
-def _dry_run(planned: Grid, store: Store, options: argparse.Namespace) -> int:
-    """Print the grid, what would become of each run, and how long that would take."""
+def _dry_run(planned: Grid, store: Store, options: argparse.Namespace) -> None:
+    """Print the grid, what would become of each run, and how long that would take.
+
+    Raises:
+        UserError: data or weights without which no run could begin.
+    """
     specs, devices = [*planned.specs, *planned.reverse], devices_of(options)
     states = [_state(spec, store, options) for spec in specs]
     for spec, state in zip(specs, states, strict=True):
@@ -97,14 +103,17 @@ def _dry_run(planned: Grid, store: Store, options: argparse.Namespace) -> int:
     for cell in planned.not_applicable:
         print(f"n/a           {cell.task} {cell.variant}: {cell.reason}")
     todo = [spec for spec, state in zip(specs, states, strict=True) if state == "to do"]
+    workers = min(len(devices), max(1, len(todo)))
+    print(f"{len(todo)} of {len(specs)} runs to do, {workers} at a time: ", end="", flush=True)
+    try:
+        require_files(todo)
+    except UserError:
+        print("none could begin")
+        raise
     known = estimate(todo, devices[0])
+    print(known.over(workers))
     for (_, method), error in known.failed.items():
         print(f"warning: {method} fails in its first steps: {one_line(error)}", file=sys.stderr)
-    workers = min(len(devices), max(1, len(todo)))
-    print(f"{len(todo)} of {len(specs)} runs to do, {known.over(workers)}, {workers} at a time")
-    if known.problem:
-        raise UserError(known.problem)
-    return 0
 
 
 def _settings(spec: RunSpec) -> dict[str, Any]:

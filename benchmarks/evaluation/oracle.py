@@ -42,8 +42,8 @@ def evaluate_last(outputs: Outputs, target_train: np.ndarray, oracle: Oracle) ->
             transductive one.
 
     ``confusion`` counts samples by true class (rows) and predicted class, of up to 100 classes; class-mean
-    accuracy is the mean recall of the classes present (for two: balanced accuracy), macro-F1 that of their F1; the majority
-    rate is the share of the most frequent class. The area under the ROC curve is there for two classes.
+    accuracy is the mean recall of the classes present (for two: balanced accuracy), macro-F1 that of their F1; the
+    majority rate is the share of the most frequent class. The area under the ROC curve is there for two classes.
     """
     logits, y = outputs["target_test.logits"], oracle.target_test_y
     predicted = logits.argmax(1)
