@@ -160,6 +160,18 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_in_the_right_order() -> 
     assert "target_auc" not in oracle_scores([[5, 0, 0]] * 2, [0, 1])
 
 
+@pytest.mark.parametrize("classes", [100, 101, 20_000])
+def test_a_record_of_many_classes_has_all_scores_and_no_matrix_of_their_square(classes: int) -> None:
+    """That of 20,000 classes would take 3.2 GB before it is written."""
+    logits = np.zeros((4, classes), np.float32)
+    logits[[0, 1, 2, 3], [0, 1, classes - 1, classes - 1]] = 9
+    found = oracle_scores(logits.tolist(), [0, 1, 2, classes - 1])
+    assert found["target_class_mean_accuracy"] == 0.75
+    assert found["target_majority_rate"] == 0.25
+    assert found["target_macro_f1"] == pytest.approx((1 + 1 + 0 + 2 / 3) / 4)
+    assert ("confusion" in found) == (classes <= 100)
+
+
 def test_calibration_error_is_the_gap_of_confidence_and_accuracy_by_bin() -> None:
     rng = np.random.default_rng(0)
     logits, y = rng.normal(0, 2, size=(500, 3)), rng.integers(3, size=500)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -160,6 +161,36 @@ def test_confusion_is_in_shares_of_the_true_class() -> None:
     )
     assert [row["n"] for row in rows] == [50, 50]
     assert [list(row.values())[2:] for row in rows] == [[0.8, 0.2], [0.1, 0.9]]
+
+
+def test_confusion_of_many_classes_is_a_row_a_class_that_fits_a_page() -> None:
+    grid = plan("office31", ["source_only"], ["office31/amazon-webcam"], [0])
+    records = records_of(grid, ACCURACY)
+    counts = np.diag([6] * 31)
+    counts[0, :3], counts[30, :] = [2, 1, 3], 0
+    records["confusion"] = [counts.tolist()]
+    (found,) = [
+        each for each in build_report(grid, records, {}, ["confusion"]).listings if "31 classes" in each.title
+    ]
+    first, *_, last = found.rows
+    names = [row["true class"] for row in found.rows]
+    assert (first["n"], first["accuracy"], first["most often taken for"], first["share"]) == (
+        6,
+        2 / 6,
+        names[2],
+        0.5,
+    )
+    assert (last["n"], last["accuracy"], last["most often taken for"], last["share"]) == (0, 0.0, "", 0.0)
+
+
+def test_records_without_a_confusion_matrix_have_no_such_listing() -> None:
+    """As older ones, and those of more classes than a matrix is kept of."""
+    grid = grid_of(5)
+    records = records_of(grid, ACCURACY)
+    records["confusion"] = [[] for _ in range(len(records))]
+    assert not [
+        each for each in build_report(grid, records, {}, ["confusion"]).listings if "Confusion" in each.title
+    ]
 
 
 def test_rankings_over_tasks_and_the_all_pairs_family_are_named() -> None:

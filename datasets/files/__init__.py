@@ -47,29 +47,6 @@ def tell(note: str) -> None:
     print(f"note: {note}", file=sys.stderr, flush=True)
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which takes the place of ``path`` when it is whole: readers never see a part of it.
-
-    Raises:
-        OSError: it cannot be written; what was there before stays.
-    """
-    path = Path(os.path.realpath(path))  # the file, not a link to it
-    if path.exists() and not path.is_file():  # a device such as /dev/stdout must not be replaced
-        with path.open("wb") as file:
-            yield file
-        return
-    partial = path.with_name(f".{uuid.uuid4().hex}.partial")
-    try:
-        with partial.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def mapped(path: Path) -> np.ndarray:
     """An array of the cache, mapped from its file.
 
