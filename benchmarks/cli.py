@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import __version__, grid
+from benchmarks.escape import one_line
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.protocol import StepsScale
 from benchmarks.registry import DATASETS
-from benchmarks.settings import UserError, nearest, one_line, shown, split, whole_number
+from benchmarks.settings import UserError, nearest, short, split, whole_number
 from datasets import files
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
@@ -88,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--save-records", type=_path, metavar="CSV", help="also write the records, a line a run")
     table.add_argument("--figure", type=_path, metavar="PATH", help="also draw it (.png, .svg or .pdf)")
     table.add_argument("--diagram", type=_path, metavar="PATH", help="draw mean ranks with critical differences")
+    _force_flag(table)
     _store_flag(table)
     _table_flags(table)
     table.set_defaults(command="table")
@@ -112,7 +114,8 @@ def parser() -> argparse.ArgumentParser:
         "--from", dest="source", type=_path, metavar="STORE", help="read these records, do not train"
     )
     check.add_argument("--format", choices=("text", "json"), default="text")
-    check.add_argument("--junit", type=Path, metavar="XML", help="also write a JUnit file, a test case a cell")
+    check.add_argument("--junit", type=_path, metavar="XML", help="also write a JUnit file, a test case a cell")
+    _force_flag(check)
     check.add_argument("--update", action="store_true", help="write the baseline instead")
     check.add_argument("--seeds", type=_count, help="seeds of an updated baseline")
     _run_flags(check)
@@ -130,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--label", metavar="COLUMN", help="of a .csv: its true classes; default label")
     predict.add_argument("--device", default="auto", help="auto, cpu, or cuda:0; default auto")
-    predict.add_argument("--force", action="store_true", help="replace the file of --out if it exists")
+    _force_flag(predict)
     _store_flag(predict)
     predict.set_defaults(command="predict")
 
@@ -250,6 +253,12 @@ def _store_flag(command: argparse.ArgumentParser) -> None:
     command.add_argument("--store", type=_path, help="folder of records; default $BENCHMARKS_STORE or ./runs")
 
 
+def _force_flag(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--force", action="store_true", help="write over inputs, and files that this program did not write"
+    )
+
+
 def _table_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=FORMATS, default="text")
     command.add_argument(
@@ -266,21 +275,21 @@ def _amount(text: str) -> float:
     except ValueError:
         amount = -1.0
     if not 0 < amount <= MOST_PER_RUN:
-        raise argparse.ArgumentTypeError(f"{shown(text)} is not a number above 0, and at most {MOST_PER_RUN:g}")
+        raise argparse.ArgumentTypeError(f"{short(text)} is not a number above 0, and at most {MOST_PER_RUN:g}")
     return amount
 
 
 def _number(text: str) -> int:
     number = whole_number(text)
     if number is None or number > MOST_RETRIES:
-        raise argparse.ArgumentTypeError(f"{shown(text)} is not a whole number from 0 to {MOST_RETRIES}")
+        raise argparse.ArgumentTypeError(f"{short(text)} is not a whole number from 0 to {MOST_RETRIES}")
     return number
 
 
 def _count(text: str) -> int:
     number = whole_number(text)
     if not number:
-        raise argparse.ArgumentTypeError(f"{shown(text)} is not a whole number above 0, of at most 9 digits")
+        raise argparse.ArgumentTypeError(f"{short(text)} is not a whole number above 0, of at most 9 digits")
     return number
 
 
@@ -288,7 +297,7 @@ def _up_to(most: int) -> Callable[[str], int]:
     def count(text: str) -> int:
         number = _count(text)
         if number > most:
-            raise argparse.ArgumentTypeError(f"{shown(text)} is more than {most}")
+            raise argparse.ArgumentTypeError(f"{short(text)} is more than {most}")
         return number
 
     return count
@@ -306,7 +315,7 @@ def _file_name(text: str) -> str:
     except UnicodeEncodeError:
         possible = False
     if not possible:
-        raise argparse.ArgumentTypeError(f"{shown(text)} cannot be the name of a file")
+        raise argparse.ArgumentTypeError(f"{short(text)} cannot be the name of a file")
     return text
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import atomic
+from benchmarks.escape import reason
 from benchmarks.plausible import check_value, kind_of
-from benchmarks.reading import parse_json, read_bytes, reason
+from benchmarks.reading import parse_json, read_bytes
 from benchmarks.record import IMPOSSIBLE, check_spec
 from benchmarks.settings import UserError
 

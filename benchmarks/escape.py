@@ -5,6 +5,7 @@ Stdlib only: the command line shows its first error with it.
 
 import re
 
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet compute a cell that begins so
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -24,30 +25,47 @@ LATEX = {
 }
 
 
-def printable(text: str) -> str:
-    """One line: whatever a terminal would act on or not show is written as its escape (``\\n``, ``\\x1b``)."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def shown(text: object) -> str:
+    """It on one line: what a terminal would act on or not show is written as its escape (``\\n``, ``\\x1b``)."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def one_line(text: object, limit: int = 1000) -> str:
+    """Text that may quote anything, without the middle of a long one."""
+    line = shown(text)
+    return line if len(line) <= limit else f"{line[: limit * 2 // 3]} [...] {line[-limit // 3 :]}"
+
+
+def quoted(text: str, limit: int = 60) -> str:
+    """The start of it, on one line and in quotes."""
+    return f"'{shown(text[:limit])}{'…' * (len(text) > limit)}'"
+
+
+def reason(error: Exception) -> str:
+    """What a library or the system says, on one line and without the path of a file."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return one_line(" ".join(text.split()) or type(error).__name__, 200)
 
 
 def markdown(text: str) -> str:
     """A cell of a Markdown table, without markup of its own; an underscore within a word is none."""
-    text = re.sub(r"[\\`*|]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", printable(text))
+    text = re.sub(r"[\\`*|]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", shown(text))
     return _without_html_and_links(text)
 
 
 def markdown_note(text: str) -> str:
     """A line of Markdown in which `code` counts, but no emphasis, HTML or link."""
-    return _without_html_and_links(printable(text).replace("*", "\\*"))
+    return _without_html_and_links(shown(text).replace("*", "\\*"))
 
 
 def latex(text: str) -> str:
     """Text of a LaTeX document."""
-    return "".join(LATEX.get(character, character) for character in printable(text))
+    return "".join(LATEX.get(character, character) for character in shown(text))
 
 
 def spreadsheet(text: str) -> str:
     """A cell that a spreadsheet shows and does not compute (CWE-1236): an apostrophe goes before a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
 
 
 def _without_html_and_links(text: str) -> str:

@@ -1,19 +1,27 @@
-"""What a command is asked to write: never over an input, nor over a file that is there already, unless told to."""
+"""What a command is asked to write: never over an input, nor over a file of somebody else, unless told to."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmarks.escape import reason, shown
+from benchmarks.reading import ends_of
 from benchmarks.settings import UserError
-from datasets.files.text import shown
+
+NAME = "domain-adaptation-benchmarks"  # in what is written for other programs: pictures, JUnit files
+# What tells a file of ours: the first columns of predictions and of records, and the name.
+MARKS = (b"sample,predicted,probability,", b"run_id,task,method,seed,", NAME.encode())
 
 
-def refuse_overwrite(path: Path, inputs: Iterable[Path] = (), *, force: bool) -> None:
-    """Raise a UserError if writing to ``path`` would lose something: to be called before any work is done.
+def prepare_output(path: Path, inputs: Iterable[Path] = (), *, force: bool) -> None:
+    """Make the folder of a file that a command will write, before it does any work.
 
     Args:
         inputs: files and folders that the command reads.
-        force: what ``--force`` says: an existing file may be replaced.
+        force: what ``--force`` says: any file may be replaced.
+
+    Raises:
+        UserError: writing would lose something, or is not possible.
     """
     real = os.path.realpath(path)
     if path.is_dir():
@@ -21,7 +29,17 @@ def refuse_overwrite(path: Path, inputs: Iterable[Path] = (), *, force: bool) ->
     for source in map(os.path.realpath, inputs):
         if not force and (real == source or real.startswith(source + os.sep)):
             raise UserError(f"{shown(path)} is an input of this command, or in one; write to another file")
-    if path.is_file() and not force:
-        raise UserError(f"{shown(path)} exists already; write to another file, or replace it with --force")
-    if not Path(real).parent.is_dir():
-        raise UserError(f"{shown(path)} cannot be written: {shown(path.parent)} is no folder")
+    if path.is_file() and not force and not is_ours(path):
+        raise UserError(
+            f"{shown(path)} was not written by this program; write to another file, or replace it with --force"
+        )
+    try:
+        Path(real).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{shown(path)} cannot be written: {reason(error)}; name another path") from None
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is empty, or one that this program writes."""
+    content = ends_of(path)
+    return not content or any(mark in content for mark in MARKS)

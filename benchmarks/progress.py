@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column
 
 from benchmarks.engines.events import Event
-from benchmarks.escape import printable
+from benchmarks.escape import shown
 from benchmarks.tensorboard import Board
 
 
@@ -42,7 +42,7 @@ def follow(events: Iterable[Event], total: int, board: Board | None = None) -> l
             bar.advance(task)
             if event.kind == "failed":
                 failures.append(event)
-                text = printable(f"failed: {event.spec}: {event.error}")
+                text = shown(f"failed: {event.spec}: {event.error}")
                 console.print(text, style="red", markup=False, soft_wrap=True)
             elif not console.is_terminal:
                 console.print(f"[{done}/{total}] {event.kind}: {event.spec}", markup=False, soft_wrap=True)

@@ -25,6 +25,14 @@ def read_bytes(path: Path | str, largest: int = LARGEST) -> bytes:
         return file.read(size)
 
 
+def ends_of(path: Path | str, size: int = 2**16) -> bytes:
+    """The beginning and the end of a regular file, ``size`` bytes of each; raises OSError."""
+    with _regular(path) as file:
+        start = file.read(size)
+        file.seek(max(file.tell(), os.fstat(file.fileno()).st_size - size))
+        return start + file.read(size)
+
+
 def digest_of(path: Path | str) -> str:
     """SHA-256 of a regular file of any size; raises OSError."""
     with _regular(path) as file:
@@ -72,8 +80,3 @@ def _only_nan(name: str) -> float:
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 _NAN_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_only_nan)
-
-
-def reason(error: Exception) -> str:
-    """Why a file could not be read, without its path."""
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -18,10 +18,11 @@ from reprlib import repr as short
 from typing import Any
 
 from benchmarks import atomic
+from benchmarks.escape import reason
 from benchmarks.grid import run_id_of
 from benchmarks.plausible import check_row
 from benchmarks.protocol import Protocol
-from benchmarks.reading import digest_of, parse_json, read_bytes, reason
+from benchmarks.reading import digest_of, parse_json, read_bytes
 from benchmarks.settings import UserError
 
 WEIGHTS = "weights.safetensors"  # in the records of runs that were asked to keep them

@@ -20,20 +20,12 @@ _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 200
 _DIGITS = 9  # of a whole number: more count nothing that a computer holds
 
 
-def shown(value: Any) -> str:
+def short(value: Any) -> str:
     """A value for an error message, cut where it is long or deeply nested."""
     try:
         return _SHORT.repr(value)
     except (ValueError, RecursionError):  # Python refuses to write out an integer of thousands of digits
         return f"a very large {type(value).__name__}"
-
-
-def one_line(text: str, limit: int = 1000) -> str:
-    """Text that may quote anything: control characters are escaped, and the middle of a long one is cut."""
-    escaped = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    if len(escaped) <= limit:
-        return escaped
-    return f"{escaped[: limit * 2 // 3]} [...] {escaped[-limit // 3 :]}"
 
 
 def whole_number(text: str) -> int | None:
@@ -46,7 +38,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
-    return f"{shown(name)}; {hint}"
+    return f"{short(name)}; {hint}"
 
 
 Share = Annotated[float, Field(ge=0, lt=1)]  # of the steps, at the start, that go without something
@@ -100,7 +92,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise UserError(f"{where}.{key} = {shown(first['input'])}: {first['msg'].lower()}") from None
+            raise UserError(f"{where}.{key} = {short(first['input'])}: {first['msg'].lower()}") from None
 
     def replace(self, values: Mapping[str, Any], where: str) -> Self:
         """A checked copy with some values changed."""

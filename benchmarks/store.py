@@ -20,8 +20,9 @@ import pandas as pd
 from benchmarks import atomic, compact
 from benchmarks.compact import load_failures as load_failures
 from benchmarks.compact import save_records as save_records
+from benchmarks.escape import reason, shown
 from benchmarks.grid import RunSpec
-from benchmarks.reading import parse_json, read_bytes, reason
+from benchmarks.reading import parse_json, read_bytes
 from benchmarks.record import FILES as FILES
 from benchmarks.record import NAME, WEIGHTS, Record, write_json
 from benchmarks.record import read_part as read_part
@@ -133,7 +134,7 @@ class Store:
         path = self.failure(spec)
         try:
             error = parse_json(read_bytes(path))["error"]
-            return "".join(letter if letter.isprintable() else " " for letter in error)
+            return shown(error)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:

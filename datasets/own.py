@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import atomic
+from benchmarks.escape import quoted, shown
 from benchmarks.registry import DATASETS, DatasetInfo
 from benchmarks.settings import Settings, UserError, nearest, parse_query
 from datasets import files
@@ -26,7 +28,7 @@ from datasets.files.domains import LABELS, Domain, read_domain
 from datasets.files.folders import TRAINING
 from datasets.files.images import ImageFiles
 from datasets.files.standardise import Scale, doubts, fitted, standardised
-from datasets.files.text import is_whole, plain, quoted, shown
+from datasets.files.text import is_whole, plain
 
 BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
 IMAGE_FILES = "resnet18?weights=imagenet"
@@ -152,7 +154,7 @@ def enter(source: Path, target: Path, label: str) -> str:
     path = _description(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(path) as file:
+        with atomic.writing(path) as file:
             file.write(json.dumps(pair.model_dump(mode="json")).encode())
     except OSError as error:
         raise files.unwritable(error) from None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import atomic
 from benchmarks.cli import main
 from benchmarks.registry import DATASETS, DataFile, DatasetInfo
 from benchmarks.settings import UserError
@@ -177,10 +178,10 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("before")
     (tmp_path / "link.csv").symlink_to(path)
-    with pytest.raises(TypeError), files.replacing(path) as out:
+    with pytest.raises(TypeError), atomic.writing(path) as out:
         out.write("half")  # type: ignore[arg-type]
     assert path.read_text() == "before"
-    with files.replacing(tmp_path / "link.csv") as out:
+    with atomic.writing(tmp_path / "link.csv") as out:
         out.write(b"after")
         assert path.read_text() == "before"
     assert path.read_text() == "after"
@@ -189,7 +190,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_device_is_written_to_and_not_replaced() -> None:
-    with files.replacing(Path("/dev/null")) as out:
+    with atomic.writing(Path("/dev/null")) as out:
         out.write(b"nothing")
     assert Path("/dev/null").is_char_device()
 

@@ -298,9 +298,9 @@ def test_nothing_is_overwritten_without_force(
     for out, message in [
         (path, "is an input of this command"),
         (tmp_path / "link.csv", "is an input of this command"),
-        (tmp_path / "mine.txt", "exists already; write to another file, or replace it with --force"),
+        (tmp_path / "mine.txt", "was not written by this program; write to another file, or replace it with"),
         (tmp_path, "is a folder"),
-        (tmp_path / "gone" / "out.csv", "cannot be written"),
+        (tmp_path / "mine.txt" / "out.csv", "cannot be written"),
     ]:
         assert main([*command, str(out)]) == 2
         assert message in capsys.readouterr().err
@@ -308,6 +308,7 @@ def test_nothing_is_overwritten_without_force(
     assert (tmp_path / "mine.txt").read_text() == "precious"
     assert main([*command, str(tmp_path / "mine.txt"), "--force"]) == 0
     assert (tmp_path / "mine.txt").read_text().startswith("sample,predicted")
+    assert main([*command, str(tmp_path / "mine.txt")]) == 0  # ours by now
     assert main([*command, "/dev/null"]) == 0
 
 

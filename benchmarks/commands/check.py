@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import grid
+from benchmarks import atomic, grid
 from benchmarks.commands.common import engine_of, store_of
 from benchmarks.grid import RunSpec
+from benchmarks.outfiles import prepare_output
 from benchmarks.progress import follow
 from benchmarks.provenance import code_digest, spec_digest
 from benchmarks.report.check import RATIO, as_json, as_junit, compare
@@ -30,6 +31,8 @@ def main(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | None) -> int:
     """Compare with a baseline; prints a line a cell. Returns 1 if any cell is worse, missing or dead."""
+    if options.junit:
+        prepare_output(options.junit, force=options.force)
     baseline = _select(_load_baseline(options.baseline), methods, split(options.tasks))
     specs = _specs(baseline, suite)
     if options.source is None:
@@ -44,7 +47,8 @@ def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | Non
     findings = compare(baseline, now)
     failed = sum(finding.failed for finding in findings)
     if options.junit:
-        options.junit.write_bytes(as_junit(findings))
+        with atomic.writing(options.junit) as file:
+            file.write(as_junit(findings))
     if options.format == "json":
         print(as_json(findings))
     else:

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Iterator
 
 from benchmarks import grid
+from benchmarks.escape import one_line
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.registry import DATASETS, METHODS
-from benchmarks.settings import one_line
 
 
 def main(options: argparse.Namespace) -> int:

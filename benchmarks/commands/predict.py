@@ -10,21 +10,23 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 
+from benchmarks import atomic
 from benchmarks.commands.common import devices, store_of
+from benchmarks.escape import quoted, reason, shown, spreadsheet
 from benchmarks.model import TrainedModel, load
-from benchmarks.outfiles import refuse_overwrite
+from benchmarks.outfiles import prepare_output
 from benchmarks.settings import UserError, nearest
 from benchmarks.store import read_part
 from datasets import own
 from datasets.base import Preprocessing
-from datasets.files import replacing, tell
+from datasets.files import tell
 from datasets.files.domains import Domain, read_domain
 from datasets.files.images import ImageFiles, decoded
-from datasets.files.text import class_name, is_whole, quoted, reason, shown
+from datasets.files.text import class_name, is_whole
 
 
 def main(options: argparse.Namespace) -> int:
-    refuse_overwrite(options.out, [options.input], force=options.force)
+    prepare_output(options.out, [options.input], force=options.force)
     folder = store_of(options).find(options.run)
     model = load(folder, torch.device(devices(options.device)[0]))
     domain = _read(options.input, options.label, _preprocessing(model, folder))
@@ -68,7 +70,12 @@ def _fitting(domain: Domain, model: TrainedModel) -> np.ndarray | ImageFiles:
     Raises:
         UserError: they are of another shape or type.
     """
-    x, path, shape, images = domain.x, shown(domain.path), model.input_shape, model.inputs in ("uint8", "files")
+    x, path, shape, images = (
+        domain.x,
+        shown(domain.path),
+        model.input_shape,
+        model.inputs in ("uint8", "files"),
+    )
     if isinstance(x, ImageFiles):
         if len(shape) != 3:
             raise UserError(f"{path} is a folder of images; the model takes inputs of shape {shape}")
@@ -110,20 +117,14 @@ def _write(path: Path, samples: Sequence[object], probability: np.ndarray, class
     """A line a sample: its row number or file name, predicted class, its probability, and that of each class."""
     table = pd.DataFrame(
         {
-            "sample": [_cell(sample) for sample in samples],
-            "predicted": np.array([_cell(name) for name in classes])[probability.argmax(1)],
+            "sample": [spreadsheet(shown(sample)) for sample in samples],
+            "predicted": np.array([spreadsheet(name) for name in classes])[probability.argmax(1)],
             "probability": probability.max(1),
             **{f"p({name})": probability[:, number] for number, name in enumerate(classes)},
         }
     )
     try:
-        with replacing(path) as file:
+        with atomic.writing(path) as file:
             table.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
     except OSError as error:
         raise UserError(f"--out {quoted(str(path), 500)} cannot be written: {reason(error)}") from None
-
-
-def _cell(value: object) -> str:
-    """On one line, and no formula to a spreadsheet: a quotation mark before it makes it text."""
-    text = shown(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") and not is_whole(text) else text

@@ -18,13 +18,14 @@ from benchmarks.commands.common import (
 )
 from benchmarks.engines import Engine
 from benchmarks.engines.work import require_files
+from benchmarks.escape import one_line
 from benchmarks.estimate import estimate
 from benchmarks.grid import Grid, RunSpec, load_suite
 from benchmarks.progress import follow
 from benchmarks.provenance import spec_digest
 from benchmarks.report.render import render
 from benchmarks.report.table import Report
-from benchmarks.settings import UserError, one_line
+from benchmarks.settings import UserError
 from benchmarks.store import Store
 from benchmarks.tensorboard import Board
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.commands.common import found, print_report, report_of
+from benchmarks.commands.common import found, print_report, report_of, sources_of
 from benchmarks.grid import BASELINE, Grid, load_suite
+from benchmarks.outfiles import prepare_output
 from benchmarks.report.table import Report
 from benchmarks.settings import UserError
 from benchmarks.store import save_records
@@ -17,6 +18,8 @@ def main(options: argparse.Namespace) -> int:
     for path in (options.figure, options.diagram):
         if path and path.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
+    for path in filter(None, (options.figure, options.diagram, options.save_records)):
+        prepare_output(path, sources_of(options), force=options.force)
     planned, records, failures = _found(options)
     if options.save_records:
         if not len(records):

@@ -24,8 +24,8 @@ from benchmarks.engines.work import (
     require_files,
     train,
 )
+from benchmarks.escape import reason
 from benchmarks.grid import RunSpec
-from benchmarks.reading import reason
 from benchmarks.settings import UserError, whole_number
 from benchmarks.store import Busy, Store
 from datasets import files

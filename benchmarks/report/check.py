@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks.grid import BASELINE
+from benchmarks.outfiles import NAME
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.statistics import paired
 
@@ -135,7 +136,7 @@ def as_json(findings: Sequence[Finding]) -> str:
 def as_junit(findings: Sequence[Finding]) -> bytes:
     """The findings as a JUnit file, a test case a cell, for the pages of a CI service."""
     failed = str(sum(each.failed for each in findings))
-    suite = ElementTree.Element("testsuite", name="accuracy", tests=str(len(findings)), failures=failed)
+    suite = ElementTree.Element("testsuite", name=NAME, tests=str(len(findings)), failures=failed)
     for each in findings:
         case = ElementTree.SubElement(suite, "testcase", classname=each.task, name=each.method)
         if each.failed:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.report.comparison import Friedman
+from benchmarks.report.figure import save_picture
 
 ROW = 0.22  # inches
 BLACK, GREY = "#222222", "#8a8a8a"
@@ -31,17 +32,12 @@ def save_diagram(names: Sequence[str], ranks: np.ndarray, friedman: Friedman, pa
         best, worst, over = ranks[clique[0]], ranks[clique[-1]], 0.008 * (methods - 1)
         axes.plot([best - over, worst + over], [row, row], color=BLACK, linewidth=4, clip_on=False)
     _stems(axes, names, ranks, 1 + bars)
-    axes.text(
-        (1 + methods) / 2,
-        rows + 0.4,
+    caption = (
         f"mean rank over {friedman.tasks} tasks, 1 is best; Friedman test p = {friedman.p:.2g}\n"
-        "a bar joins methods closer than the critical difference CD (Nemenyi, 5%)",
-        ha="center",
-        va="top",
-        fontsize=8,
+        "a bar joins methods closer than the critical difference CD (Nemenyi, 5%)"
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, bbox_inches="tight")
+    axes.text((1 + methods) / 2, rows + 0.4, caption, ha="center", va="top", fontsize=8)
+    save_picture(figure, path, caption, bbox_inches="tight")
 
 
 def _rank_axis(axes: Axes, methods: int, difference: float) -> None:
@@ -76,4 +72,5 @@ def _stems(axes: Axes, names: Sequence[str], ranks: np.ndarray, first_row: int) 
                 va="center",
                 fontsize=8,
                 annotation_clip=False,
+                parse_math=False,
             )

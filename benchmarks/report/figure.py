@@ -1,18 +1,27 @@
 """A picture of a report: a panel a task, a row a method."""
 
+import io
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.escape import printable
+from benchmarks import atomic
+from benchmarks.escape import shown
 from benchmarks.grid import BASELINE
+from benchmarks.outfiles import NAME
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.statistics import ENOUGH
 from benchmarks.report.table import MEAN, Block, Report
 
 ACROSS = 6  # panels in a row
-CAPTION = {".png": "Description", ".svg": "Description", ".pdf": "Subject"}  # where a format keeps it as text
+# Where a format keeps a caption and the name of the program, as text.
+ABOUT = {
+    ".png": ("Description", "Software"),
+    ".svg": ("Description", "Creator"),
+    ".pdf": ("Subject", "Creator"),
+}
 BLUE, GREY, RED = "#1f5fa8", "#8a8a8a", "#b3402a"
 
 
@@ -27,15 +36,23 @@ def save_figure(report: Report, path: Path) -> None:
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for task, axes in zip(tasks, panels.flat, strict=False):
         _panel(axes, block, methods, task)
-        axes.set_title(printable(task.removeprefix(report.family)), fontsize=8, parse_math=False)
+        axes.set_title(shown(task.removeprefix(report.family)), fontsize=8, parse_math=False)
     for spare in panels.flat[len(tasks) :]:
         spare.set_axis_off()
     panels[0, 0].set_yticks(range(len(methods)), [_label(block, name) for name in methods], parse_math=False)
     panels[0, 0].invert_yaxis()
     figure.supxlabel(_caption(report, block), fontsize=8, parse_math=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The caption as text too: a test compares it with what the program says today.
-    figure.savefig(path, dpi=150, metadata={CAPTION[path.suffix.lower()]: _caption(report, block)})
+    save_picture(figure, path, _caption(report, block))
+
+
+def save_picture(figure: Figure, path: Path, caption: str, **options: Any) -> None:
+    """Write a picture, with its caption and this program's name as text that other programs can read."""
+    about = ABOUT[path.suffix.lower()]
+    buffer = io.BytesIO()
+    metadata = dict(zip(about, (caption, NAME), strict=True))
+    figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=150, metadata=metadata, **options)
+    with atomic.writing(path) as file:
+        file.write(buffer.getvalue())
 
 
 def _caption(report: Report, block: Block) -> str:

@@ -41,7 +41,7 @@ class Markup:
     heading: str = ""
 
 
-TEXT = Markup(escape.printable, escape.printable, lambda text: f"*{text}*", "simple")
+TEXT = Markup(escape.shown, escape.shown, lambda text: f"*{text}*", "simple")
 MARKDOWN = Markup(escape.markdown, escape.markdown_note, lambda text: f"**{text}**", "github", "### ")
 LATEX = Markup(escape.latex, escape.latex, lambda text: f"\\textbf{{{text}}}")
 

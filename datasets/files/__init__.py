@@ -4,19 +4,17 @@ import hashlib
 import os
 import sys
 import tempfile
-import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import cache as once
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 
+from benchmarks.escape import reason
 from benchmarks.registry import DataFile
 from benchmarks.settings import UserError
-from datasets.files.text import reason
 
 VARIABLE = "BENCHMARKS_DATA"
 CACHE_VARIABLE = "BENCHMARKS_CACHE"

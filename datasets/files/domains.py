@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.escape import quoted, reason, shown
 from benchmarks.settings import UserError
 from datasets.files.folders import read_folder
 from datasets.files.images import ImageFiles
 from datasets.files.npz import read_arrays
 from datasets.files.tables import read_table
-from datasets.files.text import class_name, quoted, reason, shown
+from datasets.files.text import class_name
 
 LABELS = "the labels are needed to score, and no training sees those of the target"
 

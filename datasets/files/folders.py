@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from benchmarks.escape import quoted, shown
 from benchmarks.registry import DataFile
 from benchmarks.settings import UserError
 from datasets import files
 from datasets.base import DomainFamily, Samples
 from datasets.files.images import File, ImageFiles, content_of, is_image
-from datasets.files.text import class_name, quoted, shown
+from datasets.files.text import class_name
 
 TRAINING = {"source_batch": 32, "target_batch": 32, "augmentation": "standard"}  # as TLlib's scripts
 

@@ -24,10 +24,11 @@ from typing import IO, TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from benchmarks import atomic
+from benchmarks.escape import reason, shown
 from benchmarks.randomness import generator
 from benchmarks.settings import UserError
 from datasets import files
-from datasets.files.text import reason, shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -192,7 +193,7 @@ class Squares:
             with path.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not path.exists():
-                    with files.replacing(path) as file:
+                    with atomic.writing(path) as file:
                         self._write(file)
         except OSError as error:
             raise files.unwritable(error) from None

@@ -9,8 +9,8 @@ from typing import IO
 
 import numpy as np
 
+from benchmarks.escape import quoted, reason, shown
 from benchmarks.settings import UserError
-from datasets.files.text import quoted, reason, shown
 
 
 def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None]:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.escape import quoted, reason, shown
 from benchmarks.settings import UserError
-from datasets.files.text import plain, quoted, reason, shown
+from datasets.files.text import plain
 
 BOOLEANS = {"true": 1.0, "false": 0.0}  # of any case
 UNNAMED = "Unnamed: "  # what pandas calls a column that has no name

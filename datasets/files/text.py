@@ -1,25 +1,10 @@
-"""Text from outside: names that compare as people read them, and names in a message of one line."""
+"""Text from outside as names that compare as people read them."""
 
 import re
 import unicodedata
 
 LONGEST = 200  # characters of a class's name
 _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.0*)?")
-
-
-def shown(text: object) -> str:
-    """It on one line: line breaks, control characters and bytes that are no UTF-8 are escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
-
-
-def quoted(text: str, limit: int = 60) -> str:
-    """The start of it, on one line and in quotes."""
-    return f"'{shown(text[:limit])}{'…' * (len(text) > limit)}'"
-
-
-def reason(error: Exception) -> str:
-    """What a library says of a file, on one line."""
-    return shown(" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,47 @@
+"""No output of a command replaces an input or a file that this program did not write."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import main
+
+ROOT = Path(__file__).parents[1]
+RECORDS = ROOT / "results" / "records" / "toys.csv"
+TABLE = ["table", "--suite", "toys", "--tasks", "toys/moons", "--records", str(RECORDS)]
+OUTPUTS = ["--figure=a.png", "--figure=a.svg", "--figure=a.PDF", "--save-records=a.csv"]
+
+
+@pytest.mark.parametrize("flag", OUTPUTS)
+def test_a_file_of_somebody_else_stays_and_one_of_ours_is_replaced(
+    flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    option, name = flag.split("=")
+    path = tmp_path / "folder" / name
+    command = [*TABLE, option, str(path)]
+    assert main(command) == 0
+    first = path.read_bytes()
+    assert main(command) == 0
+    path.write_text("precious")
+    assert main(command) == 2
+    assert "was not written by this program" in capsys.readouterr().err
+    assert path.read_text() == "precious"
+    assert main([*command, "--force"]) == 0
+    assert len(path.read_bytes()) == pytest.approx(len(first), abs=50)  # a date may be in it
+
+
+def test_records_that_are_read_are_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "records.csv"
+    mine.write_bytes(RECORDS.read_bytes())
+    table = [*TABLE[:-1], str(mine), "--save-records"]
+    assert main([*table, str(mine)]) == 2
+    assert "is an input of this command" in capsys.readouterr().err
+    assert mine.read_bytes() == RECORDS.read_bytes()
+
+
+def test_a_junit_file_of_somebody_else_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text("<precious/>")
+    assert main(["check", "--baseline", "quick", "--tasks", "toys/moons", "--junit", str(path)]) == 2
+    assert "was not written by this program" in capsys.readouterr().err
+    assert path.read_text() == "<precious/>"
