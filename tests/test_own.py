@@ -397,7 +397,10 @@ IMAGES = [
     (lambda folder: (folder / "new/dog/1.png").write_bytes(b"GIF"), "new/dog/1.png is no image that can be read"),
     (lambda folder: shutil.rmtree(folder / "new/dog"), "no sample of the class 'dog'"),
     (lambda folder: (folder / "new/dog").rename(folder / "new/dogs"), "no class 'dogs'; did you mean 'dog'"),
-    (lambda folder: [path.unlink() for path in (folder / "new").rglob("*.png")], "it has no samples"),
+    (
+        lambda folder: [path.unlink() for path in (folder / "new").rglob("*.png")],
+        "it has no samples .2 left out: folders without an image",
+    ),
     (lambda folder: shutil.rmtree(folder / "new") or (folder / "new").mkdir(), "it has no samples"),
 ]
 

@@ -68,7 +68,8 @@ def read_domain(path: Path, label: str) -> Domain:
     except OSError as error:
         raise UserError(f"{shown(path)} cannot be read: {reason(error)}") from None
     if not len(domain.x):
-        raise UserError(f"{shown(path)}: it has no samples")
+        why = "".join(f" ({note.removeprefix(f'{shown(path)}: ')})" for note in domain.notes)
+        raise UserError(f"{shown(path)}: it has no samples{why}")
     return domain
 
 
