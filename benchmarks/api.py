@@ -14,7 +14,7 @@ from benchmarks.commands.common import devices, suite_search
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.work import train
 from benchmarks.model import TrainedModel
-from benchmarks.settings import split
+from benchmarks.settings import UserError, split
 from benchmarks.store import Store, load_records
 
 
@@ -45,8 +45,8 @@ def run_grid(
         save_weights: keep trained weights, for :func:`load_model`.
 
     Returns:
-        A row a run, with the columns of :func:`benchmarks.store.load_records`. A run that failed, or a method
-        that a task does not admit, is told of by a warning and has no row.
+        A row a run, with the columns of :func:`benchmarks.store.load_records`. A run that failed, a record that is
+        broken, or a method that a task does not admit, is told of by a warning and has no row.
 
     Raises:
         UserError: anything that does not exist or does not fit.
@@ -67,7 +67,11 @@ def run_grid(
     for cell in planned.not_applicable:
         warnings.warn(f"n/a: {cell.task} {cell.variant}: {cell.reason}", stacklevel=2)
     done = [spec for spec in [*planned.specs, *planned.reverse] if records.finished(spec)]
-    return load_records(records.folder(spec) for spec in done)
+    return load_records((records.folder(spec) for spec in done), broken=_warn)
+
+
+def _warn(problem: UserError) -> None:
+    warnings.warn(str(problem), stacklevel=5)
 
 
 def _several(names: str | Sequence[str]) -> list[str]:

@@ -73,9 +73,12 @@ class Store:
         return self
 
     def unwritable(self, error: OSError) -> UserError:
-        """What to say of a store that cannot be written."""
+        """What to say of a store that cannot be written, or of a full disk elsewhere."""
+        path = str(error.filename or self.root)
+        usual = error.errno in atomic.FULL and Path(path).is_relative_to(self.root)
+        what = reason(error) if usual else f"{reason(error)}: {path!r}"
         return UserError(
-            f"store {str(self.root)!r}: {reason(error)}; make room or choose another with --store. "
+            f"store {str(self.root)!r}: {what}; make room or choose another with --store. "
             "Everything finished is kept, and the same command goes on from there"
         )
 
@@ -134,6 +137,8 @@ class Store:
         path = self.failure(spec)
         try:
             error = parse_json(read_bytes(path))["error"]
+            if not isinstance(error, str):
+                raise ValueError("it does not say what failed")
             return shown(error)
         except FileNotFoundError:
             return None

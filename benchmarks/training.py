@@ -165,7 +165,7 @@ class Trainer:
         assert self.optimizer is not None
         gradients = torch.autograd.grad(total, trained, allow_unused=True)
         for parameter, gradient in zip(trained, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = _laid_out(gradient, parameter)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * (rate if group["decays"] else 1.0)
         self.optimizer.step()
@@ -253,6 +253,13 @@ def prepare(device: torch.device, protocol: Protocol) -> None:
 
 def to_device(method: Method, device: torch.device, protocol: Protocol) -> Method:
     return method.to(device=device, dtype=dtype(protocol), memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _laid_out(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:
+    """A gradient in its parameter's memory layout: fused optimisers read it as if it had that."""
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 def _decay(protocol: Protocol, progress: float, step: int) -> float:

@@ -62,6 +62,18 @@ def test_a_grid_returns_the_records_of_its_runs(tmp_path: Path, monkeypatch: pyt
         api.run_grid("dan_n", **some)
 
 
+def test_a_broken_record_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.api.LocalEngine", EngineHere)
+    some: dict[str, Any] = {"overrides": {"protocol": TINY}, "store": tmp_path, "tasks": ["toys/moons"]}
+    api.run_grid(["source_only"], seeds=[3, 4], **some)
+    folder = Store(tmp_path).folder(spec_of("source_only", seed=3))
+    (folder / "oracle.json").write_text("{}")
+    with pytest.warns(UserWarning, match=r"oracle.json is not as the run wrote it; delete that folder") as told:
+        records = api.run_grid(["source_only"], seeds=[3, 4], **some)
+    assert records["seed"].tolist() == [4]
+    assert told[0].filename == __file__
+
+
 def test_a_run_that_fails_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.api.LocalEngine", EngineHere)
     broken = {"protocol": {**TINY, "lr_backbone": 1e30, "lr_new": 1e30}}

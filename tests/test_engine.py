@@ -193,7 +193,8 @@ def test_a_disk_that_fills_in_any_file_of_a_record_is_no_failed_run(small_disk: 
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"{}", b'{"error": 5}', b'{"error": "\xff"}', b"[" * 100_000, None]
+    "content",
+    [b"", b"{", b"[]", b"{}", b'{"error": 5}', b'{"error": [5]}', b'{"error": "\xff"}', b"[" * 100_000, None],
 )
 def test_a_failure_that_cannot_be_read_is_a_failure(tmp_path: Path, content: bytes | None) -> None:
     store, spec = Store(tmp_path), SPECS[0]

@@ -400,6 +400,27 @@ def test_two_steps_of_sgd_carry_nesterovs_momentum(momentum: float, moved: float
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adagrad"])
+def test_gradients_are_applied_whatever_their_layout_in_memory(optimizer: str) -> None:
+    """A term such as a transposed product, or a plain sum, gives gradients that are strided as their parameter is not."""
+    found = []
+    for strided in (False, True):
+        trainer = trainer_of(spec_of("source_only", precision="float64", optimizer=optimizer))
+        trainer._enter(trainer.stages[0])
+        (trained,) = trainer._trained
+        slopes = [torch.randn(p.shape[::-1], dtype=p.dtype, generator=torch.Generator().manual_seed(0)) for p in trained]
+        for _ in range(2):
+            parts = [
+                (p.mT * a).sum() + p.sum() if strided else (p * (a.mT.contiguous() + 1)).sum()
+                for p, a in zip(trained, slopes, strict=True)
+                if p.ndim == 2
+            ]
+            trainer._apply(torch.stack(parts).sum(), trained, 1.0)
+        found.append(weights(trainer))
+    for name, values in found[0].items():
+        torch.testing.assert_close(found[1][name], values)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adagrad"])
 def test_weight_decay_alone_pulls_every_parameter_to_zero(optimizer: str) -> None:
     for decay in (0.0, 0.01):
         before, after = after_steps(0.0, 1, optimizer=optimizer, weight_decay=decay)

@@ -19,6 +19,7 @@ from benchmarks.evaluation import scores
 from benchmarks.evaluation.outputs import evaluation_inputs
 from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
 from benchmarks.grid import plan
+from benchmarks.record import seal, write_json
 from benchmarks.report.table import build_report
 from benchmarks.run import execute, model_outputs
 from benchmarks.store import FILES, Store, load_records
@@ -104,9 +105,12 @@ def test_thousands_of_trivial_runs_cost_little_and_keep_no_memory(tmp_path: Path
 def test_reading_many_records_takes_little_more_than_their_files(tmp_path: Path) -> None:
     store, spec = Store(tmp_path), spec_of("source_only")
     list(LocalEngine(store, ["cpu"]).run([spec]))
-    folders = [store.folder(replace(spec, seed=seed)) for seed in range(1, 300)]
-    for folder in folders:
+    specs = [replace(spec, seed=seed) for seed in range(1, 300)]
+    folders = [store.folder(each) for each in specs]
+    for each, folder in zip(specs, folders, strict=True):
         shutil.copytree(store.folder(spec), folder)
+        write_json(folder / "spec.json", {**each.to_dict(), "run_id": each.run_id})
+        seal(folder)
     bare = min(
         seconds(lambda: [json.loads((f / name).read_bytes()) for f in folders for name in FILES]) for _ in "123"
     )
