@@ -5,6 +5,7 @@ import importlib
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )  # a terminal may not know "±", nor a byte of a file's name
     try:
         options = parser().parse_args(arguments)
+        options.began = time.monotonic()
         if getattr(options, "data_dir", None):
             os.environ[files.VARIABLE] = str(options.data_dir.absolute())  # for workers too
         _check_early(options)

@@ -66,7 +66,7 @@ class Estimate:
         if not self.counts:
             return "no time"
         if self.seconds is None:
-            return f"time unknown: no kind of run could be timed in {PATIENCE:g} s"
+            return "time unknown: no kind of run could be timed in a few seconds"
         timed = len(self.training)
         rough = f" (rough: {timed} of {len(self.counts)} kinds of run were timed)" * (timed < len(self.counts))
         return f"about {self.seconds / workers / 60:.1f} min{rough}"

@@ -401,13 +401,15 @@ def test_two_steps_of_sgd_carry_nesterovs_momentum(momentum: float, moved: float
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adagrad"])
 def test_gradients_are_applied_whatever_their_layout_in_memory(optimizer: str) -> None:
-    """A term such as a transposed product, or a plain sum, gives gradients that are strided as their parameter is not."""
+    """Those of a transposed product or a plain sum are strided as their parameter is not."""
     found = []
     for strided in (False, True):
         trainer = trainer_of(spec_of("source_only", precision="float64", optimizer=optimizer))
         trainer._enter(trainer.stages[0])
         (trained,) = trainer._trained
-        slopes = [torch.randn(p.shape[::-1], dtype=p.dtype, generator=torch.Generator().manual_seed(0)) for p in trained]
+        slopes = [
+            torch.randn(p.shape[::-1], dtype=p.dtype, generator=torch.Generator().manual_seed(0)) for p in trained
+        ]
         for _ in range(2):
             parts = [
                 (p.mT * a).sum() + p.sum() if strided else (p * (a.mT.contiguous() + 1)).sum()

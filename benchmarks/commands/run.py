@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from benchmarks.commands.common import (
 from benchmarks.engines import Engine
 from benchmarks.engines.work import require_files
 from benchmarks.escape import one_line
-from benchmarks.estimate import estimate
+from benchmarks.estimate import PATIENCE, estimate
 from benchmarks.grid import Grid, RunSpec, load_suite
 from benchmarks.progress import follow
 from benchmarks.provenance import spec_digest
@@ -28,6 +29,8 @@ from benchmarks.report.table import Report
 from benchmarks.settings import UserError
 from benchmarks.store import Store
 from benchmarks.tensorboard import Board
+
+ANSWER = 8.0  # seconds after which a dry run should have answered
 
 
 def main(options: argparse.Namespace) -> int:
@@ -111,7 +114,8 @@ def _dry_run(planned: Grid, store: Store, options: argparse.Namespace) -> None:
     except UserError:
         print("none could begin")
         raise
-    known = estimate(todo, devices[0])
+    # Importing PyTorch may have taken most of the time that people wait.
+    known = estimate(todo, devices[0], min(PATIENCE, max(1.0, options.began + ANSWER - time.monotonic())))
     print(known.over(workers))
     for (_, method), error in known.failed.items():
         print(f"warning: {method} fails in its first steps: {one_line(error)}", file=sys.stderr)
