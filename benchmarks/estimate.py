@@ -69,7 +69,8 @@ class Estimate:
             return "time unknown: no kind of run could be timed in a few seconds"
         timed = len(self.training)
         rough = f" (rough: {timed} of {len(self.counts)} kinds of run were timed)" * (timed < len(self.counts))
-        return f"about {self.seconds / workers / 60:.1f} min{rough}"
+        seconds = self.seconds / workers
+        return f"about {f'{seconds:.0f} s' if seconds < 60 else f'{seconds / 60:.1f} min'}{rough}"
 
 
 def estimate(specs: Sequence[RunSpec], device: str, patience: float = PATIENCE) -> Estimate:

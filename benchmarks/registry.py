@@ -76,10 +76,11 @@ class Registry(Generic[T, Info]):
     Args:
         kind: "method" or "dataset", for messages and for the entry point group.
         package: the package whose modules are the built-in entries.
+        described: the type of what is said of an entry.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
-        self.kind, self.package = kind, package
+    def __init__(self, kind: str, package: str, described: type) -> None:
+        self.kind, self.package, self.described = kind, package, described
         self._classes: dict[str, T] = {}
         self._info: dict[str, Info] = {}
 
@@ -115,6 +116,9 @@ class Registry(Generic[T, Info]):
     def register(self, name: str, info: Info) -> Callable[[T], T]:
         """Class decorator: enter the class under ``name``; a duplicate is an error."""
 
+        if not isinstance(info, self.described):
+            raise UserError(f"{self.kind} {name!r} is registered without a {self.described.__name__}")
+
         def enter(cls: T) -> T:
             known = self._classes.get(name)
             if known is not None and known.__qualname__ + known.__module__ != cls.__qualname__ + cls.__module__:
@@ -145,6 +149,14 @@ class Registry(Generic[T, Info]):
                 raise UserError(f"{module} does not register the {self.kind} {name!r}")
         return self._classes[name]
 
+    def problem(self, name: str) -> str:
+        """Why the class of a name cannot be had; empty if it can."""
+        try:
+            self.get(name)
+        except UserError as error:
+            return str(error)
+        return ""
+
     def each(self, describe: Callable[[str], D], tell: Callable[[str], object]) -> Iterator[D]:
         """What ``describe`` says of each name. ``tell`` hears of an entry that is broken, which hides no other."""
         for name in self.names():
@@ -166,5 +178,5 @@ class Registry(Generic[T, Info]):
         self._classes.pop(name), self._info.pop(name)
 
 
-METHODS: Registry[Any, MethodInfo] = Registry("method", "methods")
-DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets")
+METHODS: Registry[Any, MethodInfo] = Registry("method", "methods", MethodInfo)
+DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets", DatasetInfo)

@@ -221,8 +221,8 @@ def _check_inputs(source: Domain, target: Domain) -> None:
     for domain in (source, target):
         if len(domain.x) < SMALLEST:
             raise UserError(
-                f"{shown(domain.path)}: {len(domain.x)} samples are too few for parts to train, validate and test "
-                f"on; it takes at least {SMALLEST}, and many more for a result"
+                f"{shown(domain.path)}: {len(domain.x)} of at least {SMALLEST} samples: too few for parts to train, "
+                "validate and test on, and a result takes many more"
             )
 
 

@@ -224,7 +224,7 @@ def test_grey_images_fit_beside_colour_ones(folder: Path, grey: str) -> None:
 def test_too_few_samples_are_one_line_that_says_how_many_it_takes(folder: Path, kind: str, size: int) -> None:
     x = np.random.default_rng(0).normal(size=(60, 2))
     for few in ((x[:size], x), (x, x[:size])):
-        with pytest.raises(UserError, match=f"{size} samples are too few .* it takes at least 3"):
+        with pytest.raises(UserError, match=f"{size} of at least 3 samples: too few"):
             domains(folder, kind, *few)
 
 

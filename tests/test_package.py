@@ -115,19 +115,32 @@ ENTRIES = {
 }
 
 
-@pytest.mark.parametrize("what", ["methods", "datasets", "tasks"])
-def test_a_broken_entry_of_an_installed_package_is_named_and_hides_no_other(what: str, tmp_path: Path) -> None:
-    info = tmp_path / "plugin-1.dist-info"
+def beside_broken_entries(group: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program, beside an installed package whose entries of a group are broken."""
+    info = folder / "plugin-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1\n")
-    group = "methods" if what == "methods" else "datasets"
     lines = [f"{name} = plugin_{name}" for name in ENTRIES]
     (info / "entry_points.txt").write_text("\n".join([f"[benchmarks.{group}]", *lines, "odd = 1:2:3", ""]))
     for name, text in ENTRIES.items():
-        (tmp_path / f"plugin_{name}.py").write_text(text.replace("METHODS", group.upper()))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
-    command = [sys.executable, "-m", "benchmarks", "list", what]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False)
+        (folder / f"plugin_{name}.py").write_text(text.replace("METHODS", group.upper()))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder, check=False)
+
+
+def test_a_broken_method_of_an_installed_package_ends_no_table(tmp_path: Path) -> None:
+    records = str(ROOT / "results" / "records" / "toys.csv")
+    result = beside_broken_entries("methods", tmp_path, "table", "--suite", "toys", "--records", records)
+    assert result.returncode == 0, result.stderr
+    assert "dann" in result.stdout
+    assert all(sum(f"'{name}'" in line for line in result.stderr.splitlines()) == 1 for name in ENTRIES)
+
+
+@pytest.mark.parametrize("what", ["methods", "datasets", "tasks"])
+def test_a_broken_entry_of_an_installed_package_is_named_and_hides_no_other(what: str, tmp_path: Path) -> None:
+    group = "methods" if what == "methods" else "datasets"
+    result = beside_broken_entries(group, tmp_path, "list", what)
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("\n") == len(ENTRIES) + 1, result.stderr
     for name in [*ENTRIES, "odd"]:

@@ -17,6 +17,7 @@ from benchmarks.engines.ray import RayEngine
 from benchmarks.engines.work import train
 from benchmarks.grid import Grid
 from benchmarks.protocol import StepsScale
+from benchmarks.registry import METHODS
 from benchmarks.report.render import render
 from benchmarks.report.table import PARTS, SHORTHANDS, Report, build_report
 from benchmarks.search import Search
@@ -28,7 +29,7 @@ DEFAULT_VALIDATOR = "source_accuracy"  # the customary one; chosen for that, not
 
 def planned_grid(options: argparse.Namespace, methods: str, seeds: Sequence[int] | None) -> Grid:
     """The grid of a command's flags."""
-    names, tasks = grid.method_names(methods), split(options.tasks)
+    names, tasks = _working(methods), split(options.tasks)
     return grid.plan(
         options.suite,
         names,
@@ -39,6 +40,16 @@ def planned_grid(options: argparse.Namespace, methods: str, seeds: Sequence[int]
         reverse=selected_by(options) == "reverse_validation",
         scale=StepsScale.parse(options.steps_scale) if options.steps_scale else None,
     )
+
+
+def _working(methods: str) -> list[str]:
+    """The methods of names and groups, without those of a group whose code is broken, which are told of."""
+    named = split(methods)
+    names = grid.method_names(methods)
+    broken = {name: problem for name in names if name not in named and (problem := METHODS.problem(name))}
+    for problem in broken.values():
+        warn(problem)
+    return [name for name in names if name not in broken]
 
 
 def _search(options: argparse.Namespace, methods: Sequence[str]) -> Search:

@@ -211,14 +211,16 @@ def _confusion(name: str, counts: np.ndarray, classes: Sequence[str]) -> Listing
     shares = counts / sizes[:, None].clip(min=1)
     if len(classes) > PAGE:
         return _most_confused(name, sizes, shares, classes)
+    # A class may be called as one of our columns.
+    columns = [f"class {label}" if label in ("true class", "n") else label for label in classes]
     rows: list[dict[str, Entry]] = [
-        {"true class": label, "n": int(total), **dict(zip(classes, map(float, row), strict=True))}
+        {"true class": label, "n": int(total), **dict(zip(columns, map(float, row), strict=True))}
         for label, total, row in zip(classes, sizes, shares, strict=True)
     ]
     return Listing(
         f"Confusion (%; the diagonal is per-class accuracy): {name}",
         rows,
-        {"n": (1.0, ".0f"), **dict.fromkeys(classes, (100.0, ".0f"))},
+        {"n": (1.0, ".0f"), **dict.fromkeys(columns, (100.0, ".0f"))},
     )
 
 
