@@ -2,8 +2,8 @@
 
 import os
 import resource
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,14 +43,11 @@ def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     path, texts = tmp_path / "file", ["a" * 100_000, "b" * 100_000]
-    writers = [
-        threading.Thread(target=lambda text=text: [atomic.write_text(path, text) for _ in range(50)])  # type: ignore[misc]
-        for text in texts
-    ]
-    for writer in writers:
-        writer.start()
-    while any(writer.is_alive() for writer in writers):
-        assert not path.exists() or path.read_text() in texts
+    with ThreadPoolExecutor(2) as pool:
+        writes = [pool.submit(atomic.write_text, path, text) for text in texts * 50]
+        while not all(write.done() for write in writes):
+            assert not path.exists() or path.read_text() in texts
+    assert not any(write.exception() for write in writes)
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
