@@ -221,8 +221,8 @@ def _check_inputs(source: Domain, target: Domain) -> None:
     for domain in (source, target):
         if len(domain.x) < SMALLEST:
             raise UserError(
-                f"{shown(domain.path)}: {len(domain.x)} of at least {SMALLEST} samples: too few for parts to train, "
-                "validate and test on, and a result takes many more"
+                f"{shown(domain.path)}: {len(domain.x)} of at least {SMALLEST} samples: too few for parts to "
+                "train, validate and test on, and a result takes many more"
             )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import atomic, grid
-from benchmarks.commands.common import engine_of, store_of
+from benchmarks.commands.common import engine_of, store_of, warn
 from benchmarks.grid import RunSpec
 from benchmarks.outfiles import prepare_output
 from benchmarks.progress import follow
@@ -41,7 +41,7 @@ def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | Non
             follow(engine_of(options, store).run(specs), len(specs))
             now = _with_gradients(_records(store, specs), store, specs)
     else:
-        store = Store(options.source)
+        store = Store(options.source).require()
         now = _with_gradients(_records(store, specs), store, specs)
         _refuse_other_code(now)
     findings = compare(baseline, now)
@@ -111,19 +111,25 @@ def _specs(baseline: pd.DataFrame, suite: str) -> list[RunSpec]:
 
 
 def _records(store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
-    records = load_records([store.folder(spec) for spec in specs if store.finished(spec)])
+    folders = [store.folder(spec) for spec in specs if store.finished(spec)]
+    records = load_records(folders, broken=warn)
     return records if len(records) else pd.DataFrame(columns=["method", "task", "seed"])
 
 
 def _with_gradients(records: pd.DataFrame, store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
     """With the largest ratio of the alignment's to the task's gradient over each run's checkpoints."""
-    largest = {spec.run_id: _largest_ratio(store.folder(spec)) for spec in specs if store.finished(spec)}
-    return records.assign(**{RATIO: [largest[run] for run in records["run_id"]]}) if len(records) else records
+    folders = {spec.run_id: store.folder(spec) for spec in specs}
+    ratios = [_largest_ratio(folders[run]) for run in records.get("run_id", ())]
+    return records.assign(**{RATIO: ratios})
 
 
 def _largest_ratio(record: Path) -> float:
-    """NaN where the method has no alignment terms beside a task term."""
-    found = [point["gradient_ratio"] for point in read_part(record, "curves.json") if "gradient_ratio" in point]
+    """NaN where the method has no alignment terms beside a task term, or the record's curves are broken."""
+    try:
+        found = [point.get("gradient_ratio") for point in read_part(record, "curves.json")]
+    except UserError as error:
+        warn(error)
+        return math.nan
     return max((ratio for ratio in found if ratio is not None), default=math.nan)
 
 
