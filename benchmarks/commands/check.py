@@ -71,7 +71,7 @@ def _update(options: argparse.Namespace, suite: str, methods: Sequence[str] | No
     todo = [spec for spec in planned.specs if not _is_current(store, spec)]
     if todo and follow(engine_of(options, store, fresh=True).run(todo), len(todo)):
         raise UserError("some runs failed, so the baseline is not written")
-    save_records(_records(store, planned.specs), path)
+    save_records(load_records(map(store.folder, planned.specs)), path)
     print(f"written to {path}: {len(planned.specs)} runs", file=sys.stderr)
     return 0
 
@@ -111,6 +111,7 @@ def _specs(baseline: pd.DataFrame, suite: str) -> list[RunSpec]:
 
 
 def _records(store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
+    """What there is of some runs: a record that is broken is told of, and counts as missing."""
     folders = [store.folder(spec) for spec in specs if store.finished(spec)]
     records = load_records(folders, broken=warn)
     return records if len(records) else pd.DataFrame(columns=["method", "task", "seed"])
