@@ -18,15 +18,11 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     """A file whose content is at ``path`` when the block ends, in the place of an older one.
 
     If the block fails, or the process is killed within it, ``path`` is what it was before. Several processes may
-    write one path: the last wins. A link stays, and a device such as /dev/stdout is written to as it is.
+    write one path: the last wins. A link stays; a pipe or a device in the way is replaced.
 
     Raises:
         OSError: it cannot be written; its ``filename`` is the path.
     """
-    if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            yield file
-        return
     path = Path(os.path.realpath(path))
     aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}{ASIDE}")
     try:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import atomic
 from benchmarks.escape import reason
+from benchmarks.outfiles import writing
 from benchmarks.plausible import check_value, kind_of
 from benchmarks.reading import parse_json, read_bytes
 from benchmarks.record import IMPOSSIBLE, check_spec
@@ -37,7 +37,8 @@ def save_records(records: pd.DataFrame, path: Path, failures: Mapping[str, str] 
         failed = pd.DataFrame({"run_id": failures.keys(), FAILURE: map(_one_line, failures.values())})
         text += failed.reindex(columns=lines.columns).to_csv(header=False, index=False, lineterminator="\n")
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(path, text)
+    with writing(path) as file:
+        file.write(text.encode())
 
 
 def load(path: Path, broken: Callable[[UserError], object] | None) -> pd.DataFrame:

@@ -1,9 +1,12 @@
 """What a command is asked to write: never over an input, nor over a file of somebody else, unless told to."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from benchmarks import atomic
 from benchmarks.escape import reason, shown
 from benchmarks.reading import ends_of
 from benchmarks.settings import UserError
@@ -37,6 +40,23 @@ def prepare_output(path: Path, inputs: Iterable[Path] = (), *, force: bool) -> N
         Path(real).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{shown(path)} cannot be written: {reason(error)}; name another path") from None
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears whole, as :func:`benchmarks.atomic.writing` has it; into a device or pipe, as it comes.
+
+    Raises:
+        OSError: it cannot be written, such as a pipe that nobody reads.
+    """
+    if path.is_file() or not path.exists():
+        with atomic.writing(path) as file:
+            yield file
+        return
+    handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    os.set_blocking(handle, True)
+    with open(handle, "wb") as file:
+        yield file
 
 
 def is_ours(path: Path) -> bool:

@@ -189,12 +189,6 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "out.csv"]
 
 
-def test_a_device_is_written_to_and_not_replaced() -> None:
-    with atomic.writing(Path("/dev/null")) as out:
-        out.write(b"nothing")
-    assert Path("/dev/null").is_char_device()
-
-
 @pytest.mark.parametrize("left", [b"", b"\x93NUMPY", None])
 def test_a_cache_broken_from_outside_is_named(
     file: DataFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bytes | None

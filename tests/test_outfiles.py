@@ -1,10 +1,12 @@
 """No output of a command replaces an input or a file that this program did not write."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from benchmarks.cli import main
+from benchmarks.outfiles import writing
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "results" / "records" / "toys.csv"
@@ -45,3 +47,15 @@ def test_a_junit_file_of_somebody_else_stays(tmp_path: Path, capsys: pytest.Capt
     assert main(["check", "--baseline", "quick", "--tasks", "toys/moons", "--junit", str(path)]) == 2
     assert "was not written by this program" in capsys.readouterr().err
     assert path.read_text() == "<precious/>"
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    with writing(Path("/dev/null")) as out:
+        out.write(b"nothing")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_pipe_that_nobody_reads_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert main([*TABLE, "--figure", str(tmp_path / "pipe.png")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

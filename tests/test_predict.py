@@ -407,7 +407,6 @@ def test_wrong_paths_and_runs_are_named(
         ("zzz", here / "new.npz", out, "no such record in the store"),
         (MOONS.run_id, here / "gone.npz", out, "no such file or folder"),
         (MOONS.run_id, here / "broken.npz", out, "no .npz that can be read"),
-        (MOONS.run_id, here / "new.npz", here / "new.npz" / "out.csv", "cannot be written"),
         (MOONS.run_id, here / "images", out, "the model takes inputs of shape (2,)"),
         (images[0], here / "new.npz", out, "the model was trained on (1, 28, 28)"),
         (images[0], here / "floats.npz", out, "trained on images in uint8"),

@@ -97,14 +97,14 @@ def test_the_power_of_a_covariance(size: int, power: float) -> None:
 
 
 def two_domains(source: int, target: int, features: int, classes: int = 2) -> Task:
-    """Domains of so many samples, all for training; 4 more are for testing."""
+    """Domains of so many samples for training; a source has one more for validation, and each 4 for testing."""
     names = [str(number) for number in range(classes)]
     domains = []
-    for size in (source, target):
-        x = RNG.normal(size=(size + 4, features)).astype(np.float32)
-        domains.append(
-            Samples(x, np.arange(size + 4) % classes, np.arange(size + 4) >= size, val=np.arange(size + 4) < 0)
-        )
+    for size, validation in ((source, 1), (target, 0)):
+        place = np.arange(size + validation + 4)
+        x = RNG.normal(size=(len(place), features)).astype(np.float32)
+        test, val = place >= size + validation, (place >= size) & (place < size + validation)
+        domains.append(Samples(x, place % classes, test, val=val))
     return Task("mine/a-b", names, domains[:1], domains[1])
 
 

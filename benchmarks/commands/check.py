@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import atomic, grid
+from benchmarks import grid
 from benchmarks.commands.common import engine_of, store_of, warn
 from benchmarks.grid import RunSpec
-from benchmarks.outfiles import prepare_output
+from benchmarks.outfiles import prepare_output, writing
 from benchmarks.progress import follow
 from benchmarks.provenance import code_digest, spec_digest
 from benchmarks.report.check import RATIO, as_json, as_junit, compare
@@ -47,7 +47,7 @@ def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | Non
     findings = compare(baseline, now)
     failed = sum(finding.failed for finding in findings)
     if options.junit:
-        with atomic.writing(options.junit) as file:
+        with writing(options.junit) as file:
             file.write(as_junit(findings))
     if options.format == "json":
         print(as_json(findings))

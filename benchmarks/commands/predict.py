@@ -10,11 +10,10 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 
-from benchmarks import atomic
 from benchmarks.commands.common import devices, store_of
 from benchmarks.escape import quoted, reason, shown, spreadsheet
 from benchmarks.model import TrainedModel, load
-from benchmarks.outfiles import prepare_output
+from benchmarks.outfiles import prepare_output, writing
 from benchmarks.settings import UserError, nearest
 from benchmarks.store import read_part
 from datasets import own
@@ -124,7 +123,7 @@ def _write(path: Path, samples: Sequence[object], probability: np.ndarray, class
         }
     )
     try:
-        with atomic.writing(path) as file:
+        with writing(path) as file:
             table.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
     except OSError as error:
         raise UserError(f"--out {quoted(str(path), 500)} cannot be written: {reason(error)}") from None

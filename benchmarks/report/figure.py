@@ -7,10 +7,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks import atomic
 from benchmarks.escape import shown
 from benchmarks.grid import BASELINE
-from benchmarks.outfiles import NAME
+from benchmarks.outfiles import NAME, writing
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.statistics import ENOUGH
 from benchmarks.report.table import MEAN, Block, Report
@@ -51,7 +50,7 @@ def save_picture(figure: Figure, path: Path, caption: str, **options: Any) -> No
     buffer = io.BytesIO()
     metadata = dict(zip(about, (caption, NAME), strict=True))
     figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=150, metadata=metadata, **options)
-    with atomic.writing(path) as file:
+    with writing(path) as file:
         file.write(buffer.getvalue())
 
 
