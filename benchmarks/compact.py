@@ -125,6 +125,7 @@ def _cells(line: str, count: int | None = None) -> list[str]:
     if not line.isprintable() and any(0xD800 <= ord(letter) < 0xE000 for letter in line):
         raise ValueError("it is not in UTF-8")
     try:
+        csv.field_size_limit(LARGEST)  # checkpoints may be many
         (cells,) = csv.reader([line], strict=True)
     except (csv.Error, ValueError) as error:
         raise ValueError(f"it is no line of a .csv ({error})") from None

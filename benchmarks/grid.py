@@ -325,7 +325,9 @@ def _check_number(tasks: int, methods: Sequence[str], seeds: int, search: Search
     tried = sum(1 if METHODS.info(method).reference else search.most(method) for method in methods)
     if (runs := tasks * tried * seeds) > MOST_RUNS:
         counts = f"{tasks} tasks x {tried:,} configurations of {len(methods)} methods x {seeds:,} seeds"
-        raise UserError(f"that would be {runs:,} runs ({counts}); a grid may have {MOST_RUNS:,}: use fewer")
+        raise UserError(
+            f"that would be {runs:,} runs ({counts}); a grid may have {MOST_RUNS:,}: take fewer of them"
+        )
 
 
 def _configured(spec: RunSpec, params: Settings, search: Search) -> list[RunSpec]:

@@ -1,5 +1,6 @@
 """What a command is asked to write: never over an input, nor over a file of somebody else, unless told to."""
 
+import codecs
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,8 +13,14 @@ from benchmarks.reading import ends_of
 from benchmarks.settings import UserError
 
 NAME = "domain-adaptation-benchmarks"  # in what is written for other programs: pictures, JUnit files
-# What tells a file of ours: the first columns of predictions and of records, and the name.
-MARKS = (b"sample,predicted,probability,", b"run_id,task,method,seed,", NAME.encode())
+COLUMNS = (b"sample,predicted,probability,", b"run_id,task,method,seed,")  # how our tables begin
+# How files of other forms begin, and where they name the program that wrote them.
+SIGNED = (
+    (b"\x89PNG", f"Software\0{NAME}".encode()),
+    (b"%PDF", f"/Creator ({NAME})".encode()),
+    (b"<?xml", f"<dc:title>{NAME}</dc:title>".encode()),  # of an SVG's creator
+    (b"<?xml", f'<testsuite name="{NAME}"'.encode()),
+)
 
 
 def prepare_output(path: Path, inputs: Iterable[Path] = (), *, force: bool) -> None:
@@ -61,5 +68,6 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 def is_ours(path: Path) -> bool:
     """Whether a file is empty, or one that this program writes."""
-    content = ends_of(path)
-    return not content or any(mark in content for mark in MARKS)
+    content = ends_of(path).removeprefix(codecs.BOM_UTF8)
+    signed = any(content.startswith(start) and mark in content for start, mark in SIGNED)
+    return not content or content.startswith(COLUMNS) or signed

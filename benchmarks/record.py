@@ -32,6 +32,7 @@ LAYOUT = 2  # of a record's files, in its provenance; 2: with digests
 OUTPUTS = re.compile(r"outputs/[0-9]{6,}\.npz")
 NAME = re.compile(r"seed([0-9]{1,18})-([0-9a-f]{12})")  # of a record's folder
 ADVICE = "delete that folder and run again"
+KEYS = {"data", "method", "params", "protocol", "seed", "task", "reverse_of"}  # of a spec
 SETTINGS = frozenset(Protocol.model_fields)
 IMPOSSIBLE = (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError)
 
@@ -90,9 +91,16 @@ class Record:
         """The path of a file that is not read at once, and is what the run wrote."""
         try:
             self._compare(name, digest_of(self.folder / name))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: what no file can be called
             raise self.unreadable(name, error) from None
         return self.folder / name
+
+    def curves(self) -> list[dict[str, Any]]:
+        """The signals of the training, in the order of their steps."""
+        points = self.json("curves.json")
+        if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
+            raise self.broken("curves.json is not a list of signals")
+        return points
 
     def outputs(self) -> list[str]:
         """Names of the files of outputs, in the order of their steps; with digests, those that the run wrote."""
@@ -190,6 +198,8 @@ def check_spec(spec: Mapping[str, Any], run_id: str) -> None:
         Any of ``IMPOSSIBLE``: it is none, or one of another version.
     """
     check_row({name: spec[name] for name in ("task", "method", "seed")})
+    if odd := (spec.keys() | {"reverse_of"}) ^ KEYS:
+        raise ValueError(f"{short(min(odd))} is lacking, or nothing that a run is asked")
     if unknown := [name for name in spec["protocol"] if name not in SETTINGS]:
         raise ValueError(f"its protocol has an unknown {short(unknown[0])}: another version made it")
     if run_id_of(spec) != run_id:

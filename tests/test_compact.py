@@ -162,3 +162,11 @@ def test_a_command_names_a_broken_line_and_shows_the_rest(
     assert "line 4, column 'target_test_accuracy': target_test_accuracy is 49.7" in said.err
     assert "Traceback" not in said.err
     assert "Target" in said.out
+
+
+def test_as_many_checkpoints_as_a_protocol_allows_come_back(lines: list[list[str]], tmp_path: Path) -> None:
+    place = lines[0].index("checkpoints")
+    many = json.loads(lines[1][place])[:1] * 1000
+    lines[1][place] = json.dumps([{**scores, "step": step} for step, scores in enumerate(many, 1)])
+    assert len(lines[1][place]) > 131_072  # what Python's csv module reads by itself
+    assert len(load_records(write(lines, tmp_path / "many.csv"))["checkpoints"][0]) == 1000

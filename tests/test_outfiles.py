@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.outfiles import writing
+from benchmarks.outfiles import is_ours, writing
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "results" / "records" / "toys.csv"
@@ -59,3 +59,18 @@ def test_a_pipe_that_nobody_reads_is_one_line(tmp_path: Path, capsys: pytest.Cap
     os.mkfifo(tmp_path / "pipe.png")
     assert main([*TABLE, "--figure", str(tmp_path / "pipe.png")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "pyproject.toml", "benchmarks/outfiles.py", "tests/test_outfiles.py"]
+)
+def test_a_file_that_names_this_program_is_not_therefore_ours(name: str) -> None:
+    assert not is_ours(ROOT / name)
+
+
+def test_a_junit_file_never_replaces_the_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    baseline = tmp_path / "mine.csv"
+    baseline.write_bytes((ROOT / "results" / "baselines" / "quick.csv").read_bytes())
+    check = ["check", "--suite", "quick", "--tasks", "toys/moons", "--methods", "coral"]
+    assert main([*check, "--baseline", str(baseline), "--junit", str(baseline)]) == 2
+    assert "is an input of this command" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from torch import nn
 
 from benchmarks import model, weights
 from benchmarks.cli import main
+from benchmarks.commands.predict import _numbers
 from benchmarks.engines.ray import RayEngine
 from benchmarks.engines.work import train
 from benchmarks.evaluation.outputs import Outputs
@@ -231,9 +232,9 @@ def test_image_files_are_resized_as_for_training(
     task = Task("noise", ("cat", "dog"), [domain], domain)
     trainer = trained(IMAGES, task)
     keep(trainer, IMAGES, task, tmp_path)
-    assert predict(store, tmp_path, tmp_path / "new", tmp_path / "out.csv") == 0
+    assert predict(store, tmp_path, tmp_path / "new", tmp_path.with_suffix(".csv")) == 0
     expected = trainer.outputs(ImageFiles(paths, 28), "target")[1].softmax(dim=1)
-    said = pd.read_csv(tmp_path / "out.csv")
+    said = pd.read_csv(tmp_path.with_suffix(".csv"))
     assert said["p(cat)"].to_numpy() == pytest.approx(expected[:, 0].numpy(), abs=1e-5)
 
 
@@ -262,7 +263,7 @@ def test_a_record_is_enough_where_neither_cache_nor_data_are(
     own_record(tmp_path, kind)
     monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "elsewhere"))
     (tmp_path / f"a{kind}").unlink()
-    assert predict(store, tmp_path, tmp_path / f"b{kind}", tmp_path / "out.csv") == 0
+    assert predict(store, tmp_path, tmp_path / f"b{kind}", tmp_path.with_suffix(".csv")) == 0
     assert capsys.readouterr().out == "accuracy 100.0% of 100 labelled samples\n"
     how = model.load(tmp_path).preprocessing
     assert how is not None
@@ -278,10 +279,10 @@ def test_an_older_record_says_what_to_do_without_its_cache(
     about = model.load(tmp_path)
     signature = {"input_shape": about.input_shape, "classes": about.classes, "source_size": 1, "inputs": "float32"}
     save_file(load_file(tmp_path / WEIGHTS), tmp_path / WEIGHTS, {"model": json.dumps(signature)})
-    assert predict(store, tmp_path, tmp_path / "b.csv", tmp_path / "out.csv") == 0
+    assert predict(store, tmp_path, tmp_path / "b.csv", tmp_path.with_suffix(".csv")) == 0
     assert "accuracy 100.0%" in capsys.readouterr().out
     monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "elsewhere"))
-    assert predict(store, tmp_path, tmp_path / "b.csv", tmp_path / "out.csv") == 2
+    assert predict(store, tmp_path, tmp_path / "b.csv", tmp_path.with_suffix(".csv")) == 2
     assert "not known here; give its --source and --target again" in capsys.readouterr().err
 
 
@@ -343,9 +344,27 @@ def test_a_model_in_colour_takes_grey_images(store: Store, tmp_path: Path) -> No
     tables = []
     for x in (grey, np.repeat(grey[:, None], 3, axis=1)):
         np.savez(tmp_path / "new.npz", x=x)
-        assert predict(store, tmp_path, tmp_path / "new.npz", tmp_path / "out.csv") == 0
-        tables.append((tmp_path / "out.csv").read_text())
+        assert predict(store, tmp_path, tmp_path / "new.npz", tmp_path.with_suffix(".csv")) == 0
+        tables.append((tmp_path.with_suffix(".csv")).read_text())
     assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "numbers"),
+    [
+        (("cat", "dog"), ["1", "0"], [1, 0]),  # positions: no class is called by a number
+        (("3", "5"), ["5", "3"], [1, 0]),
+        (("1", "2", "3"), ["1", "0"], None),  # positions would take the label 1 for the class 2
+    ],
+)
+def test_labels_are_positions_only_where_no_class_is_a_number(
+    classes: tuple[str, ...], labels: list[str], numbers: list[int] | None
+) -> None:
+    if numbers is None:
+        with pytest.raises(UserError, match="no class '0'"):
+            _numbers(np.array(labels), classes, Path("new.csv"))
+    else:
+        assert _numbers(np.array(labels), classes, Path("new.csv")).tolist() == numbers
 
 
 GOOD = np.zeros((3, 2), np.float32)

@@ -11,14 +11,16 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import grid
-from benchmarks.commands.common import engine_of, store_of, warn
+from benchmarks.commands import warn
+from benchmarks.commands.common import engine_of, store_of
 from benchmarks.grid import RunSpec
 from benchmarks.outfiles import prepare_output, writing
 from benchmarks.progress import follow
 from benchmarks.provenance import code_digest, spec_digest
+from benchmarks.record import Record
 from benchmarks.report.check import RATIO, as_json, as_junit, compare
 from benchmarks.settings import UserError, nearest, split
-from benchmarks.store import Store, load_records, read_part, save_records
+from benchmarks.store import Store, load_records, save_records
 
 
 def main(options: argparse.Namespace) -> int:
@@ -32,7 +34,8 @@ def main(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | None) -> int:
     """Compare with a baseline; prints a line a cell. Returns 1 if any cell is worse, missing or dead."""
     if options.junit:
-        prepare_output(options.junit, force=options.force)
+        inputs = (_path(options.baseline), Path(suite), options.source)
+        prepare_output(options.junit, filter(None, inputs), force=options.force)
     baseline = _select(_load_baseline(options.baseline), methods, split(options.tasks))
     specs = _specs(baseline, suite)
     if options.source is None:
@@ -46,14 +49,14 @@ def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | Non
         _refuse_other_code(now)
     findings = compare(baseline, now)
     failed = sum(finding.failed for finding in findings)
-    if options.junit:
-        with writing(options.junit) as file:
-            file.write(as_junit(findings))
     if options.format == "json":
         print(as_json(findings))
     else:
         print(*findings, sep="\n")
         print(f"{failed} of {len(findings)} cells failed" if failed else f"all {len(findings)} cells pass")
+    if options.junit:  # after the findings: they are not lost to a full disk
+        with writing(options.junit) as file:
+            file.write(as_junit(findings))
     return 1 if failed else 0
 
 
@@ -127,11 +130,11 @@ def _with_gradients(records: pd.DataFrame, store: Store, specs: Sequence[RunSpec
 def _largest_ratio(record: Path) -> float:
     """NaN where the method has no alignment terms beside a task term, or the record's curves are broken."""
     try:
-        found = [point.get("gradient_ratio") for point in read_part(record, "curves.json")]
+        found = [point.get("gradient_ratio") for point in Record(record).curves()]
     except UserError as error:
         warn(error)
         return math.nan
-    return max((ratio for ratio in found if ratio is not None), default=math.nan)
+    return max((ratio for ratio in found if isinstance(ratio, int | float)), default=math.nan)
 
 
 def _is_current(store: Store, spec: RunSpec) -> bool:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 import torch
 
 from benchmarks import grid
+from benchmarks.commands import warn
 from benchmarks.engines import Engine
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.ray import RayEngine
@@ -132,10 +132,6 @@ def _in_order(
 
 def _seeds(options: argparse.Namespace, known: Sequence[int]) -> Sequence[int] | None:
     return range(options.seeds) if options.seeds else known or None
-
-
-def warn(problem: object) -> None:
-    print(f"warning: {problem}", file=sys.stderr)
 
 
 def report_of(

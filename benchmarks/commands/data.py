@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from benchmarks.commands.list import tell
+from benchmarks.commands import warn
 from benchmarks.registry import DATASETS, DataFile
 from benchmarks.settings import UserError
 from datasets import files
@@ -19,7 +19,7 @@ def _check() -> int:
     """Read every file of every data set."""
     print(f"data directory: {files.directory() or f'none (--data-dir or ${files.VARIABLE})'}")
     corrupt = False
-    for lines, is_corrupt in DATASETS.each(_state, tell):
+    for lines, is_corrupt in DATASETS.each(_state, warn):
         print("", *lines, sep="\n")
         corrupt |= is_corrupt
     return 1 if corrupt else 0

@@ -1,11 +1,10 @@
 """What `list` prints: a line an entry."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 
 from benchmarks import grid
-from benchmarks.escape import one_line
+from benchmarks.commands import warn
 from benchmarks.evaluation import SELECTABLE
 from benchmarks.registry import DATASETS, METHODS
 
@@ -24,12 +23,8 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def tell(problem: str) -> None:
-    print(f"warning: {one_line(problem)}", file=sys.stderr)
-
-
 def _methods() -> Iterator[str]:
-    for lines in METHODS.each(_method, tell):
+    for lines in METHODS.each(_method, warn):
         yield from lines
     for group, members in grid.GROUPS.items():
         yield f"{group:12} group        {', '.join(members)}"
@@ -47,7 +42,7 @@ def _method(name: str) -> list[str]:
 
 
 def _datasets() -> Iterator[str]:
-    return DATASETS.each(_dataset, tell)
+    return DATASETS.each(_dataset, warn)
 
 
 def _dataset(name: str) -> str:
@@ -56,7 +51,7 @@ def _dataset(name: str) -> str:
 
 
 def _tasks() -> Iterator[str]:
-    for lines in DATASETS.each(_tasks_of, tell):
+    for lines in DATASETS.each(_tasks_of, warn):
         yield from lines
 
 

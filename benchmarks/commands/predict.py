@@ -25,15 +25,17 @@ from datasets.files.text import class_name, is_whole
 
 
 def main(options: argparse.Namespace) -> int:
-    prepare_output(options.out, [options.input], force=options.force)
     folder = store_of(options).find(options.run)
+    prepare_output(options.out, [options.input, folder], force=options.force)
     model = load(folder, torch.device(devices(options.device)[0]))
     domain = _read(options.input, options.label, _preprocessing(model, folder))
     x = _fitting(domain, model)
     truth = None if domain.labels is None else _numbers(domain.labels, model.classes, options.input)
     logits = model.logits(x)
     _write(options.out, domain.names, softmax(logits, axis=1), model.classes)
-    print(f"predictions of {folder} on {len(logits)} samples written to {shown(options.out)}", file=sys.stderr)
+    print(
+        f"predictions of {shown(folder)} on {len(logits)} samples written to {shown(options.out)}", file=sys.stderr
+    )
     if truth is not None:
         print(f"accuracy {(logits.argmax(1) == truth).mean():.1%} of {len(truth)} labelled samples")
     return 0
@@ -104,7 +106,7 @@ def _numbers(labels: np.ndarray, classes: tuple[str, ...], path: Path) -> np.nda
     """Class numbers (n,): labels are names of classes, or whole numbers where these are no names."""
     texts = labels.tolist()
     numbers = {class_name(name): number for number, name in enumerate(classes)}
-    if all(map(is_whole, texts)) and not set(texts) <= numbers.keys():
+    if all(map(is_whole, texts)) and not any(map(is_whole, numbers)):
         numbers = {str(number): number for number in range(len(classes))}
     for text in texts:
         if text not in numbers:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks import weights
 from benchmarks.commands.common import store_of
+from benchmarks.escape import one_line
 from benchmarks.evaluation.outputs import read_arrays
 from benchmarks.grid import RunSpec
 from benchmarks.record import WEIGHTS, Record, files
@@ -23,7 +24,7 @@ def main(options: argparse.Namespace) -> int:
         except UserError as error:
             problems.append(error)
     for problem in problems:
-        print(f"broken: {problem}")
+        print(f"broken: {one_line(problem)}")
     undigested = f"; {older} of them are of an older version and have no digests" if older else ""
     print(f"{total - len(problems)} of {total} records are whole{undigested}")
     if problems:
@@ -35,7 +36,7 @@ def _verify(store: Store, folder: Path) -> Record:
     """Raises UserError if anything in a record is not as its run wrote it."""
     record, row = Record(folder), store.row(folder)
     RunSpec.from_dict(record.spec, variant="")
-    record.json("curves.json")
+    record.curves()
     there = set(files(folder))
     for name in sorted(there if record.digests is None else record.digests.keys()):
         record.check(name)

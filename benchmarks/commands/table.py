@@ -19,7 +19,7 @@ def main(options: argparse.Namespace) -> int:
         if path and path.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
     for path in filter(None, (options.figure, options.diagram, options.save_records)):
-        prepare_output(path, sources_of(options), force=options.force)
+        prepare_output(path, [*sources_of(options), Path(options.suite)], force=options.force)
     planned, records, failures = _found(options)
     if options.save_records:
         if not len(records):

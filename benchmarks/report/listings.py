@@ -211,8 +211,9 @@ def _confusion(name: str, counts: np.ndarray, classes: Sequence[str]) -> Listing
     shares = counts / sizes[:, None].clip(min=1)
     if len(classes) > PAGE:
         return _most_confused(name, sizes, shares, classes)
-    # A class may be called as one of our columns.
-    columns = [f"class {label}" if label in ("true class", "n") else label for label in classes]
+    # A class may be called as one of our columns is.
+    own = {"true class", "n"} & set(classes)
+    columns = [f"class {label}" if own else label for label in classes]
     rows: list[dict[str, Entry]] = [
         {"true class": label, "n": int(total), **dict(zip(columns, map(float, row), strict=True))}
         for label, total, row in zip(classes, sizes, shares, strict=True)
