@@ -82,18 +82,22 @@ def estimate(specs: Sequence[RunSpec], device: str, patience: float = PATIENCE) 
     # A copy of this process need not import torch again; a GPU admits no copy.
     context = multiprocessing.get_context("fork" if device == "cpu" else "spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_probe, args=(theirs, first, device), daemon=True)  # type: ignore[attr-defined]
-    process.start()
-    theirs.close()
-    with suppress(EOFError):  # it has said all, or has died
-        if ours.poll(START):
-            ours.recv()
-        end = time.monotonic() + patience
-        while ours.poll(max(0.0, end - time.monotonic())):
-            what, key, value = ours.recv()
-            getattr(found, what)[key] = value
-    process.kill()
-    process.join()
+    with tempfile.TemporaryDirectory() as folder:  # ours: a process that is killed removes nothing
+        arguments = (theirs, first, device, Path(folder))
+        process = context.Process(target=_probe, args=arguments, daemon=True)  # type: ignore[attr-defined]
+        process.start()
+        theirs.close()
+        try:
+            with suppress(EOFError):  # it has said all, or has died
+                if ours.poll(START):
+                    ours.recv()
+                end = time.monotonic() + patience
+                while ours.poll(max(0.0, end - time.monotonic())):
+                    what, key, value = ours.recv()
+                    getattr(found, what)[key] = value
+        finally:
+            process.kill()
+            process.join()
     return found
 
 
@@ -105,7 +109,7 @@ def _mean(seconds: Sequence[float]) -> float:
     return sum(seconds) / max(1, len(seconds))
 
 
-def _probe(tell: Connection, first: Mapping[Kind, RunSpec], device: str) -> None:
+def _probe(tell: Connection, first: Mapping[Kind, RunSpec], device: str, folder: Path) -> None:
     """Tell of each kind's time as it is known: one kind of each cell before the others."""
     tell.send("begun")
     leading: dict[Cell, Kind] = {}
@@ -116,18 +120,18 @@ def _probe(tell: Connection, first: Mapping[Kind, RunSpec], device: str) -> None
         try:
             tell.send(("training", kind, _training_seconds(first[kind], where)))
             if kind in leading.values():
-                tell.send(("evaluation", kind[0], _evaluation_seconds(first[kind], where)))
+                tell.send(("evaluation", kind[0], _evaluation_seconds(first[kind], where, folder)))
         except (UserError, FloatingPointError, RuntimeError) as error:
             tell.send(("failed", kind, str(error)))
 
 
-def _evaluation_seconds(spec: RunSpec, device: torch.device) -> float:
+def _evaluation_seconds(spec: RunSpec, device: torch.device, folder: Path) -> float:
     """All that a run does besides training, once its data are read; methods are alike in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        execute(_short(spec), Path(folder), device)
-        whole = time.perf_counter() - start
-        cost = json.loads((Path(folder) / "cost.json").read_text())
+    record = Path(tempfile.mkdtemp(dir=folder))
+    start = time.perf_counter()
+    execute(_short(spec), record, device)
+    whole = time.perf_counter() - start
+    cost = json.loads((record / "cost.json").read_text())
     further = len(spec.protocol.checkpoint_steps()) - 1
     return whole - cost["training_seconds"] + further * cost["evaluation_seconds"]
 

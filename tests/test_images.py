@@ -372,3 +372,24 @@ def test_a_run_on_images_repeats_to_the_bit(pets: str, tmp_path: Path) -> None:
         execute(spec, tmp_path / name, CPU)
     a, b = (next((tmp_path / name / "outputs").iterdir()).read_bytes() for name in ("a", "b"))
     assert a == b
+
+
+@pytest.mark.parametrize(("value", "seen"), [(200, 200), (200 << 8, 200)])
+def test_grey_images_of_32_bits_show_8_or_the_first_8_of_16(value: int, seen: int, tmp_path: Path) -> None:
+    Image.fromarray(np.full((40, 40), value, np.int32)).save(tmp_path / "a.tif")
+    assert abs(int(np.asarray(ImageFiles([tmp_path / "a.tif"])).mean()) - seen) <= 1
+
+
+def test_what_killed_processes_left_in_the_cache_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    ImageFiles([tmp_path / "a.png"]).open()
+    (made,) = (tmp_path / "cache").glob("*.npy")
+    made.unlink()
+    left = made.with_name(f".{made.name}.0123456789ab.partial")
+    left.write_bytes(b"a part")
+    ImageFiles([tmp_path / "a.png"]).open()
+    assert made.exists()
+    assert not left.exists()

@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.settings import UserError
 from datasets import files
-from datasets.files import images, npz
+from datasets.files import images
 from datasets.files.domains import Domain, read_domain
 from datasets.files.images import ImageFiles
 
@@ -232,7 +232,7 @@ def test_an_archive_larger_than_the_memory_is_not_unpacked(
 ) -> None:
     np.savez_compressed(tmp_path / "new.npz", x=np.zeros((10_000, 100)))
     assert (tmp_path / "new.npz").stat().st_size < 20_000
-    monkeypatch.setattr(npz, "_memory", lambda: 10_000_000)
+    monkeypatch.setattr(files, "memory", lambda: 10_000_000)
     with pytest.raises(
         UserError, match=r"x is float64 of shape \(10000, 100\), 0.0 GB unpacked; this machine has"
     ):
@@ -315,7 +315,7 @@ def test_a_table_that_is_not_one_says_where(tmp_path: Path, text: str, message: 
     [
         ("a,b\n1,2\n".encode("utf-16"), "it is UTF-16"),
         ("a,b\n1,2\n".encode("utf-16-le"), "zero bytes, as UTF-16 has; save it as UTF-8"),
-        (b"a,kind\n1,x\n2,caf\xe9\n", "line 3 has the byte 0xe9, which is no UTF-8 .*iconv"),
+        (b"a,kind\n1,x\n2,caf\xe9\n", "line 3 has the byte 0xe9, which is not UTF-8 .*iconv"),
     ],
 )
 def test_an_encoding_is_named_by_its_remedy(tmp_path: Path, content: bytes, message: str) -> None:
@@ -486,3 +486,11 @@ def test_an_image_too_large_is_one_line(tmp_path: Path, monkeypatch: pytest.Monk
     assert "could be decompression bomb" in str(domain_or_line(tmp_path))
     monkeypatch.setattr(images, "LARGEST", 100)
     assert "is larger than" in str(domain_or_line(tmp_path))
+
+
+def test_a_table_that_no_memory_holds_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.csv"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(UserError, match="this machine reads"):
+        read_domain(path, "label")

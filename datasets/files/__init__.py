@@ -39,6 +39,11 @@ def unwritable(error: OSError) -> UserError:
     )
 
 
+def memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 @once
 def tell(note: str) -> None:
     """Say something of the data that is no error, once a process."""

@@ -3,6 +3,7 @@
 import fcntl
 import http.client
 import os
+import re
 import shutil
 import urllib.error
 import urllib.request
@@ -75,7 +76,8 @@ def _download(url: str, part: Path) -> None:
         start = start if response.status == http.client.PARTIAL_CONTENT else 0
         with part.open("ab" if start else "wb") as out:
             shutil.copyfileobj(response, out)
-        length = response.headers["Content-Length"]
+        said = response.headers["Content-Length"] or ""
+        length = int(said) if re.fullmatch("[0-9]{1,18}", said) else None
     size = part.stat().st_size
-    if length is not None and size < start + int(length):
-        raise OSError(f"the connection was cut after {size} of {start + int(length)} bytes")
+    if length is not None and size < start + length:
+        raise OSError(f"the connection was cut after {size} of {start + length} bytes")

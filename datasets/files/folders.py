@@ -179,7 +179,7 @@ def read_list(path: File, root: File, classes: Sequence[str]) -> tuple[list[File
             folder the image is in; or no line at all.
     """
     try:
-        lines = content_of(path).decode().splitlines()
+        lines = content_of(path).decode().split("\n")  # names may have other characters that end a line
     except UnicodeDecodeError:
         raise UserError(f"{shown(path)} is not UTF-8; it must have a line 'path label' for each image") from None
     paths, labels = [], []

@@ -10,6 +10,7 @@ a channel as 8. Colour profiles are not applied.
 """
 
 import fcntl
+import glob
 import hashlib
 import io
 import os
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 CACHE_LIMIT = 2 * 10**9  # bytes of one set's squares: 10,172 images at side 224
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of torchvision's RandomResizedCrop
 ATTEMPTS = 10  # at a crop that fits, before it takes the middle
-DECODER = 2  # raise it when :func:`open_image` gives other pixels: what is cached was decoded by one of them
+DECODER = 3  # raise it when :func:`open_image` gives other pixels: what is cached was decoded by one of them
 LARGEST = 2**30  # bytes of an image's file
 # Pillow opens these by running a program, or only names them.
 UNREAD = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -193,6 +194,8 @@ class Squares:
             with path.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not path.exists():
+                    for left in folder.glob(f".{glob.escape(path.name)}.*{atomic.ASIDE}"):  # by killed processes
+                        left.unlink()
                     with atomic.writing(path) as file:
                         self._write(file)
         except OSError as error:
@@ -328,7 +331,9 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
         values = np.asarray(image)
         if values.dtype.kind == "f" or values.min() < 0 or values.max() > 0xFFFF:
             raise ValueError("more than 16 bits a channel; save it with 8")
-        return Image.fromarray((values >> 8).astype(np.uint8))
+        # A file of 32 bits does not say how many of them count.
+        deep = image.mode != "I" or values.max() > 0xFF
+        return Image.fromarray((values >> 8 if deep else values).astype(np.uint8))
     return image
 
 
@@ -371,3 +376,6 @@ def _random_crop(size: int, rng: np.random.Generator) -> tuple[int, int, int, in
 def _pool() -> ThreadPoolExecutor:
     """Threads that decode; Pillow lets go of the interpreter's lock meanwhile."""
     return ThreadPoolExecutor(min(16, os.cpu_count() or 1), "decode")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a copy of this process has the pool, but not its threads

@@ -1,6 +1,5 @@
 """The arrays ``x`` and ``y`` of an ``.npz`` that may be anything: headers are checked before values are read."""
 
-import os
 import zipfile
 from collections import Counter
 from math import prod
@@ -11,6 +10,7 @@ import numpy as np
 
 from benchmarks.escape import quoted, reason, shown
 from benchmarks.settings import UserError
+from datasets import files
 
 
 def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
@@ -58,7 +58,7 @@ class _Member:
         needed = prod(self.shape) * self.dtype.itemsize
         if needed != size or min(self.shape, default=0) < 0:
             raise UserError(f"{self.where} is broken: {self} would take {needed} bytes, and it has {size}")
-        if 2 * needed > (memory := _memory()):
+        if 2 * needed > (memory := files.memory()):
             raise UserError(
                 f"{self.where} is {self}, {needed / 1e9:,.1f} GB unpacked; this machine has {memory / 1e9:,.0f} GB"
             )
@@ -107,8 +107,3 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
         raise ValueError(f"version {version} of the format")
     shape, _, dtype = readers[version](file)
     return shape, dtype
-
-
-def _memory() -> int:
-    """Bytes of memory of this machine."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

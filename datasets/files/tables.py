@@ -14,10 +14,14 @@ import numpy as np
 
 from benchmarks.escape import quoted, reason, shown
 from benchmarks.settings import UserError
+from datasets import files
 from datasets.files.text import plain
 
 BOOLEANS = {"true": 1.0, "false": 0.0}  # of any case
 UNNAMED = "Unnamed: "  # what pandas calls a column that has no name
+
+
+BYTES_A_NUMBER = 4  # of memory for a byte of a table at most: `1,` becomes a number of 64 bits
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ def read_table(path: Path, label: str) -> Table:
     Raises:
         UserError: it is no such table; the line, the column and the cell are named.
     """
+    if BYTES_A_NUMBER * (size := path.stat().st_size) > files.memory():
+        limit = files.memory() / BYTES_A_NUMBER / 1e9
+        raise UserError(f"{shown(path)} has {size / 1e9:,.1f} GB, and this machine reads {limit:,.1f}; split it")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -151,7 +158,7 @@ def _encoding(path: Path) -> str:
                 line.decode()
             except UnicodeDecodeError as error:
                 return (
-                    f"line {number} has the byte 0x{line[error.start]:02x}, which is no UTF-8 (Latin-1 or "
+                    f"line {number} has the byte 0x{line[error.start]:02x}, which is not UTF-8 (Latin-1 or "
                     "Windows-1252?); save it as UTF-8, such as by `iconv -f WINDOWS-1252 -t UTF-8`"
                 )
     return "it is not UTF-8; save it as UTF-8"
