@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from benchmarks import atomic
 from benchmarks.registry import DATASETS, DatasetInfo
 from benchmarks.run import execute
 from benchmarks.settings import UserError
@@ -201,6 +202,20 @@ def test_an_image_that_does_not_decode_is_named_and_leaves_no_cache(root: Path, 
 def test_sixteen_bits_become_eight(tmp_path: Path, ending: str) -> None:
     Image.fromarray(np.full((32, 32), 40000, np.uint16)).save(tmp_path / f"deep.{ending}")
     assert set(np.asarray(ImageFiles([tmp_path / f"deep.{ending}"], SIDE)).ravel()) == {40000 // 256}
+
+
+def test_bytes_that_were_saved_in_32_bits_stay_as_they_are(tmp_path: Path) -> None:
+    Image.fromarray(np.full((32, 32), 200, np.int32)).save(tmp_path / "wide.tif")
+    assert set(np.asarray(ImageFiles([tmp_path / "wide.tif"], SIDE)).ravel()) == {200}
+
+
+def test_what_killed_processes_left_in_the_cache_is_removed(root: Path) -> None:
+    photos(root).open()
+    (cached,) = files.cache().glob("*.npy")
+    cached.rename(cached.with_name(f".{cached.name}.0123456789ab{atomic.ASIDE}"))
+    photos(root).open()
+    assert list(files.cache().glob("*.npy")) == [cached]
+    assert not list(files.cache().glob(f".*{atomic.ASIDE}"))
 
 
 @pytest.mark.parametrize("values", [np.float32(0.5), np.int32(70000), np.int32(-1)])

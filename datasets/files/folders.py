@@ -100,9 +100,25 @@ def read_folder(folder: File) -> ImageFolder:
     for name, several in by_class.items():
         if len(spelt := sorted({child for child, _ in several})) > 1:
             notes += (f"{shown(folder)}: the folders {', '.join(map(ascii, spelt))} are one class, {name!r}",)
-    names = sorted(by_class)
-    paths = [path for name in names for _, path in by_class[name]]
-    return ImageFolder(paths, [name for name in names for _ in by_class[name]], notes)
+    found = [(path, name) for name, several in by_class.items() for _, path in several]
+    found.sort(key=lambda item: (item[0].name, str(item[0])))
+    paths, labels = _blind_to_labels([path for path, _ in found], [name for _, name in found])
+    return ImageFolder(paths, labels, notes)
+
+
+def _blind_to_labels(paths: list[File], labels: list[str]) -> tuple[list[File], list[str]]:
+    """Images by name and content, not by class: training draws its batches by place, and may see no target label.
+
+    Args:
+        paths: sorted by name.
+    """
+    ordered: list[int] = []
+    for _, same in groupby(range(len(paths)), key=lambda i: paths[i].name):
+        group = list(same)
+        if len(group) > 1:  # as 0.png of each class; equal copies may stand in any order
+            group.sort(key=lambda i: hashlib.sha256(content_of(paths[i])).digest())
+        ordered += group
+    return [paths[i] for i in ordered], [labels[i] for i in ordered]
 
 
 def _images(folder: File, left: Counter[str], folders: str) -> list[File]:
@@ -167,8 +183,7 @@ def _numbered(folder: File, classes: Sequence[str]) -> tuple[list[File], np.ndar
         files.tell(note)
     numbers = {name: number for number, name in enumerate(classes)}
     y = np.array([numbers[name] for name in found.labels])
-    order = np.argsort(y, kind="stable")
-    return [found.paths[i] for i in order], y[order]
+    return found.paths, y
 
 
 def read_list(path: File, root: File, classes: Sequence[str]) -> tuple[list[File], np.ndarray]:
