@@ -18,12 +18,11 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     """A file whose content is at ``path`` when the block ends, in the place of an older one.
 
     If the block fails, or the process is killed within it, ``path`` is what it was before. Several processes may
-    write one path: the last wins. A link stays; a pipe or a device in the way is replaced.
+    write one path: the last wins. A link, a pipe or a device in the way is replaced.
 
     Raises:
         OSError: it cannot be written; its ``filename`` is the path.
     """
-    path = Path(os.path.realpath(path))
     aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}{ASIDE}")
     try:
         with aside.open("xb") as file:

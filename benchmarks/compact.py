@@ -24,6 +24,7 @@ NESTED = ("spec", "checkpoints", "confusion")  # columns that are JSON
 # What a .csv means that is silent of a column, as older ones are.
 EMPTY = {"warnings": "", "reverse_of": "", "confusion": "[]"}
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+ACCURACY = "target_test_accuracy"  # that every ordinary run has
 LARGEST = 2**29  # bytes of a file
 
 
@@ -124,11 +125,13 @@ def _cells(line: str, count: int | None = None) -> list[str]:
     """The cells of one line: a run never takes two, so that a lost quotation mark costs one line."""
     if not line.isprintable() and any(0xD800 <= ord(letter) < 0xE000 for letter in line):
         raise ValueError("it is not in UTF-8")
+    usual = csv.field_size_limit(LARGEST)  # checkpoints may be many
     try:
-        csv.field_size_limit(LARGEST)  # checkpoints may be many
         (cells,) = csv.reader([line], strict=True)
     except (csv.Error, ValueError) as error:
         raise ValueError(f"it is no line of a .csv ({error})") from None
+    finally:
+        csv.field_size_limit(usual)
     if count and len(cells) != count:
         raise ValueError(f"it has {len(cells)} cells, and the header has {count}")
     return cells
@@ -159,6 +162,13 @@ def _checked(row: Mapping[str, str]) -> dict[str, Any]:
     for name in ("task", "method", "seed", "reverse_of"):
         if name in values and values[name] != (known := spec.get(name, "")):
             raise ValueError(f"column {name!r}: it is {values[name]!r}, and {known!r} by the spec")
+    for name, known in values["checkpoints"][-1].items():
+        own = values.get(name, known)
+        differ = own != known and own == own and known == known  # NaN stands for no score
+        if name.endswith("accuracy") and differ:
+            raise ValueError(f"column {name!r}: it is {own}, and {known} at the last checkpoint")
+    if not spec.get("reverse_of") and values.get(ACCURACY) is None:
+        raise ValueError(f"column {ACCURACY!r}: it is empty")
     return {name: values.get(name, []) for name in NESTED}
 
 

@@ -57,7 +57,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         OSError: it cannot be written, such as a pipe that nobody reads.
     """
     if path.is_file() or not path.exists():
-        with atomic.writing(path) as file:
+        with atomic.writing(Path(os.path.realpath(path))) as file:  # a link stays
             yield file
         return
     handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)

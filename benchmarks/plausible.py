@@ -73,6 +73,8 @@ def _check_number(name: str, value: Any) -> None:
         raise ValueError(f"{name} is {value}, which is no share from 0 to 1")
     if kind == "count" and (value < 0 or value != int(value)):
         raise ValueError(f"{name} is {value}, which is no count")
+    if name == "target_test_n" and value < 1:
+        raise ValueError(f"{name} is {value}, and nothing was tested")
     if kind == "amount" and value < 0:
         raise ValueError(f"{name} is {value}, which is below 0")
 

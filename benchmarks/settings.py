@@ -147,9 +147,15 @@ def parse_query(text: str) -> tuple[str, dict[str, str]]:
     return name, options
 
 
+def _exact(value: Any) -> str:
+    """A value that comes back as it is; floats as short as can be."""
+    if not isinstance(value, float):
+        return str(value)
+    brief = f"{value:g}"
+    return brief if float(brief) == value else repr(value)
+
+
 def format_query(name: str, options: Mapping[str, Any]) -> str:
     """The inverse of :func:`parse_query`, with keys in order."""
-    pairs = [
-        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in options.items()
-    ]
+    pairs = [f"{key}={_exact(value)}" for key, value in options.items()]
     return name + ("?" + "&".join(sorted(pairs)) if pairs else "")

@@ -166,7 +166,17 @@ def test_a_command_names_a_broken_line_and_shows_the_rest(
 
 def test_as_many_checkpoints_as_a_protocol_allows_come_back(lines: list[list[str]], tmp_path: Path) -> None:
     place = lines[0].index("checkpoints")
-    many = json.loads(lines[1][place])[:1] * 1000
+    many = json.loads(lines[1][place])[-1:] * 1000
     lines[1][place] = json.dumps([{**scores, "step": step} for step, scores in enumerate(many, 1)])
     assert len(lines[1][place]) > 131_072  # what Python's csv module reads by itself
     assert len(load_records(write(lines, tmp_path / "many.csv"))["checkpoints"][0]) == 1000
+
+
+@pytest.mark.parametrize(("name", "text"), [("target_test_accuracy", "0.999"), ("target_test_accuracy", "")])
+def test_an_accuracy_that_its_checkpoints_contradict_costs_its_line(
+    lines: list[list[str]], tmp_path: Path, name: str, text: str
+) -> None:
+    lines[1][lines[0].index(name)] = text
+    problems: list[UserError] = []
+    assert len(load_records(write(lines, tmp_path / "edited.csv"), broken=problems.append)) == 4
+    assert f"line 2, column '{name}'" in str(problems[0])

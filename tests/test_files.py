@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import atomic
 from benchmarks.cli import main
+from benchmarks.outfiles import writing
 from benchmarks.registry import DATASETS, DataFile, DatasetInfo
 from benchmarks.settings import UserError
 from datasets import amazon, files
@@ -178,10 +178,10 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("before")
     (tmp_path / "link.csv").symlink_to(path)
-    with pytest.raises(TypeError), atomic.writing(path) as out:
+    with pytest.raises(TypeError), writing(path) as out:
         out.write("half")  # type: ignore[arg-type]
     assert path.read_text() == "before"
-    with atomic.writing(tmp_path / "link.csv") as out:
+    with writing(tmp_path / "link.csv") as out:
         out.write(b"after")
         assert path.read_text() == "before"
     assert path.read_text() == "after"

@@ -13,6 +13,7 @@ from benchmarks.protocol import Protocol, StepsScale
 from benchmarks.registry import METHODS, MethodInfo
 from benchmarks.search import Search
 from benchmarks.settings import Settings, UserError
+from datasets.base import resolve
 from methods.source_only import SourceOnly
 from tests.conftest import all_tasks, spec_of, trained
 
@@ -315,3 +316,8 @@ def test_a_setting_that_no_machine_can_hold_is_refused_at_once(setting: str, val
 def test_more_steps_than_a_run_may_have_are_refused_also_by_scale() -> None:
     with pytest.raises(UserError, match=r"--steps-scale: protocol\.steps"):
         Protocol(steps=10**7).scaled(StepsScale.parse("compress:1000"))
+
+
+def test_a_task_keeps_every_digit_of_its_options() -> None:
+    names = [resolve(f"toys/moons?rotation={text}").name for text in ("40", "40.0000001", "40.12345")]
+    assert names == [f"toys/moons?rotation={text}" for text in ("40", "40.0000001", "40.12345")]

@@ -32,6 +32,9 @@ def main(options: argparse.Namespace) -> int:
     x = _fitting(domain, model)
     truth = None if domain.labels is None else _numbers(domain.labels, model.classes, options.input)
     logits = model.logits(x)
+    if not np.isfinite(logits).all():
+        place = domain.names[int(np.argwhere(~np.isfinite(logits))[0][0])]
+        raise UserError(f"{shown(options.input)}: sample {shown(place)} has values too large for the model")
     _write(options.out, domain.names, softmax(logits, axis=1), model.classes)
     print(
         f"predictions of {shown(folder)} on {len(logits)} samples written to {shown(options.out)}", file=sys.stderr

@@ -1,6 +1,7 @@
 """The `table` command: from records that there are; never trains."""
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,10 @@ def main(options: argparse.Namespace) -> int:
     for path in (options.figure, options.diagram):
         if path and path.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
-    for path in filter(None, (options.figure, options.diagram, options.save_records)):
+    outputs = list(filter(None, (options.figure, options.diagram, options.save_records)))
+    if len(set(map(os.path.realpath, outputs))) < len(outputs):
+        raise UserError("two outputs have one path; give each its own")
+    for path in outputs:
         prepare_output(path, [*sources_of(options), Path(options.suite)], force=options.force)
     planned, records, failures = _found(options)
     if options.save_records:

@@ -115,7 +115,10 @@ def _label_texts(path: Path, y: np.ndarray) -> list[str]:
                 f"{shown(path)}: y holds bytes that are no UTF-8 ({reason(error)}); save it as texts"
             ) from None
     if y.dtype.kind in "Ub":
-        return [str(value) for value in y.tolist()]
+        try:
+            return [str(value) for value in y.tolist()]
+        except (SystemError, ValueError) as error:  # code points that are none
+            raise UserError(f"{shown(path)}: y holds what is not text ({reason(error)})") from None
     fractions = np.flatnonzero(~np.isfinite(y) | (y != np.rint(y)))
     if len(fractions):
         i = fractions[0]

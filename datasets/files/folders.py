@@ -5,10 +5,12 @@ and lies in ``image_list`` or in the data set's folder: ``DOMAIN.txt``, or ``DOM
 ``DOMAIN_test.txt`` for a domain with test samples of its own.
 """
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
