@@ -57,7 +57,9 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         OSError: it cannot be written, such as a pipe that nobody reads.
     """
     if path.is_file() or not path.exists():
-        with atomic.writing(Path(os.path.realpath(path))) as file:  # a link stays
+        real = Path(os.path.realpath(path))  # a link stays
+        real.parent.mkdir(parents=True, exist_ok=True)
+        with atomic.writing(real) as file:
             yield file
         return
     handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)

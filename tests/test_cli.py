@@ -130,7 +130,7 @@ WRONG_SETTINGS = [
     (["speed", "--backbone", "lenet5"], "unknown backbone"),
     (["check", "--baseline", "nope", "--suite", "quick"], "unknown baseline"),
     (["table", "--records", "/nowhere.csv"], "not a file of records"),
-    (["table", "--store", "/nowhere"], "no record fits"),
+    (["table", "--store", "/nowhere"], "does not exist"),
 ]
 
 
@@ -309,8 +309,9 @@ def test_a_path_that_cannot_be_written_is_one_clear_error(store: Path, tmp_path:
     flags = ["--methods", "dann", "--tasks", "toys/moons", "--store", str(store), *QUICKLY]
     result = run(*arguments.split(), str(tmp_path / "file" / "below.png"), *flags)
     assert result.returncode == 2
-    assert result.stderr.startswith(f"error: '{tmp_path / 'file'}")
-    assert result.stderr.endswith("; make room, or name another path\n")
+    assert result.stderr.startswith("error: ")
+    assert str(tmp_path / "file") in result.stderr
+    assert result.stderr.endswith("name another path\n")
     assert result.stderr.count("\n") == 1
 
 
@@ -327,8 +328,9 @@ def test_a_failed_run_is_a_hole_with_a_reason_and_exit_code_1(tmp_path: Path) ->
     assert "1 runs failed before: --retry does them again." in again.stderr
     assert again.returncode == 1
 
-    run("table", *grid, "--store", str(tmp_path), "--save-records", str(tmp_path / "records.csv"))
-    committed = run("table", *grid, "--records", str(tmp_path / "records.csv")).stdout
+    records = tmp_path.with_suffix(".csv")
+    run("table", *grid, "--store", str(tmp_path), "--save-records", str(records))
+    committed = run("table", *grid, "--records", str(records)).stdout
     assert "1 failed of 1" in committed
     assert "the loss is" in committed
 
@@ -337,7 +339,7 @@ def test_where_all_runs_failed_there_is_no_record_to_save(tmp_path: Path) -> Non
     grid = ["--methods", "source_only", "--tasks", "toys/moons", "--seeds", "1", "--store", str(tmp_path)]
     grid += [*QUICKLY, "--set", "protocol.lr_new=1e30", "--set", "protocol.optimizer=sgd"]
     assert run("run", *grid, *ALONE).returncode == 1
-    result = run("table", *grid, "--save-records", str(tmp_path / "records.csv"))
+    result = run("table", *grid, "--save-records", str(tmp_path.with_suffix(".csv")))
     assert (result.returncode, "there is no record to save" in result.stderr) == (2, True)
 
 

@@ -127,7 +127,7 @@ def test_references_learn_the_targets_labels_where_the_sources_mislead(tmp_path:
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 truncated", pickle.dumps([1])])
 def test_a_broken_outputs_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "000020.npz").write_bytes(content)
-    with pytest.raises(UserError, match=r"000020\.npz cannot be read"):
+    with pytest.raises(UserError, match=r"000020\.npz' cannot be read"):
         Outputs.load(tmp_path / "000020.npz")
 
 

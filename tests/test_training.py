@@ -295,8 +295,9 @@ def learning_rates(trainer: Trainer) -> list[float]:
     return [group["lr"] for group in trainer.optimizer.param_groups] if trainer.optimizer else []
 
 
-def test_out_of_memory_says_which_batch_to_try(tmp_path: Path) -> None:
-    spec = spec_of("source_only", backbone="mlp?width=4000000")  # a matrix of 64 TB
+def test_out_of_memory_says_which_batch_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_of("source_only")
+    monkeypatch.setattr("benchmarks.run.new_trainer", lambda *_: torch.empty(2**46))  # a matrix of 256 TB
     with pytest.raises(UserError, match=r"out of memory on cpu; try --set protocol.source_batch=32"):
         execute(spec, tmp_path, CPU)
 
