@@ -11,12 +11,12 @@ HOME = Path(__file__).resolve().parents[1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """What :func:`benchmarks.cli.main` does, or one line that says whose package stands in the way."""
+    """What :func:`benchmarks.commands.parser.main` does, or one line that says whose package stands in the way."""
     for name in PACKAGES:
         if problem := foreign(name):
             print(f"error: {problem}", file=sys.stderr)
             return 2
-    from benchmarks.cli import main as run
+    from benchmarks.commands.parser import main as run
 
     return run(arguments)
 

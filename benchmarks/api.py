@@ -9,13 +9,17 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmarks import grid, model
-from benchmarks.commands.common import devices, suite_search
+from benchmarks.core.settings import UserError, split
+from benchmarks.engines.devices import devices
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.work import train
-from benchmarks.model import TrainedModel
-from benchmarks.settings import UserError, split
-from benchmarks.store import Store, load_records
+from benchmarks.plan.grid import plan
+from benchmarks.plan.methods import method_names
+from benchmarks.plan.suite import load_suite, suite_search
+from benchmarks.records.frame import load_records
+from benchmarks.records.store import Store
+from benchmarks.training import model
+from benchmarks.training.model import TrainedModel
 
 
 def run_grid(
@@ -45,17 +49,17 @@ def run_grid(
         save_weights: keep trained weights, for :func:`load_model`.
 
     Returns:
-        A row a run, with the columns of :func:`benchmarks.store.load_records`. A run that failed, a record that is
-        broken, or a method that a task does not admit, is told of by a warning and has no row.
+        A row a run, with the columns of :func:`benchmarks.records.frame.load_records`. A run that failed, a
+        record that is broken, or a method that a task does not admit, is told of by a warning and has no row.
 
     Raises:
         UserError: anything that does not exist or does not fit.
     """
-    settings = grid.load_suite(suite)
-    names = grid.method_names(",".join(_several(methods)) or settings.default_methods)
+    settings = load_suite(suite)
+    names = method_names(",".join(_several(methods)) or settings.default_methods)
     chosen, search = range(seeds) if isinstance(seeds, int) else seeds, suite_search(suite, names)
     reverse = settings.select == "reverse_validation"
-    planned = grid.plan(suite, names, _several(tasks), chosen, overrides, search, reverse=reverse)
+    planned = plan(suite, names, _several(tasks), chosen, overrides, search, reverse=reverse)
     records = Store(Path(store) if store else None, weights=save_weights)
     engine = LocalEngine(records, devices(device, jobs), execute=partial(train, save_weights=save_weights))
     for specs in (planned.specs, planned.reverse):

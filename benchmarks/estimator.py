@@ -12,13 +12,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from benchmarks.grid import RunSpec
-from benchmarks.model import TrainedModel, untrained
-from benchmarks.protocol import Protocol
-from benchmarks.registry import METHODS
-from benchmarks.settings import UserError
-from benchmarks.training import prepare
-from benchmarks.weights import Signature
+from benchmarks.core.protocol import Protocol
+from benchmarks.core.registry import METHODS
+from benchmarks.core.settings import UserError
+from benchmarks.plan.spec import RunSpec
+from benchmarks.training.loop import prepare
+from benchmarks.training.model import TrainedModel, untrained
+from benchmarks.training.weights import Signature
 from datasets.base import Labelled, TrainView
 
 
@@ -31,14 +31,14 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
     Args:
         method: a registered name; no reference, which would need target labels.
         params: the method's hyper-parameters other than their defaults.
-        protocol: settings of :class:`benchmarks.protocol.Protocol` other than their defaults, such as
+        protocol: settings of :class:`benchmarks.core.protocol.Protocol` other than their defaults, such as
             ``{"steps": 2000, "backbone": "lenet"}``. Those of checkpoints and scoring have no effect.
         seed: with the data, it determines the result to the bit (on the same CPU model).
         device: such as ``"cpu"`` or ``"cuda:0"``.
 
     Attributes:
         classes_: (k,) the labels, sorted.
-        model_: the trained :class:`benchmarks.model.TrainedModel`.
+        model_: the trained :class:`benchmarks.training.model.TrainedModel`.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ def _inputs(x: np.ndarray) -> np.ndarray:
 
 
 def _trained(spec: RunSpec, signature: Signature, view: TrainView, device: str) -> TrainedModel:
-    """Train as :func:`benchmarks.run.execute` does."""
+    """Train as :func:`benchmarks.training.run.execute` does."""
     where = torch.device(device)
     with _prepared(where, spec.protocol):
         trainer = untrained(spec, signature, view, where)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
 from datasets.base import DomainFamily, Samples
 

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from benchmarks.randomness import generator
-from benchmarks.registry import DATASETS, DataFile
-from benchmarks.settings import Settings, UserError, format_query, nearest, parse_query
+from benchmarks.core.randomness import generator
+from benchmarks.core.registry import DATASETS, DataFile
+from benchmarks.core.settings import Settings, UserError, format_query, nearest, parse_query
 from datasets.files.images import ImageFiles, concatenate
 
 Inputs = np.ndarray | ImageFiles

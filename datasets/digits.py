@@ -29,13 +29,13 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from benchmarks.randomness import generator
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
-from benchmarks.settings import UserError
+from benchmarks.core.randomness import generator
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.core.settings import UserError
 from datasets import files as data
 from datasets.base import SPLIT_SEED, TEST_SHARE, DomainFamily, Options, Samples
-from datasets.files import digits as full
-from datasets.files.synth import synth
+from datasets.readers import digits as full
+from datasets.readers.synth import synth
 
 PACKAGED = ("mnist5k", "optdigits", "mnist5k_m")
 NEEDS = {
@@ -140,7 +140,7 @@ def _subset(domain: str, samples: Samples) -> Samples:
     import pandas as pd
 
     assert samples.test is not None
-    table = pd.read_csv(str(files("datasets").joinpath("files", "adda.csv")))
+    table = pd.read_csv(str(files("datasets").joinpath("readers", "adda.csv")))
     drawn = table["mnist" if domain == "mnist" else "usps"].dropna().to_numpy(np.int64)
     kept = np.concatenate([drawn, np.flatnonzero(samples.test)])
     return Samples(samples.x[kept], samples.y[kept], samples.test[kept])

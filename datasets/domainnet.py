@@ -1,7 +1,7 @@
 """DomainNet (Peng et al., ICCV 2019): six styles of picture; the authors' lists name the test images."""
 
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
-from datasets.files.folders import ImageFamily
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
+from datasets.readers.folders import ImageFamily
 
 FOLDER = DataFile("domainnet")
 

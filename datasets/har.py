@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
 from datasets.base import TEST_SHARE, VAL_SHARE, DomainFamily, Options, Samples, split
 

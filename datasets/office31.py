@@ -1,7 +1,7 @@
 """Office-31 (Saenko et al., ECCV 2010): objects of an office on a shop's pages, and before two kinds of camera."""
 
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
-from datasets.files.folders import ImageFamily
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
+from datasets.readers.folders import ImageFamily
 
 FOLDER = DataFile("office31")
 

@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 from typing import ClassVar
 
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
-from datasets.files.folders import ImageFamily
 from datasets.files.images import File
+from datasets.readers.folders import ImageFamily
 
 ARCHIVE = DataFile(
     "Office-Caltech10/office_caltech10_images.zip",

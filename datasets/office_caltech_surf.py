@@ -8,7 +8,7 @@ transductive protocol). Nearest neighbours of whole domains prepared so give the
 
 import numpy as np
 
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
 from datasets.base import DomainFamily, Samples
 

@@ -1,7 +1,7 @@
 """Office-Home (Venkateswara et al., CVPR 2017): everyday objects as art, clip art, products, photographs."""
 
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
-from datasets.files.folders import ImageFamily
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
+from datasets.readers.folders import ImageFamily
 
 FOLDER = DataFile("office-home")
 

@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import atomic
-from benchmarks.escape import quoted, shown
-from benchmarks.registry import DATASETS, DatasetInfo
-from benchmarks.settings import Settings, UserError, nearest, parse_query
+from benchmarks.core import atomic
+from benchmarks.core.escape import quoted, shown
+from benchmarks.core.registry import DATASETS, DatasetInfo
+from benchmarks.core.settings import Settings, UserError, nearest, parse_query
 from datasets import files
 from datasets.base import SPLIT_SEED, Family, Options, Preprocessing, Samples, split
-from datasets.files.domains import LABELS, Domain, read_domain
-from datasets.files.folders import TRAINING
 from datasets.files.images import ImageFiles
-from datasets.files.standardise import Scale, doubts, fitted, standardised
-from datasets.files.text import is_whole, plain
+from datasets.readers.domains import LABELS, Domain, read_domain
+from datasets.readers.folders import TRAINING
+from datasets.readers.standardise import Scale, doubts, fitted, standardised
+from datasets.readers.text import is_whole, plain
 
 BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
 IMAGE_FILES = "resnet18?weights=imagenet"

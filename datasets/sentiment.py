@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
 from datasets.base import DomainFamily, Options, Samples, split
 

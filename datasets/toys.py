@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.randomness import generator
-from benchmarks.registry import DATASETS, DatasetInfo
-from benchmarks.settings import param
+from benchmarks.core.randomness import generator
+from benchmarks.core.registry import DATASETS, DatasetInfo
+from benchmarks.core.settings import param
 from datasets.base import Family, Options, Samples
 
 TRAIN, TEST = 1000, 1000  # samples a domain

@@ -1,7 +1,7 @@
 """VisDA-2017 (Peng et al., 2017): renderings of 3D models, and photographs. Published numbers are class means."""
 
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
-from datasets.files.folders import ImageFamily
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
+from datasets.readers.folders import ImageFamily
 
 FOLDER = DataFile("visda")
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.settings import param
+from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.settings import param
 from methods import base
 from methods.base import Batch, Loss, Side, Stage, Update, View
 from methods.losses.adversarial import domain_accuracy, domain_loss

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.protocol import Protocol
-from benchmarks.settings import Settings
+from benchmarks.core.protocol import Protocol
+from benchmarks.core.settings import Settings
 from methods.networks.build import Build
 
 Side = Literal["source", "target"]

@@ -8,8 +8,8 @@ import torch
 from pydantic import NonNegativeFloat, NonNegativeInt
 from torch import Tensor, nn
 
-from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.settings import Share, param
+from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.settings import Share, param
 from methods import base
 from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
 from methods.networks.build import Build

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.settings import param
+from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.settings import param
 from methods import cdan
 from methods.networks.grl import reverse
 

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.settings import param
+from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.settings import param
 from methods import base
 from methods.losses.coral import coral
 

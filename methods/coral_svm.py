@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.registry import METHODS, MethodInfo
+from benchmarks.core.registry import METHODS, MethodInfo
 from methods.base import MethodWarning, Side, View
 from methods.networks.build import Build
 from methods.svm import SVM, Params

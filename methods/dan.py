@@ -6,8 +6,8 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.settings import param
+from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.settings import param
 from methods import base
 from methods.losses.adversarial import ramp
 from methods.losses.mmd import mk_mmd

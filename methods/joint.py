@@ -1,6 +1,6 @@
 """A reference, not a method: the harness gives it the labels of both domains. The ideal joint model's stand-in."""
 
-from benchmarks.registry import METHODS, MethodInfo
+from benchmarks.core.registry import METHODS, MethodInfo
 from methods.source_only import SourceOnly
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from benchmarks.registry import METHODS, MethodInfo
+from benchmarks.core.registry import METHODS, MethodInfo
 from methods.base import Params, View
 from methods.networks.build import Build
 from methods.shallow import NEVER, Shallow

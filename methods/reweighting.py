@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.settings import UserError, param
+from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.settings import UserError, param
 from methods import base
 from methods.networks.build import Build
 

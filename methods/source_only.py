@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmarks.registry import METHODS, MethodInfo
+from benchmarks.core.registry import METHODS, MethodInfo
 from methods.base import Method, Stage, Update
 
 

@@ -17,8 +17,8 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import LinearSVC
 from torch import Tensor
 
-from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.settings import param
+from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.settings import param
 from methods import base
 from methods.base import MethodWarning, View
 from methods.networks.build import Build

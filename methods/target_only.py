@@ -1,6 +1,6 @@
 """A reference, not a method: the harness gives it the labelled target as its source. The usual ceiling."""
 
-from benchmarks.registry import METHODS, MethodInfo
+from benchmarks.core.registry import METHODS, MethodInfo
 from methods.source_only import SourceOnly
 
 

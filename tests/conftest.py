@@ -11,17 +11,19 @@ import hypothesis
 import pytest
 import torch
 
+from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.engines.events import Event
 from benchmarks.engines.work import Execute, attempt
-from benchmarks.grid import GROUPS, RunSpec, plan
-from benchmarks.record import DIGESTS, VALIDATORS
-from benchmarks.registry import DATASETS, METHODS
-from benchmarks.run import new_trainer
-from benchmarks.store import Store
-from benchmarks.training import Trainer, prepare
+from benchmarks.plan.grid import plan
+from benchmarks.plan.methods import GROUPS
+from benchmarks.plan.spec import RunSpec
+from benchmarks.records.record import DIGESTS, VALIDATORS
+from benchmarks.records.store import Store
+from benchmarks.training.loop import Trainer, prepare
+from benchmarks.training.run import new_trainer
 from datasets import files
 from datasets.base import Task, load
-from datasets.files.folders import ImageFamily
+from datasets.readers.folders import ImageFamily
 
 TINY = {"backbone": "mlp?width=16", "discriminator_layers": "16", "steps": 20, "checkpoints": 2}
 CANDIDATES = [name for name in METHODS.names() if name not in GROUPS["references"]]

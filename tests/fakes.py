@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from benchmarks.grid import RunSpec
+from benchmarks.plan.spec import RunSpec
 
 
 def pretend(spec: RunSpec, folder: Path, device: str, report: object) -> None:

@@ -14,9 +14,9 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from benchmarks.registry import METHODS
-from benchmarks.signals import gradient_ratio
-from benchmarks.training import Trainer
+from benchmarks.core.registry import METHODS
+from benchmarks.training.loop import Trainer
+from benchmarks.training.signals import gradient_ratio
 from datasets.base import Samples, Task
 from methods.base import Batch, Embedded, Labelled, Loss, Stage, Unlabelled, Update
 from tests.conftest import CANDIDATES, spec_of, takes_steps, trained, trainer_of

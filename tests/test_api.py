@@ -11,10 +11,11 @@ import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from benchmarks import api
-from benchmarks.cli import main
+from benchmarks.commands.parser import main
+from benchmarks.core.settings import UserError
 from benchmarks.estimator import DomainAdapter
-from benchmarks.settings import UserError
-from benchmarks.store import Store, load_records
+from benchmarks.records.frame import load_records
+from benchmarks.records.store import Store
 from datasets.base import load
 from tests.conftest import TINY, EngineHere, same, spec_of, trained, weights
 

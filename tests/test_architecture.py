@@ -5,42 +5,83 @@ import os
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-from benchmarks.grid import GROUPS
-from benchmarks.registry import DATASETS, METHODS, DatasetInfo, MethodInfo, Registry
-from benchmarks.settings import UserError
+from benchmarks.core.registry import DATASETS, METHODS, DatasetInfo, MethodInfo, Registry
+from benchmarks.core.settings import UserError
+from benchmarks.plan.methods import GROUPS
 
 ROOT = Path(__file__).parents[1]
-LIGHT = ("atomic", "escape", "protocol", "randomness", "registry", "settings")
-LEAVES = {f"benchmarks.{name}" for name in LIGHT}
-ALLOWED = {"methods": LEAVES, "datasets": LEAVES}
+CORE = sorted(f"benchmarks.core.{path.stem}" for path in (ROOT / "benchmarks/core").glob("[!_]*.py"))
+# What each room may import, besides itself: whatever stands before it, so that there are no circles.
+ROOMS = (
+    ("benchmarks.core",),
+    ("methods", "datasets"),
+    ("benchmarks.evaluation",),
+    ("benchmarks.plan",),
+    ("benchmarks.records",),
+    ("benchmarks.training",),
+    ("benchmarks.engines",),
+    ("benchmarks.report",),
+    ("benchmarks.speed",),
+    ("benchmarks.api", "benchmarks.estimator", "benchmarks.commands"),
+    ("benchmarks.__main__",),
+)
+BEFORE = {
+    room: {other for rooms in ROOMS[:number] for other in rooms}
+    for number, rooms in enumerate(ROOMS)
+    for room in rooms
+} | {room: {"benchmarks.core"} for room in ("methods", "datasets")}
+PACKAGES = ("benchmarks", "methods", "datasets")
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
 
 
 def imports(path: Path) -> set[str]:
+    """Modules that a file imports, at its top or in a function."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
-            whole = node.module in ("benchmarks", "methods", "datasets")  # there, names are modules
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} if whole else {node.module}
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & MODULES.keys() | ({node.module} if names - MODULES.keys() else set())
     return found
 
 
-@pytest.mark.parametrize("package", ["methods", "datasets"])
-def test_methods_and_datasets_know_little_of_the_harness_and_nothing_of_each_other(package: str) -> None:
-    other = {"methods": "datasets", "datasets": "methods"}[package]
-    for path in (ROOT / package).rglob("*.py"):
-        for name in imports(path):
-            top = name.partition(".")[0]
-            assert top != other, f"{path} imports {name}"
-            assert top != "benchmarks" or name in LEAVES, f"{path} imports {name}"
+def room_of(name: str) -> str:
+    return ".".join(name.split(".")[: 2 if name.startswith("benchmarks.") else 1])
 
 
-@pytest.mark.parametrize("module", sorted(LEAVES))
+@pytest.mark.parametrize("room", sorted(BEFORE))
+def test_a_room_imports_only_those_before_it(room: str) -> None:
+    for name, path in MODULES.items():
+        if room_of(name) == room:
+            for imported in imports(path):
+                other = room_of(imported)
+                inside = imported.partition(".")[0] in PACKAGES and imported != "benchmarks"
+                assert not inside or other == room or other in BEFORE[room], f"{name} imports {imported}"
+
+
+def test_every_module_has_its_room_and_few_stand_at_the_top() -> None:
+    assert {room_of(name) for name in MODULES} <= {*BEFORE, *PACKAGES}
+    assert len(list((ROOT / "benchmarks").glob("*.py"))) <= 5
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: imports(path) & MODULES.keys() for name, path in MODULES.items()}
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("module", CORE)
 def test_what_all_parts_share_is_light(module: str) -> None:
     code = f"import sys, {module}; sys.exit(any(heavy in sys.modules for heavy in ('torch', 'pandas', 'sklearn')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

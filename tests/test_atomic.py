@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from benchmarks import atomic
+from benchmarks.core import atomic
 from benchmarks.evaluation.outputs import Outputs
-from benchmarks.record import write_json
+from benchmarks.records.record import write_json
 
 MEGABYTES = os.urandom(2**21)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.settings import UserError
+from benchmarks.core.settings import UserError
 from methods.networks.backbones import backbone_names, backbone_options, build_backbone, require_weights
 
 SEQUENCE, DIGIT = (9, 128), (1, 28, 28)

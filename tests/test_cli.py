@@ -14,12 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import __version__, grid
-from benchmarks.cli import main, parser
-from benchmarks.estimate import Estimate, estimate
+from benchmarks import __version__
+from benchmarks.commands.parser import main, parser
+from benchmarks.core.registry import DATASETS, METHODS
+from benchmarks.core.settings import UserError, format_query, parse_query
 from benchmarks.evaluation import SELECTABLE
-from benchmarks.registry import DATASETS, METHODS
-from benchmarks.settings import UserError, format_query, parse_query
+from benchmarks.plan.grid import plan
+from benchmarks.plan.methods import method_names
+from benchmarks.plan.suite import load_suite, suite_names
+from benchmarks.training.estimate import Estimate, estimate
 
 QUICKLY = ["--set", "protocol.steps=20", "--set", "protocol.checkpoints=2"]
 ALONE = ["--jobs", "1"]  # a second worker takes longer to begin than these runs do
@@ -149,7 +152,7 @@ def test_wrong_use_is_one_clear_line_and_exit_code_2(
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], *(wrong for wrong, _ in WRONG)])
 def test_help_and_argument_errors_do_not_wait_for_torch(arguments: list[str]) -> None:
     code = (
-        "import sys; from benchmarks.cli import main\n"
+        "import sys; from benchmarks.commands.parser import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
         "sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
@@ -167,7 +170,7 @@ def test_list_names_everything(what: str, capsys: pytest.CaptureFixture[str]) ->
         "datasets": DATASETS.names(),
         "tasks": [f"digits/{task}" for task in DATASETS.get("digits")().tasks()],
         "backbones": ["linear", "mlp", "lenet", "cnn", "cnn1d", "resnet18", "resnet50"],
-        "suites": grid.suite_names(),
+        "suites": suite_names(),
         "validators": list(SELECTABLE),
     }[what]
     assert all(name in printed for name in wanted)
@@ -355,7 +358,7 @@ def test_dry_run_prints_the_grid_and_trains_nothing(tmp_path: Path) -> None:
 def test_an_estimate_counts_steps_for_methods_that_take_some() -> None:
     def seconds(method: str, steps: int) -> float:
         protocol = {"steps": steps, "checkpoints": 1}
-        planned = grid.plan("toys", [method], ["toys/moons"], seeds=[0], overrides={"protocol": protocol})
+        planned = plan("toys", [method], ["toys/moons"], seeds=[0], overrides={"protocol": protocol})
         found = estimate(planned.specs, "cpu", patience=120).seconds
         assert found is not None
         return found
@@ -365,7 +368,7 @@ def test_an_estimate_counts_steps_for_methods_that_take_some() -> None:
 
 
 def test_an_estimate_that_runs_out_of_patience_says_so() -> None:
-    planned = grid.plan("quick", grid.method_names("core"))
+    planned = plan("quick", method_names("core"))
     nothing = estimate(planned.specs, "cpu", patience=0.0)
     assert "time unknown" in nothing.over(2)
     cell, other = (("toys", planned.specs[0].protocol), ("digits", planned.specs[-1].protocol))
@@ -389,7 +392,7 @@ def test_a_dry_run_says_what_becomes_of_each_run(store: Path, tmp_path: Path) ->
 
 def test_an_estimate_tells_of_runs_that_fail_in_their_first_steps() -> None:
     overrides = {"protocol": {"lr_new": "1e30", "optimizer": "sgd"}}
-    planned = grid.plan("toys", ["source_only"], ["toys/moons"], seeds=[0], overrides=overrides)
+    planned = plan("toys", ["source_only"], ["toys/moons"], seeds=[0], overrides=overrides)
     (error,) = estimate(planned.specs, "cpu", patience=120).failed.values()
     assert "the loss is" in error
 
@@ -446,7 +449,7 @@ def test_any_suite_file_is_a_suite_or_one_clear_error(text: str) -> None:
         path = Path(folder) / "mine.toml"
         path.write_text(text, encoding="utf-8")
         with pytest.raises(UserError, match=r"mine\.toml"):
-            grid.load_suite(str(path))  # the required keys are never all there by chance
+            load_suite(str(path))  # the required keys are never all there by chance
 
 
 names = st.text("abcxyz", min_size=1, max_size=5)
@@ -466,7 +469,7 @@ def test_any_task_name_resolves_or_is_one_clear_error(name: str) -> None:
 
 
 def test_every_shipped_suite_plans() -> None:
-    for name in grid.suite_names():
-        planned = grid.plan(name, grid.method_names("core,references"))
+    for name in suite_names():
+        planned = plan(name, method_names("core,references"))
         assert len(planned.specs) == len({spec.run_id for spec in planned.specs})
         assert planned.specs

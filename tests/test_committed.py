@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.cli import main
-from benchmarks.grid import load_suite, suite_names
+from benchmarks.commands.parser import main
+from benchmarks.plan.suite import load_suite, suite_names
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "results" / "tables"

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from benchmarks.cli import main
-from benchmarks.settings import UserError
-from benchmarks.store import load_failures, load_records, save_records
+from benchmarks.commands.parser import main
+from benchmarks.core.settings import UserError
+from benchmarks.records.compact import load_failures, save_records
+from benchmarks.records.frame import load_records
 
 COMMITTED = Path(__file__).parents[1] / "results" / "records" / "quick.csv"
 

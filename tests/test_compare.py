@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.cli import main
-from benchmarks.grid import plan
-from benchmarks.registry import METHODS
+from benchmarks.commands.parser import main
+from benchmarks.core.registry import METHODS
+from benchmarks.core.settings import UserError
+from benchmarks.plan.grid import plan
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.published import (
     PROTOCOLS,
@@ -27,7 +28,6 @@ from benchmarks.report.published import (
     tolerance,
 )
 from benchmarks.report.statistics import summarise
-from benchmarks.settings import UserError
 from datasets.base import resolve
 
 RESULTS = Path(str(files("results")))

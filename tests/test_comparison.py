@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from benchmarks.grid import plan
+from benchmarks.plan.grid import plan
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.comparison import (
     Interval,

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import model
-from benchmarks.cli import main
-from benchmarks.record import DIGESTS, VALIDATORS
-from benchmarks.run import execute
-from benchmarks.settings import UserError
-from benchmarks.store import WEIGHTS, Store, load_records
+from benchmarks.commands.parser import main
+from benchmarks.core.settings import UserError
+from benchmarks.records.frame import load_records
+from benchmarks.records.record import DIGESTS, VALIDATORS, WEIGHTS
+from benchmarks.records.store import Store
+from benchmarks.training import model
+from benchmarks.training.run import execute
 from tests.conftest import CPU, make_older, spec_of
 
 SPECS = [spec_of("source_only"), spec_of("dann")]

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.core.settings import UserError
 from benchmarks.engines.local import LocalEngine
-from benchmarks.run import execute, new_trainer
-from benchmarks.settings import UserError
-from benchmarks.store import Store, load_records
-from benchmarks.training import Trainer, prepare
+from benchmarks.records.frame import load_records
+from benchmarks.records.store import Store
+from benchmarks.training.loop import Trainer, prepare
+from benchmarks.training.run import execute, new_trainer
 from datasets.base import load
 from tests.conftest import CANDIDATES, same, spec_of, trained, weights
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.registry import DATASETS
-from benchmarks.settings import UserError
+from benchmarks.core.registry import DATASETS
+from benchmarks.core.settings import UserError
 from datasets import digits
 from datasets.base import DomainFamily, Family, Samples, Task, _draw, load, resolve
 from tests.conftest import all_tasks

@@ -13,14 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.commands.common import suite_search
+from benchmarks.core.settings import UserError
 from benchmarks.engines.events import Event
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.work import attempt, train
-from benchmarks.grid import RunSpec, method_names, plan, suite_names
-from benchmarks.run import execute
-from benchmarks.settings import UserError
-from benchmarks.store import Store, load_failures, load_records, save_records
+from benchmarks.plan.grid import plan
+from benchmarks.plan.methods import method_names
+from benchmarks.plan.spec import RunSpec
+from benchmarks.plan.suite import suite_names, suite_search
+from benchmarks.records.compact import load_failures, save_records
+from benchmarks.records.frame import load_records
+from benchmarks.records.store import Store
+from benchmarks.training.run import execute
 from tests.conftest import CPU, spec_of
 from tests.fakes import (
     die_at_seed_1,
@@ -224,7 +228,7 @@ def test_a_record_is_never_half_replaced(tmp_path: Path, monkeypatch: pytest.Mon
 
     with store.locked(spec) as folder:
         pretend(spec, folder, "cpu", None)
-        monkeypatch.setattr("benchmarks.atomic.remove", killed)
+        monkeypatch.setattr("benchmarks.core.atomic.remove", killed)
         with pytest.raises(KeyboardInterrupt):
             store.publish(spec)
     assert [path.name for path in store.folder(spec).iterdir()] == ["spec.json"]

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import escape
-from benchmarks.grid import NotApplicable, plan
+from benchmarks.core import escape
+from benchmarks.plan.grid import NotApplicable, plan
 from benchmarks.report.figure import save_figure
 from benchmarks.report.listings import Listing
 from benchmarks.report.render import render

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.core.settings import UserError
 from benchmarks.evaluation.oracle import calibration_error
 from benchmarks.evaluation.oracle import evaluate_last as evaluate_oracle_last
 from benchmarks.evaluation.outputs import Outputs, evaluation_inputs
 from benchmarks.evaluation.proxy_a_distance import SMALLEST, proxy_a_distance
 from benchmarks.evaluation.scores import accuracy
-from benchmarks.run import execute, model_outputs
-from benchmarks.settings import UserError
+from benchmarks.training.run import execute, model_outputs
 from datasets.base import Oracle, load
 from tests.conftest import CPU, spec_of, trained
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import main
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.commands.parser import main
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
 from datasets.base import DomainFamily
 from datasets.files import download

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.cli import main
-from benchmarks.outfiles import writing
-from benchmarks.registry import DATASETS, DataFile, DatasetInfo
-from benchmarks.settings import UserError
+from benchmarks.commands.parser import main
+from benchmarks.core.outfiles import writing
+from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.core.settings import UserError
 from datasets import amazon, files
 from datasets.base import DomainFamily
 from datasets.digits import Digits
-from datasets.files import digits
+from datasets.readers import digits
 
 
 @pytest.fixture

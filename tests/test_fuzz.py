@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import main, parser
-from benchmarks.estimate import Estimate
+from benchmarks.commands.parser import main, parser
+from benchmarks.training.estimate import Estimate
 
 LINES, PARTS = 500, 5
 PATIENCE = 10.0  # seconds for an answer: as promised for a dry run

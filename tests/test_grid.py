@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from benchmarks.grid import GROUPS, NotApplicable, load_suite, method_names, plan
-from benchmarks.protocol import Protocol, StepsScale
-from benchmarks.registry import METHODS, MethodInfo
-from benchmarks.search import Search
-from benchmarks.settings import Settings, UserError
+from benchmarks.core.protocol import Protocol, StepsScale
+from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.settings import Settings, UserError
+from benchmarks.plan.grid import NotApplicable, plan
+from benchmarks.plan.methods import GROUPS, method_names
+from benchmarks.plan.search import Search
+from benchmarks.plan.suite import load_suite
 from datasets.base import resolve
 from methods.source_only import SourceOnly
 from tests.conftest import all_tasks, spec_of, trained

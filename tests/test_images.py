@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from benchmarks import atomic
-from benchmarks.registry import DATASETS, DatasetInfo
-from benchmarks.run import execute
-from benchmarks.settings import UserError
+from benchmarks.core import atomic
+from benchmarks.core.registry import DATASETS, DatasetInfo
+from benchmarks.core.settings import UserError
+from benchmarks.training.run import execute
 from datasets import files
 from datasets.files import images
-from datasets.files.folders import ImageFamily, read_folder, read_list
 from datasets.files.images import ImageFiles, concatenate
 from datasets.office_caltech import ARCHIVE, OfficeCaltech
+from datasets.readers.folders import ImageFamily, read_folder, read_list
 from tests import test_datasets
 from tests.conftest import CPU, spec_of
 

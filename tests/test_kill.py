@@ -11,8 +11,9 @@ from pathlib import Path
 
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.work import Execute, train
-from benchmarks.grid import RunSpec
-from benchmarks.store import Store, load_records
+from benchmarks.plan.spec import RunSpec
+from benchmarks.records.frame import load_records
+from benchmarks.records.store import Store
 from tests.conftest import spec_of
 from tests.fakes import work_slowly
 
@@ -21,8 +22,8 @@ import json, sys
 from pathlib import Path
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.work import train
-from benchmarks.grid import RunSpec
-from benchmarks.store import Store
+from benchmarks.plan.spec import RunSpec
+from benchmarks.records.store import Store
 from tests.fakes import work_slowly
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.registry import METHODS
+from benchmarks.core.registry import METHODS
 from datasets.base import Samples, Task
 from datasets.toys import Toys
 from methods import cdan as cdan_file
@@ -65,7 +65,7 @@ def test_target_labels_change_nothing(monkeypatch: pytest.MonkeyPatch, method: s
 
 
 def test_target_labels_change_nothing_of_early_stopping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from benchmarks.run import execute
+    from benchmarks.training.run import execute
     from datasets.base import load
 
     kept = []

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import main
-from benchmarks.outfiles import is_ours, writing
+from benchmarks.commands.parser import main
+from benchmarks.core.outfiles import is_ours, writing
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "results" / "records" / "toys.csv"
@@ -62,7 +62,7 @@ def test_a_pipe_that_nobody_reads_is_one_line(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "pyproject.toml", "benchmarks/outfiles.py", "tests/test_outfiles.py"]
+    "name", ["README.md", "pyproject.toml", "benchmarks/core/outfiles.py", "tests/test_outfiles.py"]
 )
 def test_a_file_that_names_this_program_is_not_therefore_ours(name: str) -> None:
     assert not is_ours(ROOT / name)

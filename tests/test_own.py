@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks.cli import main
-from benchmarks.model import load as load_model
-from benchmarks.run import execute
-from benchmarks.settings import UserError
+from benchmarks.commands.parser import main
+from benchmarks.core.settings import UserError
+from benchmarks.training.model import load as load_model
+from benchmarks.training.run import execute
 from datasets import files, own
 from datasets.base import Options, Samples, load, resolve, split
-from datasets.files import standardise
-from datasets.files.domains import read_domain
+from datasets.readers import standardise
+from datasets.readers.domains import read_domain
 from tests.conftest import CPU, spec_of, trained
 
 

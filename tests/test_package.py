@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import __version__
 from benchmarks.__main__ import PACKAGES, foreign
-from benchmarks.grid import suite_names
+from benchmarks.plan.suite import suite_names
 
 ROOT = Path(__file__).parents[1]
 
@@ -111,7 +111,7 @@ ENTRIES = {
     "syntax": "def",
     "leaves": "raise SystemExit(3)",
     "silent": "",
-    "strange": "from benchmarks.registry import METHODS\nMETHODS.register('strange', None)(int)",
+    "strange": "from benchmarks.core.registry import METHODS\nMETHODS.register('strange', None)(int)",
 }
 
 

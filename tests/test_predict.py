@@ -16,20 +16,21 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from benchmarks import model, weights
-from benchmarks.cli import main
+from benchmarks.commands.parser import main
 from benchmarks.commands.predict import _numbers
+from benchmarks.core.registry import METHODS
+from benchmarks.core.settings import UserError
 from benchmarks.engines.ray import RayEngine
 from benchmarks.engines.work import train
 from benchmarks.evaluation.outputs import Outputs
-from benchmarks.grid import RunSpec
-from benchmarks.provenance import spec_digest
-from benchmarks.record import DIGESTS, seal
-from benchmarks.registry import METHODS
-from benchmarks.run import _Execution, execute
-from benchmarks.settings import UserError
-from benchmarks.store import WEIGHTS, Store, load_records
-from benchmarks.training import Trainer
+from benchmarks.plan.spec import RunSpec
+from benchmarks.records.frame import load_records
+from benchmarks.records.provenance import spec_digest
+from benchmarks.records.record import DIGESTS, WEIGHTS, seal
+from benchmarks.records.store import Store
+from benchmarks.training import model, weights
+from benchmarks.training.loop import Trainer
+from benchmarks.training.run import _Execution, execute
 from datasets.base import Samples, Task, load
 from datasets.files.images import ImageFiles
 from datasets.own import enter

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.registry import METHODS, MethodInfo
+from benchmarks.core.registry import METHODS, MethodInfo
 from methods.base import Batch, Loss, Method, Params, Stage, Update, View
 from methods.networks.build import Build
 from tests.conftest import same, spec_of, trained, trainer_of, weights

@@ -1,6 +1,6 @@
 """The digest of a run's code: what it covers, and what it leaves out."""
 
-from benchmarks.provenance import _imported, code_digest
+from benchmarks.records.provenance import _imported, code_digest
 
 
 def test_a_digest_covers_what_a_method_imports_and_no_other_method() -> None:

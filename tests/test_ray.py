@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.core.settings import UserError
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.ray import RayEngine
-from benchmarks.settings import UserError
-from benchmarks.store import Store, load_records
+from benchmarks.records.frame import load_records
+from benchmarks.records.store import Store
 from tests.conftest import spec_of
 from tests.fakes import die_at_seed_1, fail, pretend
 

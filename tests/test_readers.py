@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.settings import UserError
+from benchmarks.core.settings import UserError
 from datasets import files
 from datasets.files import images
-from datasets.files.domains import Domain, read_domain
 from datasets.files.images import ImageFiles
+from datasets.readers.domains import Domain, read_domain
 
 CORRUPTIONS = 200  # of each kind of file
 

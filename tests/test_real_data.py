@@ -6,13 +6,13 @@ import hashlib
 import numpy as np
 import pytest
 
-from benchmarks.registry import DATASETS
-from benchmarks.settings import UserError
+from benchmarks.core.registry import DATASETS
+from benchmarks.core.settings import UserError
 from datasets import files, har
 from datasets.base import Samples, load, split
-from datasets.files import digits as published
 from datasets.har import HAR
 from datasets.office_caltech_surf import OfficeCaltechSURF
+from datasets.readers import digits as published
 from datasets.sentiment import Sentiment
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.grid import Grid, NotApplicable, plan
+from benchmarks.plan.grid import Grid, NotApplicable, plan
 from benchmarks.report.render import FORMATS, render
 from benchmarks.report.table import MEAN, Report, build_report
 

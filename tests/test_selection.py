@@ -8,15 +8,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from benchmarks.core.settings import UserError
 from benchmarks.evaluation import SELECTABLE
-from benchmarks.grid import Grid, plan
+from benchmarks.plan.grid import Grid, plan
+from benchmarks.plan.search import Search
+from benchmarks.records.compact import save_records
+from benchmarks.records.frame import load_records
+from benchmarks.records.store import Store
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.table import build_report
-from benchmarks.run import execute
-from benchmarks.search import Search
-from benchmarks.settings import UserError
-from benchmarks.store import Store, load_records, save_records
+from benchmarks.training.run import execute
 from datasets.base import Samples
 from tests.conftest import CPU, TINY
 

@@ -9,8 +9,8 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
-from benchmarks.settings import UserError
-from benchmarks.training import Trainer
+from benchmarks.core.settings import UserError
+from benchmarks.training.loop import Trainer
 from datasets.base import Samples, Task, load
 from methods.coral_svm import covariance_power
 from methods.shallow import NEVER

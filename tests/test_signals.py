@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.engines.events import Event
-from benchmarks.progress import follow
-from benchmarks.run import execute
-from benchmarks.signals import Signals, discriminator_doubt
-from benchmarks.tensorboard import Board
+from benchmarks.engines.progress import follow
+from benchmarks.engines.tensorboard import Board
+from benchmarks.training.run import execute
+from benchmarks.training.signals import Signals, discriminator_doubt
 from tests.conftest import CPU, spec_of
 
 

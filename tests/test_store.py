@@ -11,11 +11,14 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.cli import main
+from benchmarks.commands.parser import main
+from benchmarks.core.settings import UserError
 from benchmarks.engines.local import LocalEngine
-from benchmarks.run import execute
-from benchmarks.settings import UserError
-from benchmarks.store import FILES, Store, load_records, save_records
+from benchmarks.records.compact import save_records
+from benchmarks.records.frame import load_records
+from benchmarks.records.record import FILES
+from benchmarks.records.store import Store
+from benchmarks.training.run import execute
 from tests.conftest import CPU, TINY, make_older, spec_of
 
 ROOT = Path(__file__).parents[1]
@@ -212,7 +215,7 @@ def test_who_makes_scores_at_once_gets_the_same(copy: Store) -> None:
     before = load_records(copy.root).to_json()
     for spec in SPECS:
         (copy.folder(spec) / "validators.json").unlink()
-    script = f"from benchmarks.store import load_records; load_records({str(copy.root)!r})"
+    script = f"from benchmarks.records.frame import load_records; load_records({str(copy.root)!r})"
     both = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
     assert load_records(copy.root).to_json() == before

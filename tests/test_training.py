@@ -19,12 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from benchmarks.protocol import Protocol
-from benchmarks.randomness import BatchStream, key
-from benchmarks.run import execute
-from benchmarks.settings import UserError
-from benchmarks.signals import Signals
-from benchmarks.training import Trainer
+from benchmarks.core.protocol import Protocol
+from benchmarks.core.randomness import BatchStream, key
+from benchmarks.core.settings import UserError
+from benchmarks.training.loop import Trainer
+from benchmarks.training.run import execute
+from benchmarks.training.signals import Signals
 from datasets.base import Samples, Task, load
 from methods.adda import ADDA
 from methods.base import Batch, Loss, Sees, Stage
@@ -297,7 +297,7 @@ def learning_rates(trainer: Trainer) -> list[float]:
 
 def test_out_of_memory_says_which_batch_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_of("source_only")
-    monkeypatch.setattr("benchmarks.run.new_trainer", lambda *_: torch.empty(2**46))  # a matrix of 256 TB
+    monkeypatch.setattr("benchmarks.training.run.new_trainer", lambda *_: torch.empty(2**46))  # a matrix of 256 TB
     with pytest.raises(UserError, match=r"out of memory on cpu; try --set protocol.source_batch=32"):
         execute(spec, tmp_path, CPU)
 

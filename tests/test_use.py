@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.engines.local import LocalEngine
-from benchmarks.grid import plan
+from benchmarks.plan.grid import plan
+from benchmarks.records.frame import load_records
+from benchmarks.records.store import Store
 from benchmarks.report.statistics import t_half_width
-from benchmarks.store import Store, load_records
 
 RUNS = {
     "toys/blobs": ["source_only", "dann", "dan", "cdan"],

@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks.escape import one_line
+from benchmarks.core.escape import one_line
 
 
 def warn(problem: object) -> None:

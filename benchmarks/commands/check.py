@@ -10,21 +10,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import grid
 from benchmarks.commands import warn
 from benchmarks.commands.common import engine_of, store_of
-from benchmarks.grid import RunSpec
-from benchmarks.outfiles import prepare_output, writing
-from benchmarks.progress import follow
-from benchmarks.provenance import code_digest, spec_digest
-from benchmarks.record import Record
+from benchmarks.core.outfiles import prepare_output, writing
+from benchmarks.core.settings import UserError, nearest, split
+from benchmarks.engines.progress import follow
+from benchmarks.plan.grid import plan
+from benchmarks.plan.methods import method_names
+from benchmarks.plan.spec import RunSpec
+from benchmarks.plan.suite import load_suite
+from benchmarks.records.compact import save_records
+from benchmarks.records.frame import load_records
+from benchmarks.records.provenance import code_digest, spec_digest
+from benchmarks.records.record import Record
+from benchmarks.records.store import Store
 from benchmarks.report.check import RATIO, as_json, as_junit, compare
-from benchmarks.settings import UserError, nearest, split
-from benchmarks.store import Store, load_records, save_records
 
 
 def main(options: argparse.Namespace) -> int:
-    methods = options.methods and grid.method_names(options.methods)
+    methods = options.methods and method_names(options.methods)
     suite = options.suite or Path(options.baseline).stem
     if options.update:
         return _update(options, suite, methods)
@@ -63,13 +67,13 @@ def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | Non
 def _update(options: argparse.Namespace, suite: str, methods: Sequence[str] | None) -> int:
     """Write a baseline from a suite's runs: those in the store that this code made, the others done now."""
     path = _path(options.baseline)
-    count = options.seeds or grid.load_suite(suite).seeds
+    count = options.seeds or load_suite(suite).seeds
     before = load_records(path)["seed"].nunique() if path.exists() else 0
     if count < before:
         raise UserError(
             f"baseline {options.baseline!r} has {before} seeds; an update may not have fewer ({count})"
         )
-    planned = grid.plan(suite, methods or grid.method_names("core"), seeds=range(count))
+    planned = plan(suite, methods or method_names("core"), seeds=range(count))
     store = store_of(options)
     todo = [spec for spec in planned.specs if not _is_current(store, spec)]
     if todo and follow(engine_of(options, store, fresh=True).run(todo), len(todo)):
@@ -99,7 +103,7 @@ def _select(baseline: pd.DataFrame, methods: Sequence[str] | None, tasks: Sequen
 
 def _specs(baseline: pd.DataFrame, suite: str) -> list[RunSpec]:
     """The runs of the baseline, as the suite asks for them today."""
-    planned = grid.plan(
+    planned = plan(
         suite,
         list(baseline["method"].unique()),
         list(baseline["task"].unique()),

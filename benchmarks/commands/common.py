@@ -1,28 +1,31 @@
 """What several commands do alike."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import torch
 
-from benchmarks import grid
 from benchmarks.commands import warn
+from benchmarks.core.protocol import StepsScale
+from benchmarks.core.registry import METHODS
+from benchmarks.core.settings import UserError, nearest, split
 from benchmarks.engines import Engine
+from benchmarks.engines.devices import devices
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.ray import RayEngine
 from benchmarks.engines.work import train
-from benchmarks.grid import Grid
-from benchmarks.protocol import StepsScale
-from benchmarks.registry import METHODS
+from benchmarks.plan.grid import Grid, plan
+from benchmarks.plan.methods import method_names
+from benchmarks.plan.overrides import parse_overrides, parse_search
+from benchmarks.plan.search import Search
+from benchmarks.plan.suite import load_suite, suite_search
+from benchmarks.records.compact import load_failures
+from benchmarks.records.frame import is_compact, load_records
+from benchmarks.records.store import Store
 from benchmarks.report.render import render
 from benchmarks.report.table import PARTS, SHORTHANDS, Report, build_report
-from benchmarks.search import Search
-from benchmarks.settings import UserError, nearest, split, whole_number
-from benchmarks.store import Store, is_compact, load_failures, load_records
 
 DEFAULT_VALIDATOR = "source_accuracy"  # the customary one; chosen for that, not for what it finds
 
@@ -30,12 +33,12 @@ DEFAULT_VALIDATOR = "source_accuracy"  # the customary one; chosen for that, not
 def planned_grid(options: argparse.Namespace, methods: str, seeds: Sequence[int] | None) -> Grid:
     """The grid of a command's flags."""
     names, tasks = _working(methods), split(options.tasks)
-    return grid.plan(
+    return plan(
         options.suite,
         names,
         tasks,
         seeds,
-        grid.parse_overrides(options.set),
+        parse_overrides(options.set),
         _search(options, names),
         reverse=selected_by(options) == "reverse_validation",
         scale=StepsScale.parse(options.steps_scale) if options.steps_scale else None,
@@ -45,7 +48,7 @@ def planned_grid(options: argparse.Namespace, methods: str, seeds: Sequence[int]
 def _working(methods: str) -> list[str]:
     """The methods of names and groups, without those of a group whose code is broken, which are told of."""
     named = split(methods)
-    names = grid.method_names(methods)
+    names = method_names(methods)
     broken = {name: problem for name in names if name not in named and (problem := METHODS.problem(name))}
     for problem in broken.values():
         warn(problem)
@@ -55,20 +58,14 @@ def _working(methods: str) -> list[str]:
 def _search(options: argparse.Namespace, methods: Sequence[str]) -> Search:
     """What the flags ask for, else the suite."""
     if options.search or options.grid:
-        return grid.parse_search(options.search, options.grid)
+        return parse_search(options.search, options.grid)
     return suite_search(options.suite, methods)
-
-
-def suite_search(suite: str, methods: Sequence[str]) -> Search:
-    """The configurations that a suite tries of some methods."""
-    values = grid.load_suite(suite).grid
-    return Search(1, {owner: settings for owner, settings in values.items() if owner in methods})
 
 
 def selected_by(options: argparse.Namespace) -> str | None:
     """The validator that chooses what is shown: the flag's, the suite's, or source accuracy for a search."""
     searched = options.search or options.grid
-    return options.select or grid.load_suite(options.suite).select or (DEFAULT_VALIDATOR if searched else None)
+    return options.select or load_suite(options.suite).select or (DEFAULT_VALIDATOR if searched else None)
 
 
 def store_of(options: argparse.Namespace) -> Store:
@@ -158,27 +155,6 @@ def devices_of(options: argparse.Namespace) -> list[str]:
     return devices(options.device, options.jobs, options.jobs_per_gpu)
 
 
-def devices(text: str, jobs: int | None = None, jobs_per_gpu: int = 1) -> list[str]:
-    """A device for each worker: ``auto``, ``cpu``, ``cuda`` or ``cuda:0,1`` as many times as there are jobs.
-
-    Raises:
-        UserError: a device that there is not.
-    """
-    if text == "auto":
-        text = "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, numbers = text.partition(":")
-    if kind == "cpu" and not numbers:
-        return ["cpu"] * (jobs or _cores())
-    wanted = [whole_number(number) for number in numbers.split(",")] if numbers else []
-    if kind != "cuda" or None in wanted:
-        raise UserError(f"unknown device {nearest(text, ['auto', 'cpu', 'cuda', 'cuda:0,1'])}")
-    count = torch.cuda.device_count()
-    chosen = [number for number in wanted if number is not None] or list(range(count))
-    if not chosen or max(chosen) >= count:
-        raise UserError(f"device {text!r}: this machine has {count} CUDA devices; use --device cpu or auto")
-    return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen) * jobs_per_gpu)]
-
-
 def engine_of(options: argparse.Namespace, store: Store, *, fresh: bool = False) -> Engine:
     """What executes the runs of a command."""
     execute = partial(train, save_weights=True) if _saves_weights(options) else train
@@ -198,8 +174,3 @@ def engine_of(options: argparse.Namespace, store: Store, *, fresh: bool = False)
 def _saves_weights(options: argparse.Namespace) -> bool:
     """Whether this is a `run` that was asked to."""
     return getattr(options, "save_weights", False)
-
-
-def _cores() -> int:
-    """Cores that this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

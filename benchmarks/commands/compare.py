@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.commands.common import found, print_report, selected_by, sources_of
-from benchmarks.grid import Grid
+from benchmarks.plan.grid import Grid
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY, Cells, Value, Values
 from benchmarks.report.listings import Entry, Listing

@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from benchmarks.commands import warn
-from benchmarks.registry import DATASETS, DataFile
-from benchmarks.settings import UserError
+from benchmarks.core.registry import DATASETS, DataFile
+from benchmarks.core.settings import UserError
 from datasets import files
 from datasets.files.download import fetch
 

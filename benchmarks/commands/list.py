@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Iterator
 
-from benchmarks import grid
 from benchmarks.commands import warn
+from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.evaluation import SELECTABLE
-from benchmarks.registry import DATASETS, METHODS
+from benchmarks.plan.methods import GROUPS
+from benchmarks.plan.suite import load_suite, suite_names
 
 
 def main(options: argparse.Namespace) -> int:
@@ -26,7 +27,7 @@ def main(options: argparse.Namespace) -> int:
 def _methods() -> Iterator[str]:
     for lines in METHODS.each(_method, warn):
         yield from lines
-    for group, members in grid.GROUPS.items():
+    for group, members in GROUPS.items():
         yield f"{group:12} group        {', '.join(members)}"
 
 
@@ -79,6 +80,6 @@ def _validators() -> Iterator[str]:
 
 
 def _suites() -> Iterator[str]:
-    for name in grid.suite_names():
-        suite = grid.load_suite(name)
+    for name in suite_names():
+        suite = load_suite(name)
         yield f"{name:12} {suite.kind}: {suite.description}; {len(suite.task)} tasks, {suite.seeds} seeds"

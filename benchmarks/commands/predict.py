@@ -10,18 +10,19 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 
-from benchmarks.commands.common import devices, store_of
-from benchmarks.escape import quoted, reason, shown, spreadsheet
-from benchmarks.model import TrainedModel, load
-from benchmarks.outfiles import prepare_output, writing
-from benchmarks.settings import UserError, nearest
-from benchmarks.store import read_part
+from benchmarks.commands.common import store_of
+from benchmarks.core.escape import quoted, reason, shown, spreadsheet
+from benchmarks.core.outfiles import prepare_output, writing
+from benchmarks.core.settings import UserError, nearest
+from benchmarks.engines.devices import devices
+from benchmarks.records.record import read_part
+from benchmarks.training.model import TrainedModel, load
 from datasets import own
 from datasets.base import Preprocessing
 from datasets.files import tell
-from datasets.files.domains import Domain, read_domain
 from datasets.files.images import ImageFiles, decoded
-from datasets.files.text import class_name, is_whole
+from datasets.readers.domains import Domain, read_domain
+from datasets.readers.text import class_name, is_whole
 
 
 def main(options: argparse.Namespace) -> int:

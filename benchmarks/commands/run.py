@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks import atomic
 from benchmarks.commands.common import (
     devices_of,
     engine_of,
@@ -17,18 +16,21 @@ from benchmarks.commands.common import (
     store_of,
     stored,
 )
+from benchmarks.core import atomic
+from benchmarks.core.escape import one_line
+from benchmarks.core.settings import UserError
 from benchmarks.engines import Engine
+from benchmarks.engines.progress import follow
+from benchmarks.engines.tensorboard import Board
 from benchmarks.engines.work import require_files
-from benchmarks.escape import one_line
-from benchmarks.estimate import PATIENCE, estimate
-from benchmarks.grid import Grid, RunSpec, load_suite
-from benchmarks.progress import follow
-from benchmarks.provenance import spec_digest
+from benchmarks.plan.grid import Grid
+from benchmarks.plan.spec import RunSpec
+from benchmarks.plan.suite import load_suite
+from benchmarks.records.provenance import spec_digest
+from benchmarks.records.store import Store
 from benchmarks.report.render import render
 from benchmarks.report.table import Report
-from benchmarks.settings import UserError
-from benchmarks.store import Store
-from benchmarks.tensorboard import Board
+from benchmarks.training.estimate import PATIENCE, estimate
 
 ANSWER = 8.0  # seconds after which a dry run should have answered
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import torch
 from tabulate import tabulate
 
-from benchmarks import grid
 from benchmarks.commands.common import devices_of
-from benchmarks.provenance import machine
-from benchmarks.registry import METHODS
-from benchmarks.settings import UserError
+from benchmarks.core.registry import METHODS
+from benchmarks.core.settings import UserError
+from benchmarks.plan.methods import method_names
+from benchmarks.records.provenance import machine
 from benchmarks.speed.loops import task_of
 from benchmarks.speed.measure import Contestant, Time, race
 from methods.networks.backbones import build_backbone
@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> int:
     limit = times[0].flops / product * 1e3
     row = ["(its arithmetic as one matrix product)", workers, 1, limit, limit, times[0].flops / 1e9, 1.0]
     _print("DANN", [*_rows(times), row], options.format)
-    names = [name for name in grid.method_names(options.methods) if not METHODS.info(name).reference]
+    names = [name for name in method_names(options.methods) if not METHODS.info(name).reference]
     each = [Contestant(name, "suite", {"method": name}, workers=workers) for name in names]
     _print("method", [row for one in each for row in _rows(race([one], device, options.backbone))], options.format)
     return 0

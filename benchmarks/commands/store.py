@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import weights
 from benchmarks.commands.common import store_of
-from benchmarks.escape import one_line
+from benchmarks.core.escape import one_line
+from benchmarks.core.settings import UserError
 from benchmarks.evaluation.outputs import read_arrays
-from benchmarks.grid import RunSpec
-from benchmarks.record import WEIGHTS, Record, files
-from benchmarks.settings import UserError
-from benchmarks.store import PREDICTIONS, Store
+from benchmarks.plan.spec import RunSpec
+from benchmarks.records.frame import row_in
+from benchmarks.records.record import WEIGHTS, Record, files
+from benchmarks.records.store import PREDICTIONS, Store
+from benchmarks.training import weights
 
 
 def main(options: argparse.Namespace) -> int:
@@ -34,7 +35,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _verify(store: Store, folder: Path) -> Record:
     """Raises UserError if anything in a record is not as its run wrote it."""
-    record, row = Record(folder), store.row(folder)
+    record, row = Record(folder), row_in(store, folder)
     RunSpec.from_dict(record.spec, variant="")
     record.curves()
     there = set(files(folder))

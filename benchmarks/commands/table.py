@@ -8,11 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.commands.common import found, print_report, report_of, sources_of
-from benchmarks.grid import BASELINE, Grid, load_suite
-from benchmarks.outfiles import prepare_output
+from benchmarks.core.outfiles import prepare_output
+from benchmarks.core.settings import UserError
+from benchmarks.plan.grid import Grid
+from benchmarks.plan.methods import BASELINE
+from benchmarks.plan.suite import load_suite
+from benchmarks.records.compact import save_records
 from benchmarks.report.table import Report
-from benchmarks.settings import UserError
-from benchmarks.store import save_records
 
 
 def main(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from benchmarks.engines.events import Event
-from benchmarks.grid import RunSpec
+from benchmarks.plan.spec import RunSpec
 
 
 class Engine(Protocol):

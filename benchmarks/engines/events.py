@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.grid import RunSpec
+from benchmarks.plan.spec import RunSpec
 
 
 @dataclass(frozen=True)

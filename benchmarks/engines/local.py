@@ -13,11 +13,11 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from types import ModuleType
 
+from benchmarks.core.settings import UserError
 from benchmarks.engines.events import Event
 from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, attempt, died, require_files, train
-from benchmarks.grid import RunSpec
-from benchmarks.settings import UserError
-from benchmarks.store import Busy, Store
+from benchmarks.plan.spec import RunSpec
+from benchmarks.records.store import Busy, Store
 
 
 class LocalEngine:

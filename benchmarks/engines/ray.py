@@ -11,7 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks import atomic
+from benchmarks.core import atomic
+from benchmarks.core.escape import reason
+from benchmarks.core.settings import UserError, whole_number
 from benchmarks.engines.events import Event
 from benchmarks.engines.work import (
     ALLOCATOR,
@@ -24,10 +26,8 @@ from benchmarks.engines.work import (
     require_files,
     train,
 )
-from benchmarks.escape import reason
-from benchmarks.grid import RunSpec
-from benchmarks.settings import UserError, whole_number
-from benchmarks.store import Busy, Store
+from benchmarks.plan.spec import RunSpec
+from benchmarks.records.store import Busy, Store
 from datasets import files
 
 
@@ -151,7 +151,7 @@ class RayEngine:
         """The digest that a worker's code must have too; none for what is no training."""
         if getattr(self.execute, "func", self.execute) is not train:  # a partial of it trains too
             return ""
-        from benchmarks.provenance import spec_digest
+        from benchmarks.records.provenance import spec_digest
 
         return spec_digest(spec)
 
@@ -164,7 +164,7 @@ def _data_directory() -> dict[str, str]:
 def _work(execute: Execute, spec: RunSpec, inputs: Files, code: str, gpu: bool) -> Files | Failure:
     """On a worker: do a run in a folder of its own, and send back all that it left there."""
     if code:
-        from benchmarks.provenance import spec_digest
+        from benchmarks.records.provenance import spec_digest
 
         if (here := spec_digest(spec)) != code:
             text = f"node {os.uname().nodename} has other code ({here}) than the driver ({code}): install the same"

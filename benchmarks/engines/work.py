@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import atomic
-from benchmarks.grid import RunSpec
-from benchmarks.registry import DATASETS
-from benchmarks.settings import UserError
+from benchmarks.core import atomic
+from benchmarks.core.registry import DATASETS
+from benchmarks.core.settings import UserError
+from benchmarks.plan.spec import RunSpec
 from datasets import files
 from datasets.base import resolve
 
@@ -82,7 +82,7 @@ def train(spec: RunSpec, folder: Path, device: str, report: Report, *, save_weig
     """Train and evaluate: what a run is, except in tests of engines."""
     import torch  # here: a worker that does something else need not wait for it
 
-    from benchmarks.run import execute
+    from benchmarks.training.run import execute
 
     execute(spec, folder, torch.device(device), report, save_weights=save_weights)
 

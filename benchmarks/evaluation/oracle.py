@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 
-from benchmarks import atomic
+from benchmarks.core import atomic
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.scores import accuracy
 from datasets.base import Oracle, Task, TrainView

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import atomic
-from benchmarks.randomness import generator
-from benchmarks.settings import UserError
+from benchmarks.core import atomic
+from benchmarks.core.randomness import generator
+from benchmarks.core.settings import UserError
 from datasets.base import EvaluationView, Inputs, TrainView
 from methods.base import Side
 

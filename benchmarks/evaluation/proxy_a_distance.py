@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.randomness import generator
+from benchmarks.core.randomness import generator
 
 LARGEST, SMALLEST = 1000, 50  # samples of each domain
 NOISE = float(np.finfo(np.float16).eps)  # of the largest spread of a feature: below what records keep

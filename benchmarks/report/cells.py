@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.grid import BASELINE, Grid, RunSpec
-from benchmarks.registry import METHODS
+from benchmarks.core.registry import METHODS
+from benchmarks.plan.grid import Grid
+from benchmarks.plan.methods import BASELINE
+from benchmarks.plan.spec import RunSpec
 from benchmarks.report.statistics import Summary, summarise
 
 ACCURACY = "target_test_accuracy"

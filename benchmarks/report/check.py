@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.grid import BASELINE
-from benchmarks.outfiles import NAME
+from benchmarks.core.outfiles import NAME
+from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.statistics import paired
 

@@ -7,9 +7,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.escape import shown
-from benchmarks.grid import BASELINE
-from benchmarks.outfiles import NAME, writing
+from benchmarks.core.escape import shown
+from benchmarks.core.outfiles import NAME, writing
+from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.statistics import ENOUGH
 from benchmarks.report.table import MEAN, Block, Report

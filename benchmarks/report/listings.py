@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.grid import BASELINE
-from benchmarks.registry import DATASETS
+from benchmarks.core.registry import DATASETS
+from benchmarks.plan.methods import BASELINE
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY, Cells, summary_of
 from benchmarks.report.comparison import (

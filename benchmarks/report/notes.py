@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.core.registry import METHODS
 from benchmarks.evaluation.proxy_a_distance import SATURATED
-from benchmarks.grid import BASELINE, Grid, RunSpec
-from benchmarks.registry import METHODS
+from benchmarks.plan.grid import Grid
+from benchmarks.plan.methods import BASELINE
+from benchmarks.plan.spec import RunSpec
 from benchmarks.report.cells import ACCURACY, Cells, is_reference
 from benchmarks.report.statistics import ENOUGH, paired
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from benchmarks.settings import Settings, UserError, nearest
+from benchmarks.core.settings import Settings, UserError, nearest
 
 if TYPE_CHECKING:  # it imports SciPy
     from benchmarks.report.statistics import Summary

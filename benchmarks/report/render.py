@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from benchmarks import escape
+from benchmarks.core import escape
 from benchmarks.report import listings
 from benchmarks.report.cells import Cell
 from benchmarks.report.comparison import Interval

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.core.settings import UserError
 from benchmarks.evaluation import SELECTABLE
-from benchmarks.grid import Grid
+from benchmarks.plan.grid import Grid
 from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
-from benchmarks.settings import UserError
 
 LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
 GROUP = ["variant", "task", "seed"]

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from benchmarks.grid import BASELINE, Grid
+from benchmarks.plan.grid import Grid
+from benchmarks.plan.methods import BASELINE
 from benchmarks.report import listings, notes, selection
 from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference
 from benchmarks.report.listings import Complete, Listing

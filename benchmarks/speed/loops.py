@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.grid import plan
-from benchmarks.run import new_trainer
-from benchmarks.training import Trainer, prepare
+from benchmarks.plan.grid import plan
+from benchmarks.training.loop import Trainer, prepare
+from benchmarks.training.run import new_trainer
 from datasets.base import Samples, Task, load
 from methods.networks.grl import reverse
 

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.escape import reason
-from benchmarks.registry import DataFile
-from benchmarks.settings import UserError
+from benchmarks.core.escape import reason
+from benchmarks.core.registry import DataFile
+from benchmarks.core.settings import UserError
 
 VARIABLE = "BENCHMARKS_DATA"
 CACHE_VARIABLE = "BENCHMARKS_CACHE"

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.registry import DataFile
-from benchmarks.settings import UserError
+from benchmarks.core.registry import DataFile
+from benchmarks.core.settings import UserError
 from datasets import files
 
 PATIENCE = 30.0  # seconds without a byte

@@ -25,10 +25,10 @@ from typing import IO, TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from benchmarks import atomic
-from benchmarks.escape import reason, shown
-from benchmarks.randomness import generator
-from benchmarks.settings import UserError
+from benchmarks.core import atomic
+from benchmarks.core.escape import reason, shown
+from benchmarks.core.randomness import generator
+from benchmarks.core.settings import UserError
 from datasets import files
 
 if TYPE_CHECKING:

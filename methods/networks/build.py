@@ -8,8 +8,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from benchmarks.randomness import key
-from benchmarks.settings import UserError, parse_query
+from benchmarks.core.randomness import key
+from benchmarks.core.settings import UserError, parse_query
 from methods.networks.backbones import build_backbone
 from methods.networks.layers import Discriminator, Encoder, MeanSubtraction, initialise, perceptron
 

@@ -18,11 +18,12 @@ from benchmarks.engines.local import LocalEngine
 from benchmarks.evaluation import scores
 from benchmarks.evaluation.outputs import evaluation_inputs
 from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
-from benchmarks.grid import plan
-from benchmarks.record import seal, write_json
+from benchmarks.plan.grid import plan
+from benchmarks.records.frame import load_records
+from benchmarks.records.record import FILES, seal, write_json
+from benchmarks.records.store import Store
 from benchmarks.report.table import build_report
-from benchmarks.run import execute, model_outputs
-from benchmarks.store import FILES, Store, load_records
+from benchmarks.training.run import execute, model_outputs
 from datasets.base import load
 from methods.losses.coral import coral
 from methods.losses.mmd import mk_mmd

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.settings import Settings, UserError, nearest, parse_query
+from benchmarks.core.settings import Settings, UserError, nearest, parse_query
 
 Shape = tuple[int, ...]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.settings import UserError
+from benchmarks.core.settings import UserError
 
 # Of ImageNet's pixels in [0, 1], by channel: what torchvision's weights were trained with.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

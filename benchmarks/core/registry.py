@@ -1,0 +1,182 @@
+"""Methods and datasets by name.
+
+A name is the name of its file (``methods/dann.py`` is ``dann``), or of an installed package's entry point in
+the group ``benchmarks.methods`` or ``benchmarks.datasets``. So names are known without importing anything,
+and a file is imported only when its method or dataset is used. Stdlib only.
+"""
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Any, Generic, Literal, TypeVar
+
+from benchmarks.core.settings import UserError, nearest
+
+T = TypeVar("T", bound=type)
+Info = TypeVar("Info")
+D = TypeVar("D")
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """What a table or a reader wants to know of a method.
+
+    Attributes:
+        reference: whose labels it is trained on, if not the source's alone: then it is a bound, never ranked.
+    """
+
+    family: str
+    year: int
+    venue: str
+    paper: str
+    reference: Literal["", "target", "both"] = ""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file in the data directory.
+
+    Attributes:
+        path: in the data directory.
+        sha256: that it must have; without any digest it is a folder, whose files are checked as they are read.
+        url: where `data fetch` gets it; empty where nobody offers it under a fixed address.
+        md5: of the official file, where its publisher gives no other; either digest will do.
+    """
+
+    path: str
+    sha256: str = ""
+    url: str = ""
+    md5: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a user wants to know of a data set.
+
+    Attributes:
+        version: part of every run's identity: raise it when samples, splits or defaults change.
+        files: what it reads from the data directory.
+        get: how to get them.
+    """
+
+    version: int
+    summary: str
+    licence: str
+    files: tuple[DataFile, ...] = ()
+    get: str = ""
+
+
+class Registry(Generic[T, Info]):
+    """Maps a name to the class that its file registers.
+
+    Args:
+        kind: "method" or "dataset", for messages and for the entry point group.
+        package: the package whose modules are the built-in entries.
+        described: the type of what is said of an entry.
+    """
+
+    def __init__(self, kind: str, package: str, described: type) -> None:
+        self.kind, self.package, self.described = kind, package, described
+        self._classes: dict[str, T] = {}
+        self._info: dict[str, Info] = {}
+
+    @cached_property
+    def _modules(self) -> dict[str, str]:
+        """Name to module, without importing any."""
+        spec = importlib.util.find_spec(self.package)
+        assert spec is not None
+        paths = spec.submodule_search_locations
+        found = {
+            module.name: f"{self.package}.{module.name}"
+            for module in pkgutil.iter_modules(paths)
+            if not module.ispkg and module.name != "base"
+        }
+        for point in entry_points(group=f"benchmarks.{self.kind}s"):
+            if found.get(point.name, point.value) != point.value:
+                raise UserError(
+                    f"{self.kind} {point.name!r} is defined by {found[point.name]} and again by the installed "
+                    f"package's entry point {point.value}; rename or uninstall one"
+                )
+            found[point.name] = point.value
+        return found
+
+    def names(self) -> list[str]:
+        return sorted(self._modules | self._classes)
+
+    def check(self, name: str) -> str:
+        """The name itself, or a UserError that suggests the nearest."""
+        if name not in self._classes and name not in self._modules:
+            raise UserError(f"unknown {self.kind} {nearest(name, self.names())}")
+        return name
+
+    def register(self, name: str, info: Info) -> Callable[[T], T]:
+        """Class decorator: enter the class under ``name``; a duplicate is an error."""
+
+        if not isinstance(info, self.described):
+            raise UserError(f"{self.kind} {name!r} is registered without a {self.described.__name__}")
+
+        def enter(cls: T) -> T:
+            known = self._classes.get(name)
+            if known is not None and known.__qualname__ + known.__module__ != cls.__qualname__ + cls.__module__:
+                raise UserError(f"{self.kind} {name!r} is registered twice: {known} and {cls}")
+            self._classes[name], self._info[name] = cls, info
+            return cls
+
+        return enter
+
+    def get(self, name: str) -> T:
+        """The class, importing its file if needed.
+
+        Raises:
+            UserError: an unknown name, or a file that cannot be imported or does not register it.
+        """
+        if self.check(name) not in self._classes:
+            module = self._modules[name]
+            try:
+                importlib.import_module(module)
+            except UserError:
+                raise
+            except (Exception, SystemExit) as error:
+                what = f"{type(error).__name__}: {error}"
+                raise UserError(
+                    f"{self.kind} {name!r}: its module {module!r} cannot be imported ({what})"
+                ) from error
+            if name not in self._classes:
+                raise UserError(f"{module} does not register the {self.kind} {name!r}")
+        return self._classes[name]
+
+    def problem(self, name: str) -> str:
+        """Why the class of a name cannot be had; empty if it can."""
+        try:
+            self.get(name)
+        except UserError as error:
+            return str(error)
+        return ""
+
+    def each(self, describe: Callable[[str], D], tell: Callable[[str], object]) -> Iterator[D]:
+        """What ``describe`` says of each name. ``tell`` hears of an entry that is broken, which hides no other."""
+        for name in self.names():
+            try:
+                described = describe(name)
+            except UserError as error:
+                tell(str(error))
+            except Exception as error:  # an installed package's code may do anything
+                tell(f"{self.kind} {name!r} is broken ({type(error).__name__}: {error})")
+            else:
+                yield described
+
+    def info(self, name: str) -> Info:
+        self.get(name)
+        return self._info[name]
+
+    def remove(self, name: str) -> None:
+        """Forget a class that was registered by hand (for tests)."""
+        self._classes.pop(name), self._info.pop(name)
+
+
+METHODS: Registry[Any, MethodInfo] = Registry("method", "methods", MethodInfo)
+DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets", DatasetInfo)

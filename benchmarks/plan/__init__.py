@@ -1,0 +1,1 @@
+"""From suites and flags to the list of runs."""

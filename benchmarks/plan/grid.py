@@ -1,0 +1,165 @@
+"""From a suite and flags to the list of runs. Only the methods' settings need their files imported."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from benchmarks.core.protocol import Protocol, StepsScale
+from benchmarks.core.registry import DATASETS, METHODS
+from benchmarks.core.settings import Settings, UserError, format_query, parse_query
+from benchmarks.plan.search import Search, configurations
+from benchmarks.plan.spec import RunSpec
+from benchmarks.plan.suite import Suite, load_suite
+
+MOST_RUNS = 20_000  # of a grid: planning more takes too long, and is mostly a slip of the pen
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """A cell that cannot be run, and why."""
+
+    task: str
+    variant: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The runs of one command, method by method within task and seed, and the cells that have none.
+
+    Attributes:
+        ranked: whether its methods may be ranked: they share one protocol.
+        reverse: runs that judge others by reverse validation; each needs its own done first.
+    """
+
+    suite: str
+    ranked: bool
+    specs: list[RunSpec]
+    not_applicable: list[NotApplicable]
+    reverse: list[RunSpec] = field(default_factory=list)
+
+
+def plan(
+    suite: str,
+    methods: Sequence[str],
+    tasks: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    search: Search = Search(),  # noqa: B008 (it is frozen)
+    *,
+    reverse: bool = False,
+    scale: StepsScale | None = None,
+) -> Grid:
+    """All runs of a command.
+
+    Args:
+        suite: whose protocol, tasks and number of seeds hold.
+        tasks: if any, these instead of the suite's own.
+        seeds: if any, these instead of the suite's number of them.
+        overrides: settings by method name or ``protocol``.
+        search: further configurations of each method; references keep to their own.
+        reverse: also plan the runs of reverse validation.
+        scale: another number of steps than the suite's.
+
+    Raises:
+        UserError: anything in it that does not exist or does not fit.
+    """
+    overrides = overrides or {}
+    settings = load_suite(suite)
+    _check_settings(suite, settings)
+    protocols = _protocols(suite, settings, tasks, overrides.get("protocol", {}), scale)
+    for owner in [*overrides, *search.grid]:
+        if owner not in ("protocol", *methods):
+            raise UserError(f"{owner}: this method is not in the grid; add it to --methods")
+    seeds = range(settings.seeds) if seeds is None else seeds
+    _check_number(len(protocols), methods, len(seeds), search)
+    specs, missing = [], []
+    for task, (data, protocol, classes) in protocols.items():
+        configured = []
+        for method in methods:
+            cls = METHODS.get(method)
+            usual = cls.settings.parse(settings.methods.get(method, {}), method)
+            params = usual.replace(overrides.get(method, {}), method)
+            variant = format_query(method, params.changed(usual))
+            if reason := cls.unsupported(classes, protocol):
+                missing.append(NotApplicable(task, variant, reason))
+                continue
+            first = RunSpec(task, data, method, params.identity(), protocol, 0, variant)
+            configured += _configured(first, params, search)
+        specs += [replace(each, seed=seed) for seed in seeds for each in configured]
+    tries = Counter((spec.variant, spec.task, spec.seed) for spec in specs)
+    judges = [
+        spec.reversed()
+        for spec in specs
+        # One candidate needs no judge.
+        if reverse and tries[spec.variant, spec.task, spec.seed] * spec.protocol.checkpoints > 1
+        if not METHODS.info(spec.method).reference
+    ]
+    return Grid(suite=suite, ranked=settings.kind == "fair", specs=specs, not_applicable=missing, reverse=judges)
+
+
+def _check_settings(name: str, suite: Suite) -> None:
+    """Raise a UserError for a hyper-parameter or backbone in a suite that does not exist, used or not."""
+    where = f"suite {name!r}"
+    for method, values in suite.methods.items():
+        METHODS.get(method).settings.parse(values, f"{where}: {method}")
+    for method, grid in suite.grid.items():
+        for key, several in grid.items():
+            for value in several:
+                METHODS.get(method).settings.parse({key: value}, f"{where}: grid: {method}")
+    for task in suite.task:
+        _check_backbone(Protocol.parse({**suite.protocol, **task.protocol}, where).backbone)
+
+
+def _check_number(tasks: int, methods: Sequence[str], seeds: int, search: Search) -> None:
+    """Raise a UserError for a grid of too many runs, counted without making them."""
+    tried = sum(1 if METHODS.info(method).reference else search.most(method) for method in methods)
+    if (runs := tasks * tried * seeds) > MOST_RUNS:
+        counts = f"{tasks} tasks x {tried:,} configurations of {len(methods)} methods x {seeds:,} seeds"
+        raise UserError(
+            f"that would be {runs:,} runs ({counts}); a grid may have {MOST_RUNS:,}: take fewer of them"
+        )
+
+
+def _configured(spec: RunSpec, params: Settings, search: Search) -> list[RunSpec]:
+    """A spec in each configuration of a search; references keep to their own."""
+    if METHODS.info(spec.method).reference:
+        return [spec]
+    pairs = configurations(spec.method, params, spec.protocol, search)
+    return [
+        replace(spec, params=own.identity(), protocol=shared, configuration=number)
+        for number, (own, shared) in enumerate(pairs)
+    ]
+
+
+def _protocols(
+    name: str, suite: Suite, tasks: Sequence[str], override: Mapping[str, Any], scale: StepsScale | None
+) -> dict[str, tuple[dict[str, Any], Protocol, int]]:
+    """Task name to its data's identity, its resolved protocol and its number of classes."""
+    from datasets.base import resolve
+
+    listed = {resolve(task.name).name: task for task in suite.task}
+    resolved = {}
+    for text in tasks or listed:
+        spec = resolve(text)
+        family = DATASETS.get(spec.family)()
+        entry = listed.get(spec.name) or listed.get(spec.undrawn)
+        own = entry.protocol if entry else family.protocol(spec.task)
+        base = Protocol.parse({**suite.protocol, **own}, f"suite {name!r}, protocol of {spec.name}")
+        data = {"options": dict(spec.options), "version": spec.version}
+        classes = len(family.classes(spec.task))
+        protocol = base.replace(override, "protocol")
+        _check_backbone(protocol.backbone)
+        resolved[spec.name] = (data, protocol.scaled(scale) if scale else protocol, classes)
+    return resolved
+
+
+@cache
+def _check_backbone(text: str) -> None:
+    """Raise a UserError for an unknown name or option, before anything trains."""
+    from methods.networks.backbones import backbone_options
+
+    name, options = parse_query(text)
+    backbone_options(name).parse(options, f"backbone {text!r}")

@@ -1,0 +1,123 @@
+"""Records as a DataFrame, a row a run: from folders, from a store, or from a .csv."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.core.settings import UserError
+from benchmarks.plan.spec import run_id_of
+from benchmarks.records import compact
+from benchmarks.records.plausible import check_row
+from benchmarks.records.record import FILES, IMPOSSIBLE, Record, said
+from benchmarks.records.store import Store
+from benchmarks.records.validation import validator_scores
+
+
+def load_records(
+    source: Path | str | Iterable[Path | str], broken: Callable[[UserError], object] | None = None
+) -> pd.DataFrame:
+    """Records as a frame, a row a run.
+
+    Columns: run_id, task, method, seed, reverse_of (empty: an ordinary run), spec (a dict), code, the scores of
+    the last step by name, ``checkpoints`` (a list of dicts, with the validators' scores) and cost. Scores from
+    target labels are among them: reports may show those, and nothing else may use them.
+
+    Args:
+        source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
+        broken: told of each record that cannot be read, or that is not as it was written, which is then left out.
+
+    Raises:
+        UserError: a store or file that does not exist; a record that is broken, where ``broken`` is not given.
+    """
+    if not isinstance(source, str | Path):
+        return _load(map(Path, source), lambda folder: record_row(Record(folder)), broken)
+    path = Path(source)
+    if is_compact(path):
+        return compact.load(path, broken)
+    store = Store(path).require()
+    for problem in store.misplaced():
+        if broken is None:
+            raise problem
+        broken(problem)
+    return _load(store.record_folders(), lambda folder: row_in(store, folder), broken)
+
+
+def is_compact(path: Path) -> bool:
+    """Whether a path names a file of records, and not a store."""
+    return path.suffix.lower() == ".csv"
+
+
+def _load(
+    folders: Iterable[Path],
+    read: Callable[[Path], dict[str, Any]],
+    broken: Callable[[UserError], object] | None,
+) -> pd.DataFrame:
+    rows = []
+    for folder in folders:
+        try:
+            rows.append(read(folder))
+        except UserError as error:
+            if broken is None:
+                raise
+            broken(error)
+    return pd.DataFrame(rows)
+
+
+def row_in(store: Store, folder: Path) -> dict[str, Any]:
+    """One of a store's records, as a row of :func:`load_records`.
+
+    Raises:
+        UserError: it is broken, or in the place of another.
+    """
+    row = record_row(Record(folder))
+    place = store.place(row["task"], row["method"], row["seed"], row["run_id"])
+    if folder != place:
+        raise UserError(f"the record {str(folder)!r} belongs at {str(place)!r}; move it there or remove it")
+    return row
+
+
+def record_row(record: Record) -> dict[str, Any]:
+    """A record as a row of :func:`load_records`."""
+    parts = {name.removesuffix(".json"): record.json(name) for name in FILES if name != "provenance.json"}
+    spec = record.spec
+    try:
+        row = _row(record, spec, parts)
+        check_row(row)
+    except IMPOSSIBLE as error:
+        raise record.broken(f"it is not complete, or holds what no run writes ({said(error)})") from None
+    return row
+
+
+def _row(record: Record, spec: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    scores, oracle = parts["scores"], parts["oracle"]
+    provenance = record.provenance or record.json("provenance.json")
+    rows = [scores["checkpoints"], oracle["checkpoints"]]
+    last = {key: value for row in rows for key, value in row[-1].items() if key != "step"}
+    rows += [validator_scores(record)] * ("reverse_of" not in spec)
+    together = list(zip(*rows, strict=True))
+    if any(row["step"] != same[0]["step"] for same in together for row in same):
+        raise ValueError("its files are of different steps")
+    return {
+        "run_id": run_id_of(spec),
+        "task": spec["task"],
+        "method": spec["method"],
+        "seed": spec["seed"],
+        "reverse_of": spec.get("reverse_of", ""),
+        **last,
+        **scores["last"],
+        **scores["task"],
+        **scores["cost"],
+        **{"confusion": [], **oracle.get("last", {})},
+        **parts["cost"],
+        "code": provenance["code"],
+        "device": provenance["device"],
+        "versions": " ".join(f"{name} {text}" for name, text in provenance["packages"].items()),
+        "warnings": "; ".join(provenance["warnings"]),
+        "spec": spec,
+        # Of parts that hold the same name, the first counts.
+        "checkpoints": [reduce(or_, reversed(same)) for same in together],
+    }

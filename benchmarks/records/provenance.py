@@ -1,0 +1,133 @@
+"""What stands beside a run's identity: which code and packages made it."""
+
+import ast
+import hashlib
+import platform
+import subprocess
+import time
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.core.registry import DATASETS, METHODS
+from benchmarks.core.settings import parse_query
+from benchmarks.plan.spec import RunSpec
+
+OWN = ("methods", "datasets")
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
+HARNESS = (
+    "benchmarks.training.run",
+    "benchmarks.training.loop",
+    "benchmarks.training.signals",
+    "benchmarks.training.batches",
+    "benchmarks.core.randomness",
+    "benchmarks.evaluation.outputs",
+    "benchmarks.evaluation.scores",
+    "benchmarks.evaluation.proxy_a_distance",
+    "benchmarks.evaluation.oracle",
+    "datasets.base",
+)
+
+
+def provenance(spec: RunSpec, device: torch.device, started: float) -> dict[str, Any]:
+    """All of it: code, packages, machine and times."""
+    return {
+        "code": spec_digest(spec),
+        "packages": package_versions(),
+        "python": platform.python_version(),
+        "cpu": _cpu(),
+        "device": machine(device) if device.type == "cuda" else "cpu",
+        "host": platform.node(),
+        "started": started,
+        "finished": time.time(),
+    }
+
+
+def spec_digest(spec: RunSpec) -> str:
+    """The code that a run would be done with now."""
+    return code_digest(spec.method, spec.family, spec.protocol.backbone)
+
+
+@cache
+def code_digest(method: str, family: str, backbone: str) -> str:
+    """12 hex digits over the files that decide a run's numbers: not those of other methods, data or backbones.
+
+    They are the harness, and the files of the three with all that these import of `methods` and `datasets`.
+    """
+    used = [cls.__module__ for cls in (METHODS.get(method), DATASETS.get(family))]
+    files = [_file(name) for name in HARNESS]
+    files += map(_file, _imported([*used, f"methods.networks.backbones.{parse_query(backbone)[0]}"]))
+    digest = hashlib.sha256()
+    for file in sorted(set(files)):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _imported(names: Iterable[str]) -> set[str]:
+    """Modules and, of `methods` and `datasets`, whatever they import, directly or not."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse(_file(name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in OWN:
+                parts = [f"{node.module}.{alias.name}" for alias in node.names]
+                waiting += [node.module, *(part for part in parts if _is_module(part))]
+    return found
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # its parent is a module, and the name something in it
+        return False
+
+
+def _file(module: str) -> Path:
+    return Path(str(import_module(module).__file__))
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    return {name: version(name) for name in PACKAGES} | {"git": _git_revision()}
+
+
+def machine(device: torch.device) -> str:
+    """The name of a GPU, or of this machine's processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu()
+
+
+@cache
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
+
+
+def _git_revision() -> str:
+    """The checkout's revision, with + if it has changes; empty when installed from a wheel."""
+    folder = Path(__file__).parents[1]
+
+    def git(*arguments: str) -> str:
+        result = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+        )
+        return result.stdout.strip() if result.returncode == 0 else ""
+
+    try:
+        if not (folder.parent / ".git").exists():
+            return ""
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    except OSError:
+        return ""

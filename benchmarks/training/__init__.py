@@ -1,0 +1,1 @@
+"""One run: its loop, its batches, and the model that it leaves."""

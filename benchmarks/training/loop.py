@@ -1,0 +1,306 @@
+"""The training loop: stages, optimiser, schedule and random numbers, the same for every method."""
+
+import math
+import os
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.core.protocol import Protocol
+from benchmarks.core.randomness import key
+from benchmarks.training.batches import Batches, Stored, dtype
+from benchmarks.training.signals import Signals, gradient_ratio, values
+from datasets.base import Inputs, TrainView
+from datasets.files.images import ImageFiles
+from methods.base import Labelled, Loss, Method, Side, Stage, Unlabelled, Update, View
+
+SIGNALS = 50  # times in a run that signals are read
+EVALUATION_BATCH = 500
+EVALUATION_NUMBERS = 2**24  # of inputs in a batch: fewer samples where each is large
+
+
+@dataclass
+class Progress:
+    """How far a training is, besides the states of method and optimiser: enough to go on from there."""
+
+    step: int = 0  # finished steps
+    begun: int = 0  # stages begun
+    forward_passes: int = 0  # of encoders
+    backward_passes: int = 0
+    curves: list[Signals] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains one method on one task, step by step.
+
+    Args:
+        method: already on ``device`` and in the protocol's precision.
+        view: what training may see.
+        seed: of the run; with the step, it determines every random number.
+    """
+
+    def __init__(
+        self, method: Method, view: TrainView, protocol: Protocol, seed: int, device: torch.device
+    ) -> None:
+        self.method, self.protocol, self.seed, self.device = method, protocol, seed, device
+        self.source = Labelled(
+            x=stored(view.source.x, device),
+            y=torch.from_numpy(view.source.y).to(device),
+            index=torch.arange(len(view.source.y), device=device),
+            domain=torch.from_numpy(view.source.domain).to(device),
+        )
+        self.target = Unlabelled(
+            x=stored(view.target_x, device),
+            index=torch.arange(len(view.target_x), device=device),
+        )
+        self.batches = Batches(self.source, self.target, protocol, seed, device)
+        self.stages = list(method.stages())
+        self.ends = _stage_ends(self.stages, protocol.steps)
+        self.progress = Progress()
+        self.optimizer: torch.optim.Optimizer | None = None
+        self._trained: list[list[nn.Parameter]] = []
+        self._unchecked: list[tuple[int, Tensor]] = []
+        for module in method.modules():
+            if getattr(module, "role", None) == "backbone":
+                module.register_forward_hook(self._count_forward)
+
+    def run(self, also: Container[int] = ()) -> Iterator[int]:
+        """Train to the end; yields the number of finished steps at each checkpoint, and where ``also`` says.
+
+        The last comes when every stage is through; a method without updates has no other.
+        """
+        *checkpoints, last = self.protocol.checkpoint_steps()
+        start = 0
+        for number, (stage, end) in enumerate(zip(self.stages, self.ends, strict=True)):
+            if self.progress.begun == number:
+                self._enter(stage)
+                if stage.begin:
+                    stage.begin(self._view(stage))
+                self.progress.begun += 1
+            while (step := self.progress.step) < end:
+                self._step(stage, step, step - start, end - start, step + 1 in [*checkpoints, last])
+                self.progress.step += 1
+                if self.progress.step != last and (
+                    self.progress.step in checkpoints or self.progress.step in also
+                ):
+                    yield self.progress.step
+            start = end
+        yield last
+
+    def finish(self) -> None:
+        """Take no further step."""
+        self.progress.step = self.protocol.steps
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on to the same final bits: tensors and plain values only."""
+        return {
+            "method": self.method.state_dict(),
+            "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
+            "progress": vars(self.progress),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.method.load_state_dict(state["method"])
+        self.progress = Progress(**state["progress"])
+        self._enter(self.stages[self.progress.begun - 1])
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
+
+    def _count_forward(self, *_: object) -> None:
+        self.progress.forward_passes += self.method.training
+
+    def _enter(self, stage: Stage) -> None:
+        """A new optimiser, and what each update of the stage trains."""
+        self.optimizer = self._new_optimizer(stage) if stage.updates else None
+        parameters = [(name, p) for name, p in self.method.named_parameters() if p.requires_grad]
+        self._trained = [[p for name, p in parameters if _trains(u, name)] for u in stage.updates]
+
+    def _step(self, stage: Stage, step: int, own: int, steps: int, checkpoint: bool) -> None:
+        """One step: ``step`` of the run, ``own`` of the ``steps`` of its stage."""
+        if stage.each_epoch and self._new_epoch(stage, step):
+            stage.each_epoch(self._view(stage))
+        self.method.train()
+        self.method.signals.clear()
+        self._seed_step(step)
+        signals: Signals = {"step": step + 1}
+        read = step % max(1, self.protocol.steps // SIGNALS) == 0 or checkpoint
+        horizon = (self.protocol.horizon or self.protocol.steps) / self.protocol.steps
+        progress = min(own / (steps * horizon), 1.0)
+        fraction = torch.full((), progress, dtype=torch.float64, device=self.device)
+        rate = _decay(self.protocol, progress, own)
+        for number, update in enumerate(stage.updates):
+            for repeat in range(update.repeat):
+                fresh = repeat if update.batch == "fresh" else 0
+                batch = self.batches.at(step, stage.sees, f"/{number}.{fresh}" if fresh else "")
+                loss = update.loss(batch, fraction)
+                if checkpoint and loss.task is not None and loss.terms:
+                    signals["gradient_ratio"] = gradient_ratio(loss, self.method.encoder)
+                total = loss.total
+                self._unchecked.append((step, total.detach()))
+                # On a GPU every look at a number waits for all that was asked of it: looks are few.
+                if read or self.device.type == "cpu":
+                    self._check_finite(loss)
+                self._apply(total, self._trained[number], rate)
+                signals |= values({"task": loss.task, **loss.terms}) if read else {}
+        if read:
+            self.progress.curves.append(signals | values(self.method.signals))
+
+    def _check_finite(self, loss: Loss) -> None:
+        totals = torch.stack([total for _, total in self._unchecked]).tolist()
+        for (step, _), total in zip(self._unchecked, totals, strict=True):
+            if not math.isfinite(total):
+                parts = values({"task": loss.task, **loss.terms})
+                raise FloatingPointError(
+                    f"the loss is {total} at step {step + 1} of {self.protocol.steps} "
+                    f"({', '.join(f'{name} {value:.3g}' for name, value in parts.items())}); "
+                    "try a smaller learning rate or trade-off"
+                )
+        self._unchecked.clear()
+
+    def _apply(self, total: Tensor, trained: list[nn.Parameter], rate: float) -> None:
+        assert self.optimizer is not None
+        gradients = torch.autograd.grad(total, trained, allow_unused=True)
+        for parameter, gradient in zip(trained, gradients, strict=True):
+            parameter.grad = _laid_out(gradient, parameter)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * (rate if group["decays"] else 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.progress.backward_passes += 1
+
+    def _view(self, stage: Stage) -> View:
+        visible: dict[Side, Labelled | Unlabelled] = {}
+        if stage.sees != "target":
+            visible["source"] = self.source
+        if stage.sees != "source":
+            visible["target"] = self.target
+
+        def embed(side: Side) -> tuple[Tensor, Tensor]:
+            return self.outputs(visible[side].x, side)
+
+        return View(
+            source=self.source if "source" in visible else None,
+            target=self.target if "target" in visible else None,
+            embed=embed,
+            seed=key(self.seed, "method", self.stages.index(stage), self.progress.step),
+        )
+
+    @torch.no_grad()
+    def outputs(self, x: Stored, side: Side) -> tuple[Tensor, Tensor]:
+        """Features and logits of stored inputs, in evaluation mode."""
+        self.method.eval()
+        size = max(1, min(EVALUATION_BATCH, EVALUATION_NUMBERS // math.prod(x.shape[1:])))
+        parts = [self.method.predict(self.batches.inputs(part), side) for part in _parts(x, size)]
+        features, logits = zip(*parts, strict=True)
+        return torch.cat(features), torch.cat(logits)
+
+    def _new_epoch(self, stage: Stage, step: int) -> bool:
+        stream = self.batches.stream("source" if stage.sees == "source" else "target")
+        first = step == 0 or step in self.ends
+        return first or stream.epoch(step) != stream.epoch(step - 1)
+
+    def _seed_step(self, step: int) -> None:
+        seed = key(self.seed, "step", step)
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def _new_optimizer(self, stage: Stage) -> torch.optim.Optimizer:
+        protocol = self.protocol
+        rates = {
+            "backbone": protocol.lr_backbone,
+            "new": protocol.lr_new,
+            "adversary": protocol.lr_adversary,
+        }
+        by_role: dict[str, list[nn.Parameter]] = {role: [] for role in rates}
+        for name, parameter in self.method.named_parameters():
+            if parameter.requires_grad:
+                by_role[_role(self.method, name)].append(parameter)
+        scale = protocol.lr_finetune if stage.finetune else 1.0
+        groups = [
+            {
+                "params": parameters,
+                "lr": rates[role] * scale,
+                "initial_lr": rates[role] * scale,
+                "decays": role != "adversary" or protocol.decay_adversary,
+            }
+            for role, parameters in by_role.items()
+            if parameters
+        ]
+        if protocol.optimizer == "adam":
+            betas = (protocol.beta1_finetune if stage.finetune else 0.9, 0.999)
+            return torch.optim.Adam(groups, betas=betas, weight_decay=protocol.weight_decay, fused=True)
+        if protocol.optimizer == "adagrad":
+            return torch.optim.Adagrad(groups, weight_decay=protocol.weight_decay)
+        momentum, decay = protocol.momentum, protocol.weight_decay
+        return torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, weight_decay=decay, fused=True)
+
+
+def prepare(device: torch.device, protocol: Protocol) -> None:
+    """Process-wide settings; as the protocol has them by default, a run is repeatable to the bit."""
+    torch.set_num_threads(protocol.threads)
+    torch.set_flush_denormal(True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may not repeat its bits
+    torch.use_deterministic_algorithms(protocol.deterministic, warn_only=True)
+    torch.backends.cudnn.deterministic = protocol.deterministic
+    torch.backends.cudnn.benchmark = not protocol.deterministic
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def to_device(method: Method, device: torch.device, protocol: Protocol) -> Method:
+    return method.to(device=device, dtype=dtype(protocol), memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _laid_out(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:
+    """A gradient in its parameter's memory layout: fused optimisers read it as if it had that."""
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
+
+
+def _decay(protocol: Protocol, progress: float, step: int) -> float:
+    """The factor of the learning rates, ``progress`` and ``step`` being the stage's."""
+    if protocol.schedule == "inverse":
+        return (1 + 10 * progress) ** -0.75
+    return protocol.decay ** (step // protocol.decay_steps) if protocol.schedule == "steps" else 1.0
+
+
+def stored(x: Inputs, device: torch.device) -> Any:
+    """Inputs where batches are taken from: a tensor on the device, or files as they are."""
+    if isinstance(x, ImageFiles):
+        return x
+    return torch.from_numpy(np.require(x, requirements=["C", "W"])).to(device)
+
+
+def _parts(x: Stored, size: int) -> Iterator[Tensor]:
+    if isinstance(x, Tensor):
+        yield from x.split(size)
+    else:
+        for start in range(0, len(x), size):
+            yield torch.from_numpy(x.decode(np.arange(start, min(start + size, len(x)))))
+
+
+def _stage_ends(stages: list[Stage], steps: int) -> list[int]:
+    """The number of finished steps at which each stage ends; one without updates takes none."""
+    shares = np.array([stage.share if stage.updates else 0.0 for stage in stages])
+    if not shares.sum():
+        return [0] * len(stages)
+    return [round(end) for end in np.cumsum(shares) / shares.sum() * steps]
+
+
+def _trains(update: Update, name: str) -> bool:
+    return any(prefix == "*" or name.startswith(prefix) for prefix in update.trains)
+
+
+def _role(method: nn.Module, parameter: str) -> str:
+    """The role of the outermost module around a parameter that has one; "new" if none has."""
+    module: nn.Module = method
+    for part in parameter.split(".")[:-1]:
+        module = getattr(module, part)
+        if isinstance(role := getattr(module, "role", None), str):
+            return role
+    return "new"

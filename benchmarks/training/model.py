@@ -1,0 +1,107 @@
+"""A trained method as a PyTorch module, from its record alone: no data is read."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.core.settings import UserError, format_query, parse_query
+from benchmarks.plan.spec import RunSpec
+from benchmarks.records.record import WEIGHTS, read_part
+from benchmarks.training import weights
+from benchmarks.training.loop import EVALUATION_BATCH, EVALUATION_NUMBERS, Trainer
+from benchmarks.training.run import new_trainer
+from benchmarks.training.weights import Signature
+from datasets.base import Labelled, Task, TrainView
+from methods.base import Method
+
+
+class TrainedModel(nn.Module):
+    """A trained method: inputs of the target domain to logits.
+
+    Attributes:
+        classes: their names, in the order of the logits.
+        input_shape: of one sample.
+        inputs: what it was trained on, as :class:`benchmarks.training.weights.Signature` says it.
+        preprocessing: what its inputs have passed, if its data set does not leave them as they are.
+    """
+
+    def __init__(self, method: Method, signature: Signature) -> None:
+        super().__init__()
+        self.method = method
+        self.classes, self.input_shape = signature.classes, signature.input_shape
+        self.inputs, self.preprocessing = signature.inputs, signature.preprocessing
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Inputs (n, *input_shape) to logits (n, classes).
+
+        Images in uint8 are scaled to [-1, 1] as in training; inputs of any other type are taken as they are.
+        """
+        dtype = self._numbers().dtype
+        x = x.to(dtype) / 127.5 - 1 if x.dtype == torch.uint8 else x.to(dtype)
+        x = x.to(memory_format=torch.channels_last) if x.ndim == 4 else x
+        return self.method.predict(x, "target")[1]
+
+    @torch.no_grad()
+    def logits(self, x: Any) -> np.ndarray:
+        """Logits (n, classes) of many inputs (n, *input_shape), in batches.
+
+        Args:
+            x: an array, or :class:`datasets.files.images.ImageFiles`.
+        """
+        device = self._numbers().device
+        size = max(1, min(EVALUATION_BATCH, EVALUATION_NUMBERS // math.prod(x.shape[1:])))
+        parts = [
+            self(torch.tensor(np.asarray(x[start : start + size]), device=device)).float().cpu().numpy()
+            for start in range(0, len(x), size)
+        ]
+        return np.concatenate(parts)
+
+    def _numbers(self) -> Tensor:
+        """One of its tensors, for type and device; shallow methods have no parameter to ask."""
+        return next(tensor for tensor in self.state_dict().values() if tensor.is_floating_point())
+
+
+def load(folder: Path, device: torch.device | None = None) -> TrainedModel:
+    """The model of a record that has its weights, in evaluation mode.
+
+    Raises:
+        UserError: no weights, or a record or weights that are broken or do not belong together.
+    """
+    spec = _spec(folder)
+    signature, state = weights.read(folder)
+    kind = np.uint8 if signature.inputs == "uint8" else np.float32
+    one, numbers = np.zeros((1, *signature.input_shape), kind), np.zeros(signature.source_size, np.int64)
+    nothing = TrainView(Labelled(one, numbers, numbers), one)
+    method = untrained(spec, signature, nothing, device or torch.device("cpu")).method
+    try:
+        method.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder / WEIGHTS} does not fit {spec}: {reason}") from None
+    return TrainedModel(method, signature).eval()
+
+
+def untrained(spec: RunSpec, signature: Signature, view: TrainView, device: torch.device) -> Trainer:
+    """A trainer on arrays that belong to no registered task, which is asked for no more than its signature."""
+    task: Task = SimpleNamespace(input_shape=signature.input_shape, classes=signature.classes)  # type: ignore
+    return new_trainer(spec, task, view, device)
+
+
+def _spec(folder: Path) -> RunSpec:
+    """What a record was asked for, without what only a training needs: among it, pretrained weights."""
+    values = read_part(folder, "spec.json")
+    try:
+        values.pop("run_id")
+        spec = RunSpec.from_dict(values, values["method"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder / 'spec.json'} is no spec of a run ({type(error).__name__}: {error})") from None
+    name, options = parse_query(spec.protocol.backbone)
+    options.pop("weights", None)
+    plain = {"backbone": format_query(name, options), "compile": False, "augmentation": "none"}
+    return replace(spec, protocol=spec.protocol.replace(plain, str(folder)))

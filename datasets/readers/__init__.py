@@ -1,0 +1,1 @@
+"""Files of data in their formats, to arrays and labels."""

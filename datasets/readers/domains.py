@@ -1,0 +1,172 @@
+"""What a path of the user's holds: an ``.npz`` with arrays ``x`` and ``y``, a ``.csv``, or a folder of images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.core.escape import quoted, reason, shown
+from benchmarks.core.settings import UserError
+from datasets.files.images import ImageFiles
+from datasets.readers.folders import read_folder
+from datasets.readers.npz import read_arrays
+from datasets.readers.tables import read_table
+from datasets.readers.text import class_name
+
+LABELS = "the labels are needed to score, and no training sees those of the target"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a path holds.
+
+    Attributes:
+        x: inputs (n, ...): images of bytes, or numbers of any other type.
+        labels: (n,) names of classes, if it has any.
+        columns: names of a table's features.
+        notes: what a user should know of it, a line each.
+    """
+
+    path: Path
+    x: Any
+    labels: np.ndarray | None
+    columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def numbers(self, classes: Sequence[str]) -> np.ndarray:
+        """Labels (n,) int64 as places in ``classes``."""
+        assert self.labels is not None
+        order = {name: number for number, name in enumerate(classes)}
+        return np.array([order[label] for label in self.labels.tolist()])
+
+    @property
+    def names(self) -> Sequence[object]:
+        """(n,) file names in a folder, row numbers elsewhere."""
+        if not isinstance(self.x, ImageFiles):
+            return range(len(self.x))
+        (squares,) = self.x.sets
+        return [str(file).removeprefix(f"{self.path}/") for file in squares.paths]
+
+    @property
+    def features(self) -> Sequence[str]:
+        """What to call each feature or channel."""
+        return [f"column {quoted(name)}" for name in self.columns] or [
+            f"x[:, {number}]" for number in range(self.x.shape[1])
+        ]
+
+
+def read_domain(path: Path, label: str) -> Domain:
+    """What a path holds; labels may be missing.
+
+    Raises:
+        UserError: it cannot be read, is empty, or holds what cannot be trained on.
+    """
+    try:
+        domain = _read(path, label)
+    except OSError as error:
+        raise UserError(f"{shown(path)} cannot be read: {reason(error)}") from None
+    if not len(domain.x):
+        why = "".join(f" ({note.removeprefix(f'{shown(path)}: ')})" for note in domain.notes)
+        raise UserError(f"{shown(path)}: it has no samples{why}")
+    return domain
+
+
+def _read(path: Path, label: str) -> Domain:
+    if path.is_dir():
+        found = read_folder(path)
+        labels = None if found.labels is None else np.array(found.labels)
+        return Domain(path, ImageFiles(found.paths, name="own"), labels, notes=found.notes)
+    if not path.is_file():
+        what = "it is a pipe or a device" if path.exists() else "no such file or folder"
+        raise UserError(f"{shown(path)}: {what}; expected an .npz, a .csv or a folder class/image")
+    if path.suffix.lower() == ".npz":
+        return _npz(path)
+    if path.suffix.lower() == ".csv":
+        return _csv(path, label)
+    raise UserError(f"{shown(path)}: expected an .npz, a .csv or a folder class/image")
+
+
+def _npz(path: Path) -> Domain:
+    x, y = read_arrays(path)
+    if x.dtype == np.uint8 and x.ndim > 2:
+        x = x[:, None] if x.ndim == 3 else x
+        if x.shape[1] not in (1, 3):
+            raise UserError(
+                f"{shown(path)}: images must be (n, 1 or 3 channels, height, width), not {x.shape}; transpose x"
+            )
+    elif not np.isfinite(x).all():
+        place = np.argwhere(~np.isfinite(x))[0]
+        raise UserError(f"{shown(path)}: x[{place[0]}] has NaN, infinity or nothing; fix it or leave it out")
+    if y is None:
+        return Domain(path, x, None)
+    labels, notes = _class_names(path, _label_texts(path, y), lambda i: f"y[{i}]")
+    return Domain(path, x, labels, notes=notes)
+
+
+def _label_texts(path: Path, y: np.ndarray) -> list[str]:
+    """Texts, whole numbers or booleans as texts (n,)."""
+    if y.dtype.kind == "S":
+        try:
+            return np.strings.decode(y, "utf-8").tolist()
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{shown(path)}: y holds bytes that are no UTF-8 ({reason(error)}); save it as texts"
+            ) from None
+    if y.dtype.kind in "Ub":
+        try:
+            return [str(value) for value in y.tolist()]
+        except (SystemError, ValueError) as error:  # code points that are none
+            raise UserError(f"{shown(path)}: y holds what is not text ({reason(error)})") from None
+    fractions = np.flatnonzero(~np.isfinite(y) | (y != np.rint(y)))
+    if len(fractions):
+        i = fractions[0]
+        raise UserError(f"{shown(path)}: y[{i}] is {y[i]}; labels are whole numbers or texts, not {y.dtype}")
+    return [str(int(value)) for value in y]
+
+
+def _csv(path: Path, label: str) -> Domain:
+    table = read_table(path, label)
+    if table.labels is None:
+        return Domain(path, table.x, None, table.columns)
+
+    def place(i: int) -> str:
+        return f"line {table.lines[i]}, column {quoted(label)}"
+
+    values = [_value(text) for text in dict.fromkeys(table.labels)]
+    if None not in values and not all(value.is_integer() for value in values if value is not None):
+        i = next(i for i, text in enumerate(table.labels) if not float(text).is_integer())
+        raise UserError(
+            f"{shown(path)}: {place(i)}: {quoted(table.labels[i])} is no class; labels are whole numbers or texts"
+        )
+    labels, notes = _class_names(path, table.labels, place)
+    return Domain(path, table.x, labels, table.columns, notes)
+
+
+def _value(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _class_names(path: Path, texts: list[str], place: Callable[[int], str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels (n,) as names of classes, and a note on classes that are spelt in several ways."""
+    names: dict[str, str] = {}
+    for text in dict.fromkeys(texts):
+        try:
+            names[text] = class_name(text)
+        except ValueError as error:
+            where = f"{shown(path)}: {place(texts.index(text))}"
+            problem = f"the label {quoted(text)} {error}" if text.strip() else f"there is no label; {LABELS}"
+            raise UserError(f"{where}: {problem}") from None
+    spelt: dict[str, list[str]] = {}
+    for text, name in names.items():
+        spelt.setdefault(name, []).append(text)
+    notes = tuple(
+        f"{shown(path)}: the labels {', '.join(ascii(text[:60]) for text in several[:5])} are one class, {name!r}"
+        for name, several in spelt.items()
+        if len(several) > 1
+    )
+    return np.array([names[text] for text in texts], str), notes
