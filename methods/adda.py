@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import param
 from methods import base
 from methods.base import Batch, Loss, Side, Stage, Update, View
@@ -27,7 +27,14 @@ class Params(base.Params):
 
 @METHODS.register(
     "adda",
-    MethodInfo("adversarial", 2017, "CVPR", "Tzeng et al., Adversarial Discriminative Domain Adaptation"),
+    MethodInfo(
+        "adversarial",
+        2017,
+        "CVPR",
+        "Tzeng et al., Adversarial Discriminative Domain Adaptation",
+        core=True,
+        uses=(*ADVERSARIAL, "finetune"),
+    ),
 )
 class ADDA(base.Method):
     """A source model first; then a target network, started from it, learns to pass for the source's.

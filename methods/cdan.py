@@ -8,7 +8,7 @@ import torch
 from pydantic import NonNegativeFloat, NonNegativeInt
 from torch import Tensor, nn
 
-from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import Share, param
 from methods import base
 from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
@@ -30,7 +30,14 @@ class Params(base.Params):
 
 @METHODS.register(
     "cdan",
-    MethodInfo("adversarial", 2018, "NeurIPS", "Long et al., Conditional Adversarial Domain Adaptation"),
+    MethodInfo(
+        "adversarial",
+        2018,
+        "NeurIPS",
+        "Long et al., Conditional Adversarial Domain Adaptation",
+        core=True,
+        uses=ADVERSARIAL,
+    ),
 )
 class CDAN(base.Method):
     """DANN whose discriminator reads features ⊗ class probabilities, the probabilities detached."""

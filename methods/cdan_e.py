@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import param
 from methods import cdan
 from methods.networks.grl import reverse
@@ -23,7 +23,14 @@ class Params(cdan.Params):
 
 @METHODS.register(
     "cdan_e",
-    MethodInfo("adversarial", 2018, "NeurIPS", "Long et al., Conditional Adversarial Domain Adaptation"),
+    MethodInfo(
+        "adversarial",
+        2018,
+        "NeurIPS",
+        "Long et al., Conditional Adversarial Domain Adaptation",
+        core=True,
+        uses=ADVERSARIAL,
+    ),
 )
 class CDANE(cdan.CDAN):
     """Samples that are easy to classify weigh more in the domain loss: 1 + exp(-H), normalised to mean 1."""

@@ -20,7 +20,7 @@ class Params(base.Params):
     layer: Literal["logits", "features"] = param("logits", "whose covariance is matched", source="section 3.2")
 
 
-@METHODS.register("coral", MethodInfo("moments", 2016, "ECCV workshops", "Sun and Saenko, Deep CORAL"))
+@METHODS.register("coral", MethodInfo("moments", 2016, "ECCV workshops", "Sun and Saenko, Deep CORAL", core=True))
 class CORAL(base.Method):
     settings = Params
     params: Params

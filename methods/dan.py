@@ -29,7 +29,9 @@ class Params(base.Params):
 
 @METHODS.register(
     "dan",
-    MethodInfo("moments", 2015, "ICML", "Long et al., Learning Transferable Features with Deep Adaptation"),
+    MethodInfo(
+        "moments", 2015, "ICML", "Long et al., Learning Transferable Features with Deep Adaptation", core=True
+    ),
 )
 class DAN(base.Method):
     """Multi-kernel MMD, summed over layers.

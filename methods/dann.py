@@ -7,7 +7,7 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import Share, param
 from methods import base
 from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
@@ -33,7 +33,14 @@ class Params(base.Params):
 
 @METHODS.register(
     "dann",
-    MethodInfo("adversarial", 2016, "JMLR", "Ganin et al., Domain-Adversarial Training of Neural Networks"),
+    MethodInfo(
+        "adversarial",
+        2016,
+        "JMLR",
+        "Ganin et al., Domain-Adversarial Training of Neural Networks",
+        core=True,
+        uses=ADVERSARIAL,
+    ),
 )
 class DANN(base.Method):
     """A discriminator tells the domains apart; the encoder gets its gradient reversed and scaled by λ."""

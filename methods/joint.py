@@ -5,7 +5,10 @@ from methods.source_only import SourceOnly
 
 
 @METHODS.register(
-    "joint", MethodInfo("reference", 2010, "-", "training on both domains' labels", reference="both")
+    "joint",
+    MethodInfo(
+        "reference", 2010, "-", "training on both domains' labels", reference="both", uses=("backbone", "new")
+    ),
 )
 class Joint(SourceOnly):
     pass

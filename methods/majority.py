@@ -11,7 +11,7 @@ from methods.networks.build import Build
 
 
 @METHODS.register(
-    "majority", MethodInfo("reference", 2010, "-", "the target's most frequent class", reference="target")
+    "majority", MethodInfo("reference", 2010, "-", "the target's most frequent class", reference="target", uses=())
 )
 class Majority(Method):
     shares: Tensor

@@ -11,7 +11,7 @@ from methods.shallow import NEVER, Shallow
 
 @METHODS.register(
     "nearest_neighbour",
-    MethodInfo("shallow", 1967, "IEEE TIT", "Cover and Hart, Nearest Neighbor Pattern Classification"),
+    MethodInfo("shallow", 1967, "IEEE TIT", "Cover and Hart, Nearest Neighbor Pattern Classification", uses=()),
 )
 class NearestNeighbour(Shallow):
     """Logits are minus the Euclidean distances to the nearest source sample of each class."""

@@ -35,7 +35,9 @@ class Params(base.Params):
 
 @METHODS.register(
     "reweighting",
-    MethodInfo("weighting", 2009, "JMLR", "Bickel et al., Discriminative Learning under Covariate Shift"),
+    MethodInfo(
+        "weighting", 2009, "JMLR", "Bickel et al., Discriminative Learning under Covariate Shift", core=True
+    ),
 )
 class Reweighting(base.Method):
     """Source samples that look like the target's weigh more: w = (n_s / n_t) p / (1 - p), p = P(target | x).

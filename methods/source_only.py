@@ -6,7 +6,10 @@ from benchmarks.core.registry import METHODS, MethodInfo
 from methods.base import Method, Stage, Update
 
 
-@METHODS.register("source_only", MethodInfo("baseline", 2010, "-", "training on the source alone"))
+@METHODS.register(
+    "source_only",
+    MethodInfo("baseline", 2010, "-", "training on the source alone", core=True, uses=("backbone", "new")),
+)
 class SourceOnly(Method):
     def stages(self) -> Sequence[Stage]:
         return [Stage("source", [Update(self.loss)], sees="source")]

@@ -44,7 +44,7 @@ class Params(base.Params):
 
 
 @METHODS.register(
-    "svm", MethodInfo("shallow", 1995, "Machine Learning", "Cortes and Vapnik, Support-Vector Networks")
+    "svm", MethodInfo("shallow", 1995, "Machine Learning", "Cortes and Vapnik, Support-Vector Networks", uses=())
 )
 class SVM(Shallow):
     """One linear classifier for each class against the others. Logits are decision values."""

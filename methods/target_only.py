@@ -5,7 +5,10 @@ from methods.source_only import SourceOnly
 
 
 @METHODS.register(
-    "target_only", MethodInfo("reference", 2010, "-", "training on the target's labels", reference="target")
+    "target_only",
+    MethodInfo(
+        "reference", 2010, "-", "training on the target's labels", reference="target", uses=("backbone", "new")
+    ),
 )
 class TargetOnly(SourceOnly):
     pass

@@ -15,7 +15,6 @@ from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.engines.events import Event
 from benchmarks.engines.work import Execute, attempt
 from benchmarks.plan.grid import plan
-from benchmarks.plan.methods import GROUPS
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import DIGESTS, VALIDATORS
 from benchmarks.records.store import Store
@@ -26,7 +25,7 @@ from datasets.base import Task, load
 from datasets.readers.folders import ImageFamily
 
 TINY = {"backbone": "mlp?width=16", "discriminator_layers": "16", "steps": 20, "checkpoints": 2}
-CANDIDATES = [name for name in METHODS.names() if name not in GROUPS["references"]]
+CANDIDATES = [name for name in METHODS.names() if not METHODS.info(name).reference]
 ADAPTING = [name for name in CANDIDATES if name != "source_only"]
 CPU = torch.device("cpu")
 

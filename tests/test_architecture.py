@@ -12,9 +12,10 @@ import pytest
 
 from benchmarks.core.registry import DATASETS, METHODS, DatasetInfo, MethodInfo, Registry
 from benchmarks.core.settings import UserError
-from benchmarks.plan.methods import GROUPS
+from benchmarks.plan.methods import groups
 
 ROOT = Path(__file__).parents[1]
+CORE_METHODS = ["reweighting", "dan", "coral", "dann", "adda", "cdan", "cdan_e"]
 CORE = sorted(f"benchmarks.core.{path.stem}" for path in (ROOT / "benchmarks/core").glob("[!_]*.py"))
 # What each room may import, besides itself: whatever stands before it, so that there are no circles.
 ROOMS = (
@@ -108,14 +109,15 @@ def test_no_file_is_loaded_by_pickle(package: str) -> None:
 
 
 def test_methods_stay_as_short_as_promised() -> None:
-    assert len((ROOT / "methods/dann.py").read_text().splitlines()) <= 60
+    assert len((ROOT / "methods/dann.py").read_text().splitlines()) <= 65
     assert len((ROOT / "methods/coral.py").read_text().splitlines()) <= 35
 
 
 def test_groups_and_references_agree_with_what_methods_say() -> None:
-    said = {name for name in METHODS.names() if METHODS.info(name).reference}
-    assert said == set(GROUPS["references"])
-    assert set(GROUPS["core"]) <= set(METHODS.names())
+    members = groups()
+    assert sorted(members["core"]) == sorted(["source_only", *CORE_METHODS])
+    assert set(members["references"]) == {name for name in METHODS.names() if METHODS.info(name).reference}
+    assert {name for group in members for name in members[group]} == set(METHODS.names())
 
 
 @pytest.mark.parametrize("method", METHODS.names())

@@ -12,7 +12,7 @@ from benchmarks.core.protocol import Protocol, StepsScale
 from benchmarks.core.registry import METHODS, MethodInfo
 from benchmarks.core.settings import Settings, UserError
 from benchmarks.plan.grid import NotApplicable, plan
-from benchmarks.plan.methods import GROUPS, method_names
+from benchmarks.plan.methods import groups, method_names
 from benchmarks.plan.search import Search
 from benchmarks.plan.suite import load_suite
 from datasets.base import resolve
@@ -185,7 +185,7 @@ def test_a_grid_that_is_allowed_has_no_more_runs_than_are_counted() -> None:
 def test_the_baseline_is_always_there_and_groups_expand() -> None:
     assert method_names("dann") == ["source_only", "dann"]
     assert method_names("core") == load_core()
-    assert set(method_names("all")) == set(METHODS.names()) - set(GROUPS["references"])
+    assert set(method_names("all")) == set(METHODS.names()) - set(groups()["references"])
 
 
 def load_core() -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from benchmarks.commands import warn
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.evaluation import SELECTABLE
-from benchmarks.plan.methods import GROUPS
+from benchmarks.plan.methods import groups
 from benchmarks.plan.suite import load_suite, suite_names
 
 
@@ -27,7 +27,7 @@ def main(options: argparse.Namespace) -> int:
 def _methods() -> Iterator[str]:
     for lines in METHODS.each(_method, warn):
         yield from lines
-    for group, members in GROUPS.items():
+    for group, members in groups().items():
         yield f"{group:12} group        {', '.join(members)}"
 
 

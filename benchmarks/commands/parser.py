@@ -16,7 +16,7 @@ from benchmarks.core.protocol import StepsScale
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError, nearest, short, split, whole_number
 from benchmarks.evaluation import SELECTABLE
-from benchmarks.plan.methods import GROUPS, method_names
+from benchmarks.plan.methods import method_names
 from benchmarks.plan.overrides import parse_overrides, parse_search
 from benchmarks.plan.suite import load_suite
 from datasets import files
@@ -174,10 +174,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _grid_flags(command: argparse.ArgumentParser, default: str) -> None:
-    groups = ", ".join(GROUPS)
     command.add_argument(
         "--methods",
-        help=f"names and groups ({groups}, all), by commas; default: {default}",
+        help=f"names and groups (core, all; see `list methods`), by commas; default: {default}",
     )
     command.add_argument(
         "--suite", type=_file_name, default="quick", help="a suite's name or .toml file; default quick"

@@ -21,12 +21,25 @@ Info = TypeVar("Info")
 D = TypeVar("D")
 
 
+# What settings of the protocol belong to: networks by their role, stages that finetune, and the target's samples.
+Part = Literal["backbone", "new", "adversary", "finetune", "target"]
+ALIGNING: tuple[Part, ...] = ("backbone", "new", "target")
+ADVERSARIAL: tuple[Part, ...] = (*ALIGNING, "adversary")
+# What a task is, beside one labelled source and one unlabelled target with the same classes.
+Trait = Literal["partial", "open", "few", "several_sources", "several_targets", "unlabelled"]
+
+
 @dataclass(frozen=True)
 class MethodInfo:
-    """What a table or a reader wants to know of a method.
+    """What a table, a reader or the harness wants to know of a method.
 
     Attributes:
+        family: the idea it belongs to; also the name of a group that ``--methods`` takes.
         reference: whose labels it is trained on, if not the source's alone: then it is a bound, never ranked.
+        core: whether it is in the group ``core``, which runs where nobody names methods.
+        uses: what it builds or looks at. Settings of anything else are no part of its runs' identity.
+        needs: traits of a task without which it cannot run.
+        version: part of every run's identity: raise it when the method's numbers change.
     """
 
     family: str
@@ -34,6 +47,10 @@ class MethodInfo:
     venue: str
     paper: str
     reference: Literal["", "target", "both"] = ""
+    core: bool = False
+    uses: tuple[Part, ...] = ALIGNING
+    needs: tuple[Trait, ...] = ()
+    version: int = 1
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.core.protocol import Protocol, StepsScale
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.core.settings import Settings, UserError, format_query, parse_query
+from benchmarks.plan.methods import method_names
 from benchmarks.plan.search import Search, configurations
 from benchmarks.plan.spec import RunSpec
 from benchmarks.plan.suite import Suite, load_suite
@@ -103,6 +104,10 @@ def plan(
 def _check_settings(name: str, suite: Suite) -> None:
     """Raise a UserError for a hyper-parameter or backbone in a suite that does not exist, used or not."""
     where = f"suite {name!r}"
+    try:
+        method_names(suite.default_methods)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
     for method, values in suite.methods.items():
         METHODS.get(method).settings.parse(values, f"{where}: {method}")
     for method, grid in suite.grid.items():

@@ -4,23 +4,32 @@ from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError, nearest, split
 
 BASELINE = "source_only"
-GROUPS = {
-    "core": ("source_only", "reweighting", "dan", "coral", "dann", "adda", "cdan", "cdan_e"),
-    "references": ("target_only", "joint", "majority"),
-    "shallow": ("nearest_neighbour", "svm", "coral_svm"),
-}
+
+
+def groups() -> dict[str, list[str]]:
+    """Names by group, older methods first: ``core``, ``references``, and a group for each family of ideas.
+
+    A method whose file is broken is in none.
+    """
+    known = {name: METHODS.info(name) for name in METHODS.names() if not METHODS.problem(name)}
+    members: dict[str, list[str]] = {"core": [], "references": []}
+    for name, info in sorted(known.items(), key=lambda item: (item[1].year, item[0])):
+        for group in ["references" if info.reference else info.family, *["core"] * info.core]:
+            members.setdefault(group, []).append(name)
+    return members
 
 
 def method_names(text: str) -> list[str]:
     """Expand ``dann,core`` to checked names, the baseline first, each once."""
-    names = [BASELINE]
+    names, known = [BASELINE], METHODS.names()
     for part in split(text):
-        if part == "all":
-            names += [name for name in METHODS.names() if name not in GROUPS["references"]]
-        elif part in GROUPS:
-            names += GROUPS[part]
-        elif part in METHODS.names():
+        if part in known:
             names.append(part)
+        elif part == "all":
+            references = groups()["references"]
+            names += [name for name in known if name not in references]
+        elif part in (members := groups()):
+            names += members[part]
         else:
-            raise UserError(f"unknown method {nearest(part, [*METHODS.names(), *GROUPS, 'all'])}")
+            raise UserError(f"unknown method {nearest(part, [*known, *members, 'all'])}")
     return list(dict.fromkeys(names))

@@ -13,7 +13,6 @@ from benchmarks.core.protocol import Protocol
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import Settings, UserError, nearest
 from benchmarks.evaluation import SELECTABLE
-from benchmarks.plan.methods import method_names
 from benchmarks.plan.search import Search
 
 LARGEST_SUITE = 100_000  # bytes of a suite's file
@@ -63,7 +62,6 @@ def load_suite(name: str) -> Suite:
     if suite.select and suite.select not in SELECTABLE:
         raise UserError(f"{where}: select: unknown validator {nearest(suite.select, SELECTABLE)}")
     try:
-        method_names(suite.default_methods)
         for method in (*suite.methods, *suite.grid):
             METHODS.check(method)
         _check_tasks(suite, where)
