@@ -19,7 +19,7 @@ from benchmarks.plan.spec import RunSpec
 from benchmarks.training.loop import prepare
 from benchmarks.training.model import TrainedModel, untrained
 from benchmarks.training.weights import Signature
-from datasets.base import Labelled, TrainView
+from datasets.base import LabelledArrays, TrainView, UnlabelledArrays
 
 
 class DomainAdapter(ClassifierMixin, BaseEstimator):
@@ -72,14 +72,15 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
                 f"Xt has samples of {target.shape[1:]} {target.dtype}, X of {source.shape[1:]} {source.dtype}"
             )
         self.classes_, numbers = np.unique(y, return_inverse=True)
-        labelled = Labelled(source, numbers.astype(np.int64), np.zeros(len(numbers), np.int64))
+        labelled = LabelledArrays(source, numbers.astype(np.int64), np.zeros(len(numbers), np.int64))
+        view = TrainView(labelled, UnlabelledArrays(target, np.zeros(len(target), np.int64)))
         signature = Signature(
             input_shape=source.shape[1:],
             classes=tuple(str(label) for label in self.classes_),
             source_size=len(source),
             inputs="uint8" if source.dtype == np.uint8 else "float32",
         )
-        self.model_ = _trained(self._spec(len(self.classes_)), signature, TrainView(labelled, target), self.device)
+        self.model_ = _trained(self._spec(len(self.classes_)), signature, view, self.device)
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -70,7 +70,7 @@ class Preprocessing(Settings):
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledArrays:
     """Samples with labels and, for several sources, the number of the domain each came from."""
 
     x: Inputs
@@ -79,25 +79,34 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class TrainView:
-    """All that training may see: the labelled source and the target's inputs."""
+class UnlabelledArrays:
+    """Samples without labels and, for several targets, the number of the domain each came from."""
 
-    source: Labelled
-    target_x: Inputs
+    x: Inputs
+    domain: np.ndarray
+
+
+@dataclass(frozen=True)
+class TrainView:
+    """All that training may see: the labelled source, the target's inputs, and such target labels as are granted."""
+
+    source: LabelledArrays
+    target: UnlabelledArrays
+    few: LabelledArrays | None = None
 
 
 @dataclass(frozen=True)
 class EvaluationView:
     """What is forwarded at a checkpoint. The target's labels are not here."""
 
-    source_val: Labelled
-    source_test: Labelled
+    source_val: LabelledArrays
+    source_test: LabelledArrays
     target_test_x: Inputs
 
 
 @dataclass(frozen=True)
 class Oracle:
-    """The target's labels: of ``EvaluationView.target_test_x`` and of ``TrainView.target_x``, in their orders."""
+    """The target's labels: of ``EvaluationView.target_test_x`` and of ``TrainView.target``, in their orders."""
 
     target_test_y: np.ndarray
     target_train_y: np.ndarray
@@ -180,7 +189,8 @@ class Task:
         return self._target.x.shape[1:]
 
     def train_view(self) -> TrainView:
-        return TrainView(self._source["train"], self._target.x[self._target_train])
+        x = self._target.x[self._target_train]
+        return TrainView(self._source["train"], UnlabelledArrays(x, np.zeros(len(x), np.int64)))
 
     def evaluation_view(self) -> EvaluationView:
         return EvaluationView(self._source["val"], self._source["test"], self._target.x[self._target_test])
@@ -194,10 +204,10 @@ class Task:
         train, _, _ = split(self._target, self.split_seed)
         x, y = self._target.x[train], self._target.y[train]
         source = self._source["train"]
-        labelled = Labelled(x, y, np.full(len(y), source.domain.max() + 1))
+        labelled = LabelledArrays(x, y, np.full(len(y), source.domain.max() + 1))
         if on == "both":
             labelled = _joined([source, labelled])
-        return TrainView(labelled, self.train_view().target_x)
+        return TrainView(labelled, self.train_view().target)
 
     def reversed(self, predictions: np.ndarray) -> "Task":
         """The domains swapped, for reverse validation (Ganin et al., JMLR 2016, section 5.1.2).
@@ -355,18 +365,18 @@ def split(samples: Samples, seed: int = SPLIT_SEED) -> tuple[np.ndarray, np.ndar
     return rest[~val], rest[val], np.flatnonzero(test)
 
 
-def _labelled(domains: Sequence[Samples], parts: Sequence[np.ndarray]) -> Labelled:
+def _labelled(domains: Sequence[Samples], parts: Sequence[np.ndarray]) -> LabelledArrays:
     return _joined(
         [
-            Labelled(domain.x[part], domain.y[part], np.full(len(part), number))
+            LabelledArrays(domain.x[part], domain.y[part], np.full(len(part), number))
             for number, (domain, part) in enumerate(zip(domains, parts, strict=True))
         ]
     )
 
 
-def _joined(parts: Sequence[Labelled]) -> Labelled:
+def _joined(parts: Sequence[LabelledArrays]) -> LabelledArrays:
     y, domain = (np.concatenate([getattr(part, name) for part in parts]) for name in ("y", "domain"))
-    return Labelled(concatenate([part.x for part in parts]), y, domain)
+    return LabelledArrays(concatenate([part.x for part in parts]), y, domain)
 
 
 def _check(name: str, samples: Samples, classes: int) -> None:

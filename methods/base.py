@@ -36,10 +36,12 @@ class Unlabelled:
     Attributes:
         x: (n, *input_shape) inputs.
         index: (n,) positions in the target's training set.
+        domain: (n,) int64, which of several targets each came from.
     """
 
     x: Tensor
     index: Tensor
+    domain: Tensor
 
 
 @dataclass(frozen=True)

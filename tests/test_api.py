@@ -45,7 +45,7 @@ def test_the_readmes_lines_work(
     assert main(predict.replace("RUN", found["records"]["run_id"][1][:6]).split()) == 0
     said = pd.read_csv("predictions.csv")["predicted"]
     assert said.tolist() == found["model"](torch.from_numpy(x)).argmax(1).tolist()
-    arrays = {"Xs": view.source.x, "ys": np.array(["up", "down"])[view.source.y], "Xt": view.target_x}
+    arrays = {"Xs": view.source.x, "ys": np.array(["up", "down"])[view.source.y], "Xt": view.target.x}
     exec(adapter.replace("1000", "20"), arrays)
     assert set(arrays["predicted"]) == {"up", "down"}
 
@@ -93,7 +93,7 @@ def test_an_adapter_trains_as_the_harness_does() -> None:
     adapter = DomainAdapter("cdan", protocol=TINY | {"backbone": spec.protocol.backbone}, seed=3)
     torch.set_num_threads(2)  # the protocol's is 1
     before = torch.get_num_threads(), torch.get_rng_state()
-    adapter.fit(view.source.x, view.source.y, view.target_x)
+    adapter.fit(view.source.x, view.source.y, view.target.x)
     assert torch.get_num_threads() == before[0]
     assert torch.equal(torch.get_rng_state(), before[1])
     expected = weights(trained(spec))

@@ -49,7 +49,7 @@ def test_a_gpu_does_what_a_cpu_does(method: str) -> None:
 )
 def test_faster_modes_learn_the_same(options: dict[str, object]) -> None:
     plain, fast = (on_gpu("dann", "toys/blobs", **{"steps": 300, **more}) for more in ({}, options))
-    x = torch.from_numpy(load("toys/blobs").train_view().target_x)
+    x = torch.from_numpy(load("toys/blobs").train_view().target.x)
     agreement = (plain.outputs(x, "target")[1].argmax(1) == fast.outputs(x, "target")[1].argmax(1)).double().mean()
     assert agreement > 0.9
 

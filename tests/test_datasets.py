@@ -23,11 +23,11 @@ def test_a_task_loads_with_its_classes_and_splits(name: str) -> None:
     task = load(name)
     train, view, oracle = task.train_view(), task.evaluation_view(), task.oracle()
     assert len(oracle.target_test_y) == len(view.target_test_x) >= 45
-    assert len(oracle.target_train_y) == len(train.target_x)
+    assert len(oracle.target_train_y) == len(train.target.x)
     for labelled in (train.source, view.source_val, view.source_test):
         assert len(labelled.x) == len(labelled.y) == len(labelled.domain)
         assert set(labelled.y) == set(range(len(task.classes)))
-        assert labelled.x.shape[1:] == task.input_shape == train.target_x.shape[1:]
+        assert labelled.x.shape[1:] == task.input_shape == train.target.x.shape[1:]
 
 
 # Rows that are in the published training and test files of a domain; short sentences with the same known words.
@@ -43,7 +43,7 @@ def test_no_sample_is_on_two_sides(name: str) -> None:
     """No input twice among training and test sets, within a domain or across the two."""
     task = load(name)
     train, view = task.train_view(), task.evaluation_view()
-    parts = [train.source.x, view.source_val.x, view.source_test.x, view.target_test_x, train.target_x]
+    parts = [train.source.x, view.source_val.x, view.source_test.x, view.target_test_x, train.target.x]
     sets = [rows(part) for part in parts]
     for i, a in enumerate(sets):
         for b in sets[i + 1 :]:
@@ -56,7 +56,7 @@ def test_a_task_is_the_same_every_time(name: str) -> None:
     load.cache_clear()
     second = load(name).train_view()
     assert np.array_equal(first.source.x, second.source.x)
-    assert np.array_equal(first.target_x, second.target_x)
+    assert np.array_equal(first.target.x, second.target.x)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -69,7 +69,7 @@ def test_another_draw_of_the_splits_moves_samples_and_loses_none(name: str) -> N
     for task in (load(name), load(f"{name}{'&' if '?' in name else '?'}split=1")):
         view, oracle = task.evaluation_view(), task.oracle()
         parts.append(view.source_val.x)
-        labels.append([len(task.train_view().target_x), len(view.target_test_x)])
+        labels.append([len(task.train_view().target.x), len(view.target_test_x)])
         labels.append(sorted(np.concatenate([task.train_view().source.y, view.source_val.y, view.source_test.y])))
         labels.append(sorted(np.concatenate([oracle.target_train_y, oracle.target_test_y])))
     assert not np.array_equal(*parts)
@@ -96,7 +96,7 @@ def test_target_splits_are_blind_to_labels(monkeypatch: pytest.MonkeyPatch, name
     monkeypatch.setattr(family, "read", shuffled)
     load.cache_clear()
     after = load(name)
-    assert np.array_equal(before.train_view().target_x, after.train_view().target_x)
+    assert np.array_equal(before.train_view().target.x, after.train_view().target.x)
     views = [task.evaluation_view().target_test_x for task in (before, after)]
     assert np.array_equal(*views)
     labels = [task.oracle().target_test_y for task in (before, after)]
@@ -115,12 +115,12 @@ def test_a_target_without_test_samples_can_be_scored_transductively_alone() -> N
 def test_transductive_scoring_uses_the_target_samples_of_training(name: str) -> None:
     """All of the target, but for the test samples that optdigits has of its own."""
     task, inductive = load(name, transductive=True), load(name)
-    x = task.train_view().target_x
+    x = task.train_view().target.x
     assert np.array_equal(task.evaluation_view().target_test_x, x)
     assert np.array_equal(task.oracle().target_test_y, task.oracle().target_train_y)
     assert len(task.oracle().target_test_y) == len(x)
     unseen = len(inductive.evaluation_view().target_test_x) if name.endswith("mnist5k") else 0
-    assert len(x) == len(inductive.train_view().target_x) + unseen
+    assert len(x) == len(inductive.train_view().target.x) + unseen
 
 
 def test_several_sources_are_numbered() -> None:
@@ -233,14 +233,14 @@ def test_domain_families_offer_every_ordered_pair_unless_they_list_some() -> Non
 def test_a_reversed_task_swaps_the_domains_and_never_reads_target_labels(name: str) -> None:
     task = load(name)
     view = task.train_view()
-    predicted = [zlib.crc32(x.tobytes()) % len(task.classes) for x in view.target_x]
+    predicted = [zlib.crc32(x.tobytes()) % len(task.classes) for x in view.target.x]
     back = task.reversed(np.array(predicted))
     scored, held_out = back.evaluation_view(), task.evaluation_view().source_val
-    targets = rows(view.target_x)
+    targets = rows(view.target.x)
     for part in (back.train_view().source, scored.source_val, scored.source_test):
         assert rows(part.x) <= targets
         assert part.y.tolist() == [zlib.crc32(x.tobytes()) % len(task.classes) for x in part.x]
-    assert np.array_equal(back.train_view().target_x, view.source.x)
+    assert np.array_equal(back.train_view().target.x, view.source.x)
     assert np.array_equal(scored.target_test_x, held_out.x)
     assert np.array_equal(back.oracle().target_test_y, held_out.y)
 

@@ -70,7 +70,7 @@ def test_features_are_standardised_on_the_sources_training_samples(folder: Path,
     train = load(entered(folder) + draw).train_view()
     assert np.allclose(train.source.x.mean(0), 0, atol=1e-5)
     assert np.allclose(train.source.x.std(0), 1, atol=1e-5)
-    assert (train.target_x.mean(0) > 0.3).all()  # the shift is still there
+    assert (train.target.x.mean(0) > 0.3).all()  # the shift is still there
 
 
 def written(path: Path, x: np.ndarray, y: np.ndarray) -> Path:
@@ -111,9 +111,9 @@ def test_a_feature_keeps_its_digits_wherever_it_lies(folder: Path, kind: str, of
     expected, _ = domains(folder, kind, plain, plain + 1)
     view = load(expected).train_view()
     assert np.allclose(train.source.x, view.source.x, atol=1e-3)
-    assert np.allclose(train.target_x, view.target_x, atol=1e-3)
+    assert np.allclose(train.target.x, view.target.x, atol=1e-3)
     own_train, own_val, _ = split(Samples(again, np.zeros(60, np.int64)))
-    assert np.array_equal(again[np.sort([*own_train, *own_val])], train.target_x)
+    assert np.array_equal(again[np.sort([*own_train, *own_val])], train.target.x)
     assert said == ""
 
 
@@ -157,7 +157,7 @@ def test_a_constant_feature_is_zero_and_stays_small(folder: Path) -> None:
     assert (load(task).train_view().source.x[:, :5] == 0).all()
     assert said == ""
     task, _ = domains(folder, ".npz", x, x + 0.01)
-    assert np.allclose(load(task).train_view().target_x[:, :5], 0.01)
+    assert np.allclose(load(task).train_view().target.x[:, :5], 0.01)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_byte_images_of_an_npz_stay_bytes(folder: Path) -> None:
         np.savez(folder / f"{name}.npz", x=np.zeros((40, 8, 8), np.uint8), y=np.arange(40) % 2)
     task = load(entered(folder))
     assert task.input_shape == (1, 8, 8)
-    assert task.train_view().target_x.dtype == np.uint8
+    assert task.train_view().target.x.dtype == np.uint8
 
 
 def test_a_name_follows_the_contents_not_the_place(folder: Path) -> None:
@@ -303,10 +303,10 @@ def test_a_class_may_be_called_none(folder: Path) -> None:
 
 
 def test_columns_of_the_target_may_have_another_order(folder: Path) -> None:
-    before = load(entered(folder, ".csv")).train_view().target_x
+    before = load(entered(folder, ".csv")).train_view().target.x
     table = pd.read_csv(folder / "new.csv")
     table[["kind", "c", "a", "b"]].to_csv(folder / "new.csv", index=False)
-    assert np.array_equal(load(entered(folder, ".csv")).train_view().target_x, before)
+    assert np.array_equal(load(entered(folder, ".csv")).train_view().target.x, before)
 
 
 @pytest.mark.parametrize("draw", [0, 1])
@@ -316,7 +316,7 @@ def test_a_model_predicts_on_new_data_read_as_the_tasks_were(folder: Path, draw:
     record, spec = folder / "record", spec_of("source_only", task.name, scoring="transductive")
     record.mkdir()
     execute(spec, record, CPU, save_weights=True)
-    expected = load_model(record).logits(task.train_view().target_x).argmax(1)
+    expected = load_model(record).logits(task.train_view().target.x).argmax(1)
     train, val, _ = split(Samples(np.empty((40, 3), np.float32), np.zeros(40, np.int64)), draw)
     more = pd.read_csv(folder / "new.csv").iloc[sorted([*train, *val])][["c", "b", "kind", "a"]]
     (folder / "old.csv").unlink()
@@ -330,7 +330,7 @@ def test_a_model_predicts_on_new_data_read_as_the_tasks_were(folder: Path, draw:
     assert how is not None
     read = own.preprocessed(read_domain(folder / "more.csv", how.label), how)
     assert read.labels is None
-    assert np.array_equal(read.x, task.train_view().target_x)
+    assert np.array_equal(read.x, task.train_view().target.x)
 
 
 def broken(change: Callable[[dict[str, Any]], None], kind: str = ".npz") -> Callable[[Path], None]:
@@ -483,4 +483,4 @@ def test_scaling_never_sees_test_samples(folder: Path) -> None:
     np.savez(folder / "old.npz", x=x, y=y)
     after = load(entered(folder)).train_view()
     assert np.array_equal(before.source.x, after.source.x)
-    assert np.array_equal(before.target_x, after.target_x)
+    assert np.array_equal(before.target.x, after.target.x)

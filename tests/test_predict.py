@@ -74,7 +74,7 @@ def keep(trainer: Trainer, spec: RunSpec, task: Task, folder: Path) -> None:
 
 def save_weights(trainer: Any, task: Task, folder: Path, spec: RunSpec = MOONS) -> None:
     about: Any = SimpleNamespace(spec=spec, input_shape=task.input_shape, classes=task.classes)
-    about.trainer, about.folder, about.target_train_x = trainer, folder, task.train_view().target_x
+    about.trainer, about.folder, about.target_train_x = trainer, folder, task.train_view().target.x
     _Execution.save_weights(about)
 
 

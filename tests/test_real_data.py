@@ -56,7 +56,7 @@ def test_nearest_neighbours_of_surf_histograms_are_the_published_ones() -> None:
 def test_the_whole_surf_target_is_trained_on_and_scored() -> None:
     task = load("office_caltech_surf/amazon-dslr", transductive=True)
     scored = task.evaluation_view().target_test_x
-    assert np.array_equal(scored, task.train_view().target_x)
+    assert np.array_equal(scored, task.train_view().target.x)
     assert len(scored) == len(task.oracle().target_test_y) == 157
 
 
@@ -73,7 +73,7 @@ def halves(x: np.ndarray) -> set[bytes]:
 @pytest.mark.parametrize(("task", "target"), [("har/2-11", False), ("har/2-11?standardised=each", True)])
 def test_signals_are_standardised_with_the_source_or_each_domain_with_its_own(task: str, target: bool) -> None:
     view = load(task).train_view()
-    for x, own in [(view.source.x, True), (view.target_x, target)]:
+    for x, own in [(view.source.x, True), (view.target.x, target)]:
         means, deviations = x.mean(axis=(0, 2)), x.std(axis=(0, 2))
         assert (np.allclose(means, 0, atol=1e-4) and np.allclose(deviations, 1, atol=1e-4)) == own
 
@@ -115,7 +115,7 @@ def test_words_are_those_of_training_texts(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(Sentiment, "read_domain", read_domain)
         load.cache_clear()
         view = load("sentiment/products-films").train_view()
-        return [view.source.x, view.target_x]
+        return [view.source.x, view.target.x]
 
     def same(a: list[np.ndarray], b: list[np.ndarray]) -> list[bool]:
         return [np.array_equal(x, y) for x, y in zip(a, b, strict=True)]
@@ -152,10 +152,10 @@ def test_bouts_are_chains_of_windows_that_share_a_half() -> None:
 @needs("digits", "usps_zip-mnist")
 def test_addas_protocol_has_2000_and_1800_training_digits_and_all_test_digits() -> None:
     whole, task = load("digits/usps_zip-mnist"), load("digits/usps_zip-mnist?train=adda")
-    x, source = task.train_view().target_x, task.train_view().source.x
+    x, source = task.train_view().target.x, task.train_view().source.x
     assert len(rows(x)) == len(x) == 2000
     assert len(source) == 0.9 * 1800
-    assert rows(x) < rows(whole.train_view().target_x)
+    assert rows(x) < rows(whole.train_view().target.x)
     assert rows(source) < rows(whole.train_view().source.x) | rows(whole.evaluation_view().source_val.x)
     assert np.array_equal(task.evaluation_view().target_test_x, whole.evaluation_view().target_test_x)
 

@@ -27,9 +27,9 @@ def predictions(trainer: Trainer, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("task", ["toys/moons", "toys/waves"])
 def test_nearest_neighbours_are_those_of_scikit_learn(task: str) -> None:
     view = load(task).train_view()
-    source, target = (x.reshape(len(x), -1) for x in (view.source.x, view.target_x))
+    source, target = (x.reshape(len(x), -1) for x in (view.source.x, view.target.x))
     wanted = KNeighborsClassifier(1).fit(source, view.source.y).predict(target)
-    assert (predictions(trained(spec_of("nearest_neighbour", task)), view.target_x) == wanted).mean() > 0.995
+    assert (predictions(trained(spec_of("nearest_neighbour", task)), view.target.x) == wanted).mean() > 0.995
 
 
 def test_images_are_scaled_alike_when_fitted_and_when_used() -> None:
@@ -137,7 +137,7 @@ def test_a_handful_of_samples_is_a_result_or_one_clear_error(method: str, sizes:
         with pytest.raises(UserError, match="needs 2 training samples of each domain"):
             trained(spec, task)
     else:
-        x = torch.from_numpy(task.train_view().target_x)
+        x = torch.from_numpy(task.train_view().target.x)
         assert torch.isfinite(trained(spec, task).outputs(x, "target")[1]).all()
 
 
@@ -164,7 +164,7 @@ def test_the_nearest_sample_is_found_among_those_of_ten_thousand_classes() -> No
 def test_coral_says_when_inputs_are_too_small_for_it(scale: float, inert: bool) -> None:
     task = load("toys/scale")
     view = task.train_view()
-    domains = [Samples(scale * x, np.arange(len(x)) % len(task.classes)) for x in (view.source.x, view.target_x)]
+    domains = [Samples(scale * x, np.arange(len(x)) % len(task.classes)) for x in (view.source.x, view.target.x)]
     small = Task("small", task.classes, domains[:1], domains[1])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -179,11 +179,11 @@ def test_coral_gives_the_source_the_covariance_of_the_target_up_to_the_identity(
         trainer.outputs(torch.from_numpy(x), side)[0].numpy()
         for x, side in (
             (np.concatenate([view.source.x, np.eye(6, dtype=np.float32)]), "source"),
-            (view.target_x, "target"),
+            (view.target.x, "target"),
         )
     ]
     coloured, colour = np.split(features[0], [-6])
-    assert np.array_equal(features[1], view.target_x)
+    assert np.array_equal(features[1], view.target.x)
     np.testing.assert_allclose(
-        np.cov(coloured.T) + colour.T @ colour, np.cov(view.target_x.T) + np.eye(6), atol=1e-4
+        np.cov(coloured.T) + colour.T @ colour, np.cov(view.target.x.T) + np.eye(6), atol=1e-4
     )

@@ -309,7 +309,7 @@ def test_faster_modes_learn_the_same(options: dict[str, object]) -> None:
     if "compile" in options and not shutil.which("g++"):
         pytest.skip("torch.compile needs a C++ compiler")
     plain, fast = (trained(spec_of("dann", "toys/blobs", steps=200, **more)) for more in ({}, options))
-    x = torch.from_numpy(load("toys/blobs").train_view().target_x)
+    x = torch.from_numpy(load("toys/blobs").train_view().target.x)
     logits = [trainer.outputs(x, "target")[1] for trainer in (plain, fast)]
     assert logits[1].dtype == torch.float32
     assert (logits[0].argmax(1) == logits[1].argmax(1)).double().mean() > 0.95

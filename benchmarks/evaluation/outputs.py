@@ -92,12 +92,12 @@ def _array(member: object) -> np.ndarray:
 
 def evaluation_inputs(train: TrainView, view: EvaluationView) -> dict[str, tuple[Inputs, np.ndarray | None]]:
     """Inputs and, for the source, labels of each split. Training splits are capped by a fixed draw."""
-    source, target = (_capped(len(x)) for x in (train.source.y, train.target_x))
+    source, target = (_capped(len(x)) for x in (train.source.y, train.target.x))
     return {
         "source_train": (train.source.x[source], train.source.y[source]),
         "source_val": (view.source_val.x, view.source_val.y),
         "source_test": (view.source_test.x, view.source_test.y),
-        "target_train": (train.target_x[target], None),
+        "target_train": (train.target.x[target], None),
         "target_test": (view.target_test_x, None),
     }
 

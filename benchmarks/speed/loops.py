@@ -168,7 +168,7 @@ def _samples(backbone: str) -> tuple[Tensor, Tensor, Tensor]:
     view = task_of(backbone).train_view()
     source, target = (
         torch.from_numpy(np.resize(x, (STEPS * 64, *x.shape[1:]))).float() / 127.5 - 1
-        for x in (view.source.x, view.target_x)
+        for x in (view.source.x, view.target.x)
     )
     return source, torch.from_numpy(np.resize(view.source.y, STEPS * 64)), target
 

@@ -51,7 +51,7 @@ class Batches:
             source = Labelled(self._taken("source", fresh, step, i), self.source.y[i], i, self.source.domain[i])
         if sees != "source":
             i = self._indices("target", fresh, step)
-            target = Unlabelled(self._taken("target", fresh, step, i), i)
+            target = Unlabelled(self._taken("target", fresh, step, i), i, self.target.domain[i])
         return Batch(source, target)
 
     def stream(self, side: Side, fresh: str = "") -> BatchStream:

@@ -54,8 +54,9 @@ class Trainer:
             domain=torch.from_numpy(view.source.domain).to(device),
         )
         self.target = Unlabelled(
-            x=stored(view.target_x, device),
-            index=torch.arange(len(view.target_x), device=device),
+            x=stored(view.target.x, device),
+            index=torch.arange(len(view.target.x), device=device),
+            domain=torch.from_numpy(view.target.domain).to(device),
         )
         self.batches = Batches(self.source, self.target, protocol, seed, device)
         self.stages = list(method.stages())

@@ -17,7 +17,7 @@ from benchmarks.training import weights
 from benchmarks.training.loop import EVALUATION_BATCH, EVALUATION_NUMBERS, Trainer
 from benchmarks.training.run import new_trainer
 from benchmarks.training.weights import Signature
-from datasets.base import Labelled, Task, TrainView
+from datasets.base import LabelledArrays, Task, TrainView, UnlabelledArrays
 from methods.base import Method
 
 
@@ -77,7 +77,7 @@ def load(folder: Path, device: torch.device | None = None) -> TrainedModel:
     signature, state = weights.read(folder)
     kind = np.uint8 if signature.inputs == "uint8" else np.float32
     one, numbers = np.zeros((1, *signature.input_shape), kind), np.zeros(signature.source_size, np.int64)
-    nothing = TrainView(Labelled(one, numbers, numbers), one)
+    nothing = TrainView(LabelledArrays(one, numbers, numbers), UnlabelledArrays(one, numbers[:1]))
     method = untrained(spec, signature, nothing, device or torch.device("cpu")).method
     try:
         method.load_state_dict(state)

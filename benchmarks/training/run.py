@@ -106,7 +106,7 @@ class _Execution:
             self.task = task = task.reversed(_predictions(folder))
         self.input_shape, self.classes = task.input_shape, task.classes
         self.oracle = oracle.open_oracle(task)
-        self.target_train_x = task.train_view().target_x
+        self.target_train_x = task.train_view().target.x
         self.inputs = evaluation_inputs(task.train_view(), task.evaluation_view())
         self._begin()
 
@@ -319,7 +319,7 @@ def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device
 def _channel_means(view: TrainView, normalisation: str) -> tuple[float, ...]:
     """What is subtracted from images in [0, 1]: nothing, or the mean over all images that training sees."""
     total, pixels = np.zeros(view.source.x.shape[1]), 0
-    for x in (view.source.x, view.target_x):
+    for x in (view.source.x, view.target.x):
         if isinstance(x, ImageFiles) or x.dtype != np.uint8 or x.ndim != 4:
             what = "images in an array of uint8"
             raise UserError(f"protocol.normalisation={normalisation} is for {what}; set it to range")
