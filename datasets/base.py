@@ -88,7 +88,7 @@ class UnlabelledArrays:
 
 @dataclass(frozen=True)
 class TrainView:
-    """All that training may see: the labelled source, the target's inputs, and such target labels as are granted."""
+    """All that training may see: the labelled source, the target's inputs, and target labels that were granted."""
 
     source: LabelledArrays
     target: UnlabelledArrays

@@ -176,7 +176,9 @@ def constant_batch(trainer: Trainer, stage: Stage) -> Batch:
         Labelled(
             *(getattr(batch.source, name)[:1].repeat_interleave(5, 0) for name in ("x", "y", "index", "domain"))
         ),
-        Unlabelled(*(getattr(batch.target, name)[:1].repeat_interleave(9, 0) for name in ("x", "index", "domain"))),
+        Unlabelled(
+            *(getattr(batch.target, name)[:1].repeat_interleave(9, 0) for name in ("x", "index", "domain"))
+        ),
     )
 
 
