@@ -15,7 +15,8 @@ from benchmarks.evaluation.oracle import evaluate_last as evaluate_oracle_last
 from benchmarks.evaluation.outputs import Outputs, evaluation_inputs
 from benchmarks.evaluation.proxy_a_distance import SMALLEST, proxy_a_distance
 from benchmarks.evaluation.scores import accuracy
-from benchmarks.training.run import execute, model_outputs
+from benchmarks.training.recorder import model_outputs
+from benchmarks.training.run import execute
 from datasets.base import Oracle, load
 from tests.conftest import CPU, spec_of, trained
 

@@ -30,7 +30,7 @@ from benchmarks.records.record import DIGESTS, WEIGHTS, seal
 from benchmarks.records.store import Store
 from benchmarks.training import model, weights
 from benchmarks.training.loop import Trainer
-from benchmarks.training.run import _Execution, execute
+from benchmarks.training.run import execute
 from datasets.base import Samples, Task, load
 from datasets.files.images import ImageFiles
 from datasets.own import enter
@@ -73,9 +73,7 @@ def keep(trainer: Trainer, spec: RunSpec, task: Task, folder: Path) -> None:
 
 
 def save_weights(trainer: Any, task: Task, folder: Path, spec: RunSpec = MOONS) -> None:
-    about: Any = SimpleNamespace(spec=spec, input_shape=task.input_shape, classes=task.classes)
-    about.trainer, about.folder, about.target_train_x = trainer, folder, task.train_view().target.x
-    _Execution.save_weights(about)
+    weights.write(folder, trainer, spec, task)
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def _row(record: Record, spec: dict[str, Any], parts: Mapping[str, Any]) -> dict
     provenance = record.provenance or record.json("provenance.json")
     rows = [scores["checkpoints"], oracle["checkpoints"]]
     last = {key: value for row in rows for key, value in row[-1].items() if key != "step"}
-    rows += [validator_scores(record)] * ("reverse_of" not in spec)
+    rows.append(validator_scores(record))
     together = list(zip(*rows, strict=True))
     if any(row["step"] != same[0]["step"] for same in together for row in same):
         raise ValueError("its files are of different steps")

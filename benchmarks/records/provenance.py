@@ -23,6 +23,8 @@ OWN = ("methods", "datasets")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
 HARNESS = (
     "benchmarks.training.run",
+    "benchmarks.training.recorder",
+    "benchmarks.training.stopping",
     "benchmarks.training.loop",
     "benchmarks.training.signals",
     "benchmarks.training.batches",

@@ -39,7 +39,7 @@ def candidates(grid: Grid, records: pd.DataFrame) -> pd.DataFrame:
         own = {"variant": spec.variant, "task": spec.task, "seed": spec.seed, "run_id": spec.run_id}
         steps = rows[spec.run_id]["checkpoints"][::-1]
         found += [{**own, "configuration": spec.configuration, **scores} for scores in steps]
-        found[-len(steps)]["reverse_validation"] = judges.get(spec.run_id, {}).get("reverse_validation")
+        found[-len(steps)]["reverse_validation"] = judges.get(spec.run_id, {}).get(ACCURACY)
     return pd.DataFrame(found).astype({"reverse_validation": float}) if found else pd.DataFrame()
 
 

@@ -23,7 +23,8 @@ from benchmarks.records.frame import load_records
 from benchmarks.records.record import FILES, seal, write_json
 from benchmarks.records.store import Store
 from benchmarks.report.table import build_report
-from benchmarks.training.run import execute, model_outputs
+from benchmarks.training.recorder import model_outputs
+from benchmarks.training.run import execute
 from datasets.base import load
 from methods.losses.coral import coral
 from methods.losses.mmd import mk_mmd
