@@ -18,8 +18,8 @@ from benchmarks.plan.grid import plan
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import DIGESTS, VALIDATORS
 from benchmarks.records.store import Store
+from benchmarks.training.build import new_trainer
 from benchmarks.training.loop import Trainer, prepare
-from benchmarks.training.run import new_trainer
 from datasets import files
 from datasets.base import Task, load
 from datasets.readers.folders import ImageFamily

@@ -9,8 +9,9 @@ from benchmarks.core.settings import UserError
 from benchmarks.engines.local import LocalEngine
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
+from benchmarks.training.build import new_trainer
 from benchmarks.training.loop import Trainer, prepare
-from benchmarks.training.run import execute, new_trainer
+from benchmarks.training.run import execute
 from datasets.base import load
 from tests.conftest import CANDIDATES, same, spec_of, trained, weights
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.plan.grid import plan
+from benchmarks.training.build import new_trainer
 from benchmarks.training.loop import Trainer, prepare
-from benchmarks.training.run import new_trainer
 from datasets.base import Samples, Task, load
 from methods.networks.grl import reverse
 

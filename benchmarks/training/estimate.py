@@ -16,8 +16,9 @@ import torch
 from benchmarks.core.protocol import Protocol
 from benchmarks.core.settings import UserError
 from benchmarks.plan.spec import RunSpec
+from benchmarks.training.build import new_trainer
 from benchmarks.training.loop import prepare
-from benchmarks.training.run import execute, new_trainer
+from benchmarks.training.run import execute
 from datasets.base import load
 
 WARM, TIMED = 4, 8  # steps

@@ -14,8 +14,8 @@ from benchmarks.core.settings import UserError, format_query, parse_query
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import WEIGHTS, read_part
 from benchmarks.training import weights
+from benchmarks.training.build import new_trainer
 from benchmarks.training.loop import EVALUATION_BATCH, EVALUATION_NUMBERS, Trainer
-from benchmarks.training.run import new_trainer
 from benchmarks.training.weights import Signature
 from datasets.base import LabelledArrays, Task, TrainView, UnlabelledArrays
 from methods.base import Method

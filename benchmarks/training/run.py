@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -20,15 +19,14 @@ from benchmarks.records.provenance import provenance, spec_digest
 from benchmarks.records.record import LAYOUT, WEIGHTS, digests, seal, write_json
 from benchmarks.records.store import PREDICTIONS
 from benchmarks.training import state, weights
-from benchmarks.training.loop import Trainer, prepare, to_device
+from benchmarks.training.build import new_trainer
+from benchmarks.training.loop import prepare
 from benchmarks.training.memory import is_out_of_memory, peak_mb, reset_peak
 from benchmarks.training.recorder import Recorder
 from benchmarks.training.signals import Signals, discriminator_doubt
 from benchmarks.training.stopping import Best, Stopping
-from datasets.base import Task, TrainView, load
-from datasets.files.images import ImageFiles
+from datasets.base import Task, load
 from methods.base import MethodWarning
-from methods.networks.build import Build
 
 SAVE_EVERY = 60.0  # seconds between saved states of a long run
 PAUSES = 50  # times in a run that its state may be saved, besides at checkpoints
@@ -178,38 +176,3 @@ def task_of(spec: RunSpec, folder: Path) -> Task:
     """The task of a run: by its name, or derived from what another run predicted."""
     task = load(spec.task, transductive=spec.protocol.scoring == "transductive")
     return task.reversed(read_arrays(folder / PREDICTIONS)["target_train"]) if spec.reverse_of else task
-
-
-def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device) -> Trainer:
-    """The method of a spec with its networks built, ready to train on what it may see of a task."""
-    protocol = spec.protocol
-    build = Build(
-        seed=spec.seed,
-        input_shape=task.input_shape,
-        n_classes=len(task.classes),
-        source_size=len(view.source.y),
-        backbone=protocol.backbone,
-        head_layers=protocol.head_layers,
-        discriminator_layers=protocol.discriminator_layers,
-        discriminator_dropout=protocol.discriminator_dropout,
-        initial_weights=protocol.initial_weights,
-        channel_means=None if protocol.normalisation == "range" else _channel_means(view, protocol.normalisation),
-        joint_forward=protocol.forward == "joint",
-        autocast=protocol.precision == "bfloat16",
-        compile=protocol.compile,
-    )
-    cls = METHODS.get(spec.method)
-    method = cls(cls.settings.of_identity(spec.params, spec.method), build)
-    return Trainer(to_device(method, device, protocol), view, protocol, spec.seed, device)
-
-
-def _channel_means(view: TrainView, normalisation: str) -> tuple[float, ...]:
-    """What is subtracted from images in [0, 1]: nothing, or the mean over all images that training sees."""
-    total, pixels = np.zeros(view.source.x.shape[1]), 0
-    for x in (view.source.x, view.target.x):
-        if isinstance(x, ImageFiles) or x.dtype != np.uint8 or x.ndim != 4:
-            what = "images in an array of uint8"
-            raise UserError(f"protocol.normalisation={normalisation} is for {what}; set it to range")
-        total += x.sum((0, 2, 3), dtype=np.float64)
-        pixels += x[:, 0].size
-    return tuple(total / pixels / 255) if normalisation == "channel_mean" else (0.0,) * len(total)
