@@ -12,13 +12,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from benchmarks.core.facts import Facts
 from benchmarks.core.protocol import Protocol
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
+from benchmarks.plan.grid import obstacle
 from benchmarks.plan.spec import RunSpec
+from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import prepare
-from benchmarks.training.model import TrainedModel, untrained
-from benchmarks.training.weights import Signature
+from benchmarks.training.model import TrainedModel
+from benchmarks.training.weights import Signature, input_kind
 from datasets.base import LabelledArrays, TrainView, UnlabelledArrays
 
 
@@ -75,12 +78,12 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         labelled = LabelledArrays(source, numbers.astype(np.int64), np.zeros(len(numbers), np.int64))
         view = TrainView(labelled, UnlabelledArrays(target, np.zeros(len(target), np.int64)))
         signature = Signature(
-            input_shape=source.shape[1:],
+            facts=facts_of(view, len(self.classes_)),
             classes=tuple(str(label) for label in self.classes_),
-            source_size=len(source),
-            inputs="uint8" if source.dtype == np.uint8 else "float32",
+            inputs=input_kind(source),
+            preprocessing=None,
         )
-        self.model_ = _trained(self._spec(len(self.classes_)), signature, view, self.device)
+        self.model_ = _trained(self._spec(signature.facts), signature, view, self.device)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -96,13 +99,13 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
             raise ValueError(f"X has samples of {x.shape[1:]}; it was fitted on {self.model_.input_shape}")
         return softmax(self.model_.logits(x), axis=1)
 
-    def _spec(self, n_classes: int) -> RunSpec:
+    def _spec(self, facts: Facts) -> RunSpec:
         if METHODS.info(METHODS.check(self.method)).reference:
             raise UserError(f"{self.method} is a reference: it would need target labels")
         cls, protocol = METHODS.get(self.method), Protocol.parse(self.protocol or {}, "protocol")
         if protocol.stopping != "last":
             raise UserError("protocol.stopping: an adapter trains on all of the source, and keeps the last step")
-        if reason := cls.unsupported(n_classes, protocol):
+        if reason := obstacle(self.method, facts, protocol):
             raise UserError(f"{self.method}: {reason}")
         params = cls.settings.parse(self.params or {}, self.method).model_dump(mode="json")
         return RunSpec("arrays", {}, self.method, params, protocol, self.seed, self.method)
@@ -117,7 +120,7 @@ def _trained(spec: RunSpec, signature: Signature, view: TrainView, device: str) 
     """Train as :func:`benchmarks.training.run.execute` does."""
     where = torch.device(device)
     with _prepared(where, spec.protocol):
-        trainer = untrained(spec, signature, view, where)
+        trainer = new_trainer(spec, signature.facts, view, where)
         for _ in trainer.run():
             pass
     return TrainedModel(trainer.method, signature).eval()

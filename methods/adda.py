@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import param
 from methods import base
-from methods.base import Batch, Loss, Side, Stage, Update, View
+from methods.base import Batch, Loss, Side, Stage, StageData, Update
 from methods.losses.adversarial import domain_accuracy, domain_loss
 from methods.networks.build import Build
 
@@ -36,7 +36,7 @@ class Params(base.Params):
         uses=(*ADVERSARIAL, "finetune"),
     ),
 )
-class ADDA(base.Method):
+class ADDA(base.Deep):
     """A source model first; then a target network, started from it, learns to pass for the source's.
 
     The source's stays frozen in the second stage (section 4); so does its head, where features are matched.
@@ -63,7 +63,7 @@ class ADDA(base.Method):
             Stage("adapt", [discriminate, fool], finetune=True, begin=self.copy_source),
         ]
 
-    def copy_source(self, view: View) -> None:
+    def copy_source(self, data: StageData) -> None:
         self.target_encoder.load_state_dict(self.encoder.state_dict())
         self.target_head.load_state_dict(self.head.state_dict())
         self.adapting.fill_(True)

@@ -1,24 +1,28 @@
 """The contract between a method and the harness.
 
-Most methods are one alignment term on top of the source loss: they override :meth:`Method.alignment` and say
-nothing else. The others say in which stages, and with which updates, they train. The harness owns optimisers,
-schedules, devices, precision and random numbers.
+Most methods are :class:`Deep` and one alignment term on top of the source loss: they override
+:meth:`Deep.alignment` and say nothing else. The others say in which stages, and with which updates, they train.
+The harness owns optimisers, schedules, devices, precision and random numbers.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from benchmarks.core.facts import Facts
 from benchmarks.core.protocol import Protocol
 from benchmarks.core.settings import Settings
 from methods.networks.build import Build
 
 Side = Literal["source", "target"]
 Sees = Literal["both", "source", "target"]
+
+NEVER = -1e9  # the logit of a class that the source has no sample of: finite, so that entropies stay numbers
 
 
 class MethodWarning(UserWarning):
@@ -37,22 +41,24 @@ class Unlabelled:
         x: (n, *input_shape) inputs.
         index: (n,) positions in the target's training set.
         domain: (n,) int64, which of several targets each came from.
+        views: (n, *input_shape) each, by name: those that the stage asks for; ``plain`` is ``x`` itself.
     """
 
     x: Tensor
     index: Tensor
     domain: Tensor
+    views: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Source samples.
+    """Samples of the source, or the few of the target whose labels are granted.
 
     Attributes:
         x: (n, *input_shape) inputs.
         y: (n,) int64 labels.
-        index: (n,) positions in the source's training set.
-        domain: (n,) int64, which of several sources each came from.
+        index: (n,) positions in their training set.
+        domain: (n,) int64, which of several domains each came from.
     """
 
     x: Tensor
@@ -61,18 +67,27 @@ class Labelled:
     domain: Tensor
 
 
+SamplesT = TypeVar("SamplesT", Labelled, Unlabelled)
+
+
 @dataclass(frozen=True)
 class Batch:
-    """One drawn pair of batches; a side that the stage may not see is None."""
+    """What is drawn for one step; a side that the stage may not see is None.
+
+    Attributes:
+        few: target samples with granted labels, where the task has such and the stage sees the target.
+    """
 
     source: Labelled | None
     target: Unlabelled | None
+    few: Labelled | None = None
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """Features (n, d) and logits (n, classes) of one side of a batch."""
+class Embedded(Generic[SamplesT]):
+    """One side of a batch with its features (n, d) and logits (n, outputs)."""
 
+    samples: SamplesT
     features: Tensor
     logits: Tensor
 
@@ -87,7 +102,7 @@ class Loss:
     @property
     def total(self) -> Tensor:
         parts = [*([] if self.task is None else [self.task]), *self.terms.values()]
-        return torch.stack(parts).sum()
+        return torch.stack(parts).sum() if parts else torch.zeros(())
 
 
 @dataclass(frozen=True)
@@ -96,30 +111,35 @@ class Update:
 
     Attributes:
         loss: (batch, progress) to Loss; progress is a scalar tensor in [0, 1] over the stage.
-        trains: name prefixes of the parameters that it changes; ``"*"`` is all.
+        trains: name prefixes of the parameters that it changes; ``"*"`` is all. With none, it is there for the
+            buffers that its loss changes, and no gradient is taken.
         repeat: how often in a row.
         batch: "same" repeats on the step's batch, "fresh" draws a new one for every repeat.
+        after: called after each of its optimiser steps, without gradients: for a teacher's average, say.
     """
 
     loss: Callable[[Batch, Tensor], Loss]
     trains: tuple[str, ...] = ("*",)
     repeat: int = 1
     batch: Literal["same", "fresh"] = "same"
+    after: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
-class View:
+class StageData:
     """What a stage may see, whole, for its ``begin`` and ``each_epoch``.
 
     Attributes:
         source, target: all training samples, inputs as stored (uint8 images unscaled); None where not visible.
         embed: side to (features, logits) of all its samples, in evaluation mode, without gradients.
+        inputs: side to batches of all its samples, as networks take them.
         seed: for random numbers of the method's own.
     """
 
     source: Labelled | None
     target: Unlabelled | None
     embed: Callable[[Side], tuple[Tensor, Tensor]]
+    inputs: Callable[[Side], Iterator[Tensor]]
     seed: int
 
 
@@ -129,10 +149,11 @@ class Stage:
 
     Attributes:
         share: its part of the protocol's steps, relative to the other stages'.
-        sees: which domains its batches and views hold; the other is out of reach.
+        sees: which domains its batches and its data hold; the other is out of reach.
         finetune: it starts from a trained encoder: learning rates are scaled by the protocol's ``lr_finetune``.
         begin, each_epoch: called before its first step; before its first step and at each new pass over the
             target (over the source where it sees only that).
+        views: of the target's samples in its batches: ``plain``, and those of :mod:`datasets.augment`.
     """
 
     name: str
@@ -140,11 +161,12 @@ class Stage:
     share: float = 1.0
     sees: Sees = "both"
     finetune: bool = False
-    begin: Callable[[View], None] | None = None
-    each_epoch: Callable[[View], None] | None = None
+    begin: Callable[[StageData], None] | None = None
+    each_epoch: Callable[[StageData], None] | None = None
+    views: tuple[str, ...] = ("plain",)
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """One way of adapting. Everything that outlives a step is a parameter or a persistent buffer."""
 
     settings: ClassVar[type[Params]] = Params
@@ -153,26 +175,47 @@ class Method(nn.Module):
     def __init__(self, params: Params, build: Build) -> None:
         super().__init__()
         self.params = params
-        self.encoder = build.encoder()
-        self.n_features: int = self.encoder.out_features  # type: ignore[assignment]
-        self.n_classes = build.n_classes
-        self.head = build.head(self.n_features)
-        self.joint_forward = build.joint_forward
+        self.facts = build.facts
+        self.n_classes = build.facts.n_classes
         self.signals: dict[str, Tensor] = {}
 
     @classmethod
-    def unsupported(cls, n_classes: int, protocol: Protocol) -> str | None:
+    def unsupported(cls, facts: Facts, protocol: Protocol) -> str | None:
         """Why this method cannot run on such a task, or None if it can. The cell prints n/a with it."""
         return None
+
+    @abstractmethod
+    def stages(self) -> Sequence[Stage]:
+        """The parts of its training, in order."""
+
+    @abstractmethod
+    def predict(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
+        """Features (n, d) and logits (n, outputs) of inputs from one side, as used at evaluation."""
+
+    def log(self, **values: Tensor) -> None:
+        """Leave scalars for the harness's signals; it reads them every few steps."""
+        self.signals.update(values)
+
+
+class Deep(Method):
+    """An encoder and a head, trained on the source's labels and on whatever terms align the domains."""
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.objective = build.objective
+        self.encoder = build.encoder()
+        self.n_features: int = self.encoder.out_features  # type: ignore[assignment]
+        self.head = build.head(self.n_features)
+        self.joint_forward = build.joint_forward
 
     def stages(self) -> Sequence[Stage]:
         return [Stage("joint", [Update(self.loss)])]
 
     def loss(self, batch: Batch, progress: Tensor) -> Loss:
-        """Cross-entropy on the source, weighted by :meth:`source_weight`, plus the alignment terms."""
+        """The objective's loss on the source, weighted by :meth:`source_weight`, plus the alignment terms."""
         assert batch.source is not None
         source, target = self.embed(batch)
-        errors = F.cross_entropy(source.logits, batch.source.y, reduction="none")
+        errors = self.objective.loss(source.logits, batch.source.y)
         self.log(source_accuracy=(source.logits.detach().argmax(1) == batch.source.y).double().mean())
         task = (self.source_weight(batch.source) * errors).mean()
         return Loss(task, {} if target is None else self.alignment(source, target, progress))
@@ -181,35 +224,67 @@ class Method(nn.Module):
         """Weights of source samples in the task loss: a scalar, or (n,) with mean 1 over the source."""
         return source.x.new_ones(())
 
-    def alignment(self, source: Embedded, target: Embedded, progress: Tensor) -> dict[str, Tensor]:
+    def alignment(
+        self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor
+    ) -> dict[str, Tensor]:
         """Named, weighted scalar terms that pull the domains together. What most methods override."""
         return {}
 
-    def embed(self, batch: Batch) -> tuple[Embedded, Embedded | None]:
-        """Features and logits of both sides, forwarded jointly or separately as the protocol says.
+    def embed(self, batch: Batch) -> tuple[Embedded[Labelled], Embedded[Unlabelled] | None]:
+        """Features and logits of the source and, where the batch has it, of the target."""
+        assert batch.source is not None
+        source, target = batch.source, batch.target
+        features = self.features(*(side.x for side in (source, target) if side))
+        logits = self._forwarded(self.head, features)
+        return (
+            Embedded(source, features[0], logits[0]),
+            Embedded(target, features[1], logits[1]) if target else None,
+        )
 
-        Together, batch norm uses the statistics of both domains mixed; apart, those of each, and its running
+    def features(self, *inputs: Tensor) -> Sequence[Tensor]:
+        """Features (n, d) of each of several inputs (n, *input_shape), forwarded as the protocol says.
+
+        Jointly, batch norm uses the statistics of all of them mixed; separately, those of each, and its running
         averages take turns.
         """
-        assert batch.source is not None
-        if batch.target is None:
-            return self._embed(batch.source.x), None
-        if not self.joint_forward:
-            return self._embed(batch.source.x), self._embed(batch.target.x)
-        both = self._embed(torch.cat([batch.source.x, batch.target.x]))
-        sizes = [len(batch.source.x), len(batch.target.x)]
-        features, logits = both.features.split(sizes), both.logits.split(sizes)
-        return Embedded(features[0], logits[0]), Embedded(features[1], logits[1])
+        return self._forwarded(self.encoder, inputs)
 
-    def _embed(self, x: Tensor) -> Embedded:
-        features = self.encoder(x)
-        return Embedded(features, self.head(features))
+    def _forwarded(self, net: nn.Module, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        if not self.joint_forward or len(inputs) == 1:
+            return [net(x) for x in inputs]
+        return net(torch.cat(tuple(inputs))).split([len(x) for x in inputs])
 
     def predict(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
-        """Features (n, d) and logits (n, classes) of inputs from one side, as used at evaluation."""
-        embedded = self._embed(x)
-        return embedded.features, embedded.logits
+        features = self.encoder(x)
+        return features, self.head(features)
 
-    def log(self, **values: Tensor) -> None:
-        """Leave scalars for the harness's signals; it reads them every few steps."""
-        self.signals.update(values)
+
+class Shallow(Method):
+    """A classifier from before deep features: fitted once, to inputs as training has them (images in [-1, 1]).
+
+    It takes no step and builds no network: what is fitted is kept in buffers, whose shapes are known before.
+    """
+
+    sees: ClassVar[Literal["both", "source"]] = "source"
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.n_features = math.prod(build.facts.input_shape)
+
+    def stages(self) -> Sequence[Stage]:
+        return [Stage("fit", [], sees=self.sees, begin=self.fit)]
+
+    @abstractmethod
+    def fit(self, data: StageData) -> None:
+        """Set the buffers. Until then the features that ``data.embed`` returns are the inputs."""
+
+    @abstractmethod
+    def logits(self, features: Tensor) -> Tensor:
+        """Features (n, d) to logits (n, classes)."""
+
+    def features(self, x: Tensor, side: Side) -> Tensor:
+        return x.flatten(1)
+
+    def predict(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
+        features = self.features(x, side)
+        return features, self.logits(features)

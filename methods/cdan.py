@@ -39,7 +39,7 @@ class Params(base.Params):
         uses=ADVERSARIAL,
     ),
 )
-class CDAN(base.Method):
+class CDAN(base.Deep):
     """DANN whose discriminator reads features ⊗ class probabilities, the probabilities detached."""
 
     settings = Params
@@ -47,10 +47,12 @@ class CDAN(base.Method):
 
     def __init__(self, params: Params, build: Build) -> None:
         super().__init__(params, build)
-        self.map = MultilinearMap(self.n_features, build.n_classes, params.largest_map, build)
+        self.map = MultilinearMap(self.n_features, self.n_classes, params.largest_map, build)
         self.discriminator = build.discriminator(self.map.out_features)
 
-    def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
+    def alignment(
+        self, source: base.Embedded[base.Labelled], target: base.Embedded[base.Unlabelled], progress: Tensor
+    ) -> dict[str, Tensor]:
         strength = self.params.trade_off * ramp(progress, self.params.gamma, self.params.warmup)
         maps = (
             self.map(reverse(side.features, strength), side.logits.detach().softmax(1))

@@ -21,10 +21,12 @@ class Params(base.Params):
 
 
 @METHODS.register("coral", MethodInfo("moments", 2016, "ECCV workshops", "Sun and Saenko, Deep CORAL", core=True))
-class CORAL(base.Method):
+class CORAL(base.Deep):
     settings = Params
     params: Params
 
-    def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
+    def alignment(
+        self, source: base.Embedded[base.Labelled], target: base.Embedded[base.Unlabelled], progress: Tensor
+    ) -> dict[str, Tensor]:
         layer = self.params.layer
         return {"coral": self.params.trade_off * coral(getattr(source, layer), getattr(target, layer))}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.core.registry import METHODS, MethodInfo
-from methods.base import MethodWarning, Side, View
+from methods.base import MethodWarning, Side, StageData
 from methods.networks.build import Build
 from methods.svm import SVM, Params
 
@@ -42,12 +42,12 @@ class CORALSVM(SVM):
                 name, torch.zeros(0, self.n_features) if name.endswith("axes") else torch.zeros(0)
             )
 
-    def fit(self, view: View) -> None:
-        source, target = (view.embed(side)[0].cpu().numpy() for side in ("source", "target"))
+    def fit(self, data: StageData) -> None:
+        source, target = (data.embed(side)[0].cpu().numpy() for side in ("source", "target"))
         powers = (*covariance_power(source, -0.5), *covariance_power(target, 0.5))
         for name, values in zip(BUFFERS, powers, strict=True):
             self._resize(name, torch.from_numpy(values).to(self.weight))
-        moved = self._coloured(view.embed("source")[0]).cpu().numpy() - source
+        moved = self._coloured(data.embed("source")[0]).cpu().numpy() - source
         change = np.linalg.norm(moved) / max(np.linalg.norm(source), np.finfo(np.float32).tiny)
         if change < INERT:
             warnings.warn(
@@ -56,7 +56,7 @@ class CORALSVM(SVM):
                 MethodWarning,
                 stacklevel=2,
             )
-        super().fit(view)
+        super().fit(data)
 
     def features(self, x: Tensor, side: Side) -> Tensor:
         features = super().features(x, side)

@@ -33,7 +33,7 @@ class Params(base.Params):
         "moments", 2015, "ICML", "Long et al., Learning Transferable Features with Deep Adaptation", core=True
     ),
 )
-class DAN(base.Method):
+class DAN(base.Deep):
     """Multi-kernel MMD, summed over layers.
 
     Two things differ from the paper. All kernels weigh the same; it learns their weights. And the weight rises as
@@ -44,7 +44,9 @@ class DAN(base.Method):
     settings = Params
     params: Params
 
-    def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
+    def alignment(
+        self, source: base.Embedded[base.Labelled], target: base.Embedded[base.Unlabelled], progress: Tensor
+    ) -> dict[str, Tensor]:
         distances = [mk_mmd(getattr(source, layer), getattr(target, layer)) for layer in self.params.layers]
         strength = self.params.trade_off * ramp(progress, self.params.gamma)
         self.log(strength=strength)

@@ -42,7 +42,7 @@ class Params(base.Params):
         uses=ADVERSARIAL,
     ),
 )
-class DANN(base.Method):
+class DANN(base.Deep):
     """A discriminator tells the domains apart; the encoder gets its gradient reversed and scaled by λ."""
 
     settings = Params
@@ -52,7 +52,9 @@ class DANN(base.Method):
         super().__init__(params, build)
         self.discriminator = build.discriminator(self.n_features)
 
-    def alignment(self, source: base.Embedded, target: base.Embedded, progress: Tensor) -> dict[str, Tensor]:
+    def alignment(
+        self, source: base.Embedded[base.Labelled], target: base.Embedded[base.Unlabelled], progress: Tensor
+    ) -> dict[str, Tensor]:
         strength = self.params.trade_off * ramp(progress, self.params.gamma, self.params.warmup)
         whole = self.params.scaled == "loss"
         reversal, weight = (torch.ones_like(strength), strength) if whole else (strength, 1.0)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.core.registry import METHODS, MethodInfo
-from methods.base import Method, Params, Side, Stage, View
+from methods.base import Method, Params, Side, Stage, StageData
 from methods.networks.build import Build
 
 
@@ -18,14 +18,14 @@ class Majority(Method):
 
     def __init__(self, params: Params, build: Build) -> None:
         super().__init__(params, build)
-        self.register_buffer("shares", torch.zeros(build.n_classes))
+        self.register_buffer("shares", torch.zeros(self.n_classes))
 
     def stages(self) -> Sequence[Stage]:
         return [Stage("count", [], sees="source", begin=self.count)]
 
-    def count(self, view: View) -> None:
-        assert view.source is not None
-        self.shares.copy_(torch.bincount(view.source.y, minlength=self.n_classes) / len(view.source.y))
+    def count(self, data: StageData) -> None:
+        assert data.source is not None
+        self.shares.copy_(torch.bincount(data.source.y, minlength=self.n_classes) / len(data.source.y))
 
     def predict(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
         return x.new_zeros(len(x), 1), self.shares.expand(len(x), -1)

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.core.registry import METHODS, MethodInfo
-from methods.base import Params, View
+from methods.base import NEVER, Params, Shallow, StageData
 from methods.networks.build import Build
-from methods.shallow import NEVER, Shallow
 
 
 @METHODS.register(
@@ -21,13 +20,13 @@ class NearestNeighbour(Shallow):
 
     def __init__(self, params: Params, build: Build) -> None:
         super().__init__(params, build)
-        self.register_buffer("samples", torch.zeros(build.source_size, self.n_features))
-        self.register_buffer("labels", torch.zeros(build.source_size, dtype=torch.int64))
+        self.register_buffer("samples", torch.zeros(build.facts.source_size, self.n_features))
+        self.register_buffer("labels", torch.zeros(build.facts.source_size, dtype=torch.int64))
 
-    def fit(self, view: View) -> None:
-        assert view.source is not None
-        self.samples.copy_(view.embed("source")[0])
-        self.labels.copy_(view.source.y)
+    def fit(self, data: StageData) -> None:
+        assert data.source is not None
+        self.samples.copy_(data.embed("source")[0])
+        self.labels.copy_(data.source.y)
 
     def logits(self, features: Tensor) -> Tensor:
         nearness = -torch.cdist(features, self.samples)

@@ -39,7 +39,7 @@ class Params(base.Params):
         "weighting", 2009, "JMLR", "Bickel et al., Discriminative Learning under Covariate Shift", core=True
     ),
 )
-class Reweighting(base.Method):
+class Reweighting(base.Deep):
     """Source samples that look like the target's weigh more: w = (n_s / n_t) p / (1 - p), p = P(target | x).
 
     Its known drawback: a classifier that tells the domains apart too well leaves no overlap, and few samples
@@ -52,22 +52,22 @@ class Reweighting(base.Method):
 
     def __init__(self, params: Params, build: Build) -> None:
         super().__init__(params, build)
-        self.register_buffer("weight", torch.ones(build.source_size))
+        self.register_buffer("weight", torch.ones(build.facts.source_size))
 
     def stages(self) -> Sequence[base.Stage]:
         source = base.Stage("source", [base.Update(self.loss)], sees="source")
         weighted = base.Stage("weighted", [base.Update(self.weighted_loss)], begin=self.estimate)
         return [weighted] if self.params.inputs == "raw" else [source, weighted]
 
-    def estimate(self, view: base.View) -> None:
+    def estimate(self, data: base.StageData) -> None:
         """Set the weights: clipped, then normalised to mean 1 over the whole source."""
-        assert view.source is not None
-        assert view.target is not None
+        assert data.source is not None
+        assert data.target is not None
         if self.params.inputs == "raw":
-            source, target = view.source.x.flatten(1), view.target.x.flatten(1)
+            source, target = data.source.x.flatten(1), data.target.x.flatten(1)
         else:
-            source, target = view.embed("source")[0], view.embed("target")[0]
-        odds = domain_odds(source.cpu().numpy(), target.cpu().numpy(), self.params.classifier, view.seed)
+            source, target = data.embed("source")[0], data.embed("target")[0]
+        odds = domain_odds(source.cpu().numpy(), target.cpu().numpy(), self.params.classifier, data.seed)
         clipped = np.minimum(odds * len(source) / len(target), self.params.clip)
         self.weight.copy_(torch.from_numpy(clipped / clipped.mean()))
         effective = float(self.weight.sum() ** 2 / self.weight.square().sum() / len(self.weight))

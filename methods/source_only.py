@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from benchmarks.core.registry import METHODS, MethodInfo
-from methods.base import Method, Stage, Update
+from methods.base import Deep, Stage, Update
 
 
 @METHODS.register(
     "source_only",
     MethodInfo("baseline", 2010, "-", "training on the source alone", core=True, uses=("backbone", "new")),
 )
-class SourceOnly(Method):
+class SourceOnly(Deep):
     def stages(self) -> Sequence[Stage]:
         return [Stage("source", [Update(self.loss)], sees="source")]

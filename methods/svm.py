@@ -20,9 +20,8 @@ from torch import Tensor
 from benchmarks.core.registry import METHODS, MethodInfo
 from benchmarks.core.settings import param
 from methods import base
-from methods.base import MethodWarning, View
+from methods.base import NEVER, MethodWarning, Shallow, StageData
 from methods.networks.build import Build
-from methods.shallow import NEVER, Shallow
 
 STRENGTHS = np.logspace(-5, 0, 10)  # of C: Ganin et al., JMLR 2016, section 5.1.2
 FOLDS = 3
@@ -59,10 +58,10 @@ class SVM(Shallow):
         self.register_buffer("weight", torch.zeros(self.n_classes, self.n_features))
         self.register_buffer("bias", torch.zeros(self.n_classes))
 
-    def fit(self, view: View) -> None:
-        assert view.source is not None
-        x, y = view.embed("source")[0].cpu().numpy(), view.source.y.cpu().numpy()
-        weight, bias = linear_svm(x, y, self.n_classes, self.params.c, view.seed % 2**32)
+    def fit(self, data: StageData) -> None:
+        assert data.source is not None
+        x, y = data.embed("source")[0].cpu().numpy(), data.source.y.cpu().numpy()
+        weight, bias = linear_svm(x, y, self.n_classes, self.params.c, data.seed % 2**32)
         self.weight.copy_(torch.from_numpy(weight))
         self.bias.copy_(torch.from_numpy(bias))
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from benchmarks.plan.grid import plan
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import DIGESTS, VALIDATORS
 from benchmarks.records.store import Store
-from benchmarks.training.build import new_trainer
+from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import Trainer, prepare
 from datasets import files
 from datasets.base import Task, load
 from datasets.readers.folders import ImageFamily
+from methods.base import SamplesT, Unlabelled
 
 TINY = {"backbone": "mlp?width=16", "discriminator_layers": "16", "steps": 20, "checkpoints": 2}
 CANDIDATES = [name for name in METHODS.names() if not METHODS.info(name).reference]
@@ -51,7 +53,8 @@ def trainer_of(spec: RunSpec, task: Task | None = None) -> Trainer:
     """A trainer that has not taken a step."""
     prepare(CPU, spec.protocol)
     task = task or load(spec.task)
-    return new_trainer(spec, task, task.train_view(), CPU)
+    view = task.train_view()
+    return new_trainer(spec, facts_of(view, len(task.classes)), view, CPU)
 
 
 def trained(spec: RunSpec, task: Task | None = None) -> Trainer:
@@ -66,6 +69,14 @@ def weights(trainer: Trainer, *prefixes: str) -> dict[str, torch.Tensor]:
     """Copies of the parameters and buffers under some prefixes; all without any."""
     state = trainer.method.state_dict()
     return {k: v.clone() for k, v in state.items() if not prefixes or k.startswith(prefixes)}
+
+
+def rows(samples: SamplesT, index: torch.Tensor) -> SamplesT:
+    """Some rows of one side of a batch, with those of its views."""
+    taken = {name: values[index] for name, values in vars(samples).items() if name != "views"}
+    if isinstance(samples, Unlabelled):
+        taken["views"] = {name: view[index] for name, view in samples.views.items()}
+    return replace(samples, **taken)
 
 
 def make_older(folder: Path) -> None:

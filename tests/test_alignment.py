@@ -19,7 +19,7 @@ from benchmarks.training.loop import Trainer
 from benchmarks.training.signals import gradient_ratio
 from datasets.base import Samples, Task
 from methods.base import Batch, Embedded, Labelled, Loss, Stage, Unlabelled, Update
-from tests.conftest import CANDIDATES, spec_of, takes_steps, trained, trainer_of
+from tests.conftest import CANDIDATES, rows, spec_of, takes_steps, trained, trainer_of
 
 TRAINED = [name for name in CANDIDATES if takes_steps(name)]
 ADVERSARIAL = [name for name in CANDIDATES if METHODS.info(name).family == "adversarial"]
@@ -33,7 +33,7 @@ def at_last_stage(method: str, params: dict[str, Any] | None = None, **protocol:
     *_, stage = trainer.stages
     trainer._enter(stage)
     if stage.begin:
-        stage.begin(trainer._view(stage))
+        stage.begin(trainer.data_of(stage))
     return trainer, stage
 
 
@@ -57,7 +57,7 @@ def shuffled(batch: Batch) -> Batch:
         if samples is None:
             return None
         order = torch.randperm(len(samples.x), generator=generator)
-        return replace(samples, **{name: values[order] for name, values in vars(samples).items()})
+        return rows(samples, order)
 
     return Batch(side(batch.source), side(batch.target))
 
@@ -259,7 +259,7 @@ def test_addas_target_network_starts_as_the_sources_and_leaves_it_as_it_was(repr
             source = trainer.outputs(x, "source")
             _, adapt = trainer.stages
             assert adapt.begin is not None
-            adapt.begin(trainer._view(adapt))
+            adapt.begin(trainer.data_of(adapt))
             assert all(map(torch.equal, trainer.outputs(x, "target"), source))
     assert all(map(torch.equal, trainer.outputs(x, "source"), source))
     assert not any(map(torch.equal, trainer.outputs(x, "target"), source))
@@ -333,7 +333,7 @@ def test_every_layer_that_is_matched_moves_and_no_other(
     trainer, _ = at_last_stage(method, params)
     generator = torch.Generator().manual_seed(0)
     source, target = (
-        Embedded(*(torch.randn(8, size, generator=generator, dtype=torch.float64) for size in (5, 2)))
+        Embedded(None, *(torch.randn(8, size, generator=generator, dtype=torch.float64) for size in (5, 2)))
         for _ in "st"
     )
     for layer in ("features", "logits"):
@@ -349,7 +349,7 @@ def test_dan_sums_over_layers() -> None:
     """Equation 8: each layer adds its own distance."""
     generator = torch.Generator().manual_seed(0)
     sides = [
-        Embedded(*(torch.randn(8, size, generator=generator, dtype=torch.float64) for size in (5, 2)))
+        Embedded(None, *(torch.randn(8, size, generator=generator, dtype=torch.float64) for size in (5, 2)))
         for _ in "st"
     ]
 
@@ -363,5 +363,5 @@ def test_dan_sums_over_layers() -> None:
 def test_the_ratio_that_is_logged_is_of_alignment_over_task() -> None:
     net = nn.Linear(3, 1)
     task = net(torch.ones(4, 3)).square().mean()
-    assert gradient_ratio(Loss(task, {"one": 2 * task, "other": task}), net) == pytest.approx(3)
-    assert gradient_ratio(Loss(task, {"dead": 0 * task}), net) == 0
+    assert gradient_ratio(Loss(task, {"one": 2 * task, "other": task}), [net]) == pytest.approx(3)
+    assert gradient_ratio(Loss(task, {"dead": 0 * task}), [net]) == 0

@@ -9,7 +9,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.engines.local import LocalEngine
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
-from benchmarks.training.build import new_trainer
+from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import Trainer, prepare
 from benchmarks.training.run import execute
 from datasets.base import load
@@ -27,7 +27,8 @@ def on_gpu(method: str, task: str = TASK, **protocol: object) -> Trainer:
     """Trained to its last step on the first GPU."""
     spec, device = spec_of(method, task, **protocol), torch.device("cuda:0")
     prepare(device, spec.protocol)
-    trainer = new_trainer(spec, load(task), load(task).train_view(), device)
+    view = load(task).train_view()
+    trainer = new_trainer(spec, facts_of(view, len(load(task).classes)), view, device)
     for _ in trainer.run():
         pass
     return trainer

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from benchmarks.core.facts import Facts
 from benchmarks.core.protocol import Protocol, StepsScale
 from benchmarks.core.registry import METHODS, MethodInfo
 from benchmarks.core.settings import Settings, UserError
@@ -195,8 +196,8 @@ def load_core() -> list[str]:
 def test_a_method_that_cannot_run_a_task_says_why() -> None:
     class Picky(SourceOnly):
         @classmethod
-        def unsupported(cls, n_classes: int, protocol: object) -> str | None:
-            return "it needs 10 classes" if n_classes < 10 else None
+        def unsupported(cls, facts: Facts, protocol: object) -> str | None:
+            return "it needs 10 classes" if facts.n_classes < 10 else None
 
     METHODS.register("picky", MethodInfo("prototype", 2026, "-", "-"))(Picky)
     try:

@@ -154,7 +154,7 @@ def first_loss(method: str) -> tuple[nn.Module, Loss]:
     stage = trainer.stages[-1]
     trainer._enter(stage)
     if stage.begin:
-        stage.begin(trainer._view(stage))
+        stage.begin(trainer.data_of(stage))
     batch = trainer.batches.at(0, stage.sees)
     losses = [update.loss(batch, torch.tensor(1.0)) for update in stage.updates]
     return trainer.method, Loss(losses[0].task, {k: v for loss in losses for k, v in loss.terms.items()})
@@ -278,7 +278,7 @@ def test_lambda_scales_the_reversed_gradient_and_if_asked_the_discriminators_own
     def gradients(strength: float, scaled: str) -> tuple[Tensor, Tensor]:
         params = {"trade_off": strength, "gamma": 1e6, "scaled": scaled}
         method = trainer_of(spec_of("dann", params=params, backbone="mlp?width=16")).method
-        source, target = (Embedded(side, torch.zeros(8, 2)) for side in features)
+        source, target = (Embedded(None, side, torch.zeros(8, 2)) for side in features)
         loss = method.alignment(source, target, torch.tensor(1.0))["domain"]
         return torch.autograd.grad(loss, [features, method.discriminator.net[0].weight])
 
@@ -298,7 +298,7 @@ def test_entropy_weights_teach_certainty_where_their_gradient_is_reversed(gradie
     """The heavier a sample the larger the domain loss: descent would make it less certain, reversed more."""
     method = trainer_of(spec_of("cdan_e", params={"entropy_gradient": gradient})).method
     logits = torch.tensor([[0.5, 0.0], [0.0, 0.5]], requires_grad=True)
-    source, target = (Embedded(torch.randn(2, method.n_features), logits) for _ in range(2))
+    source, target = (Embedded(None, torch.randn(2, method.n_features), logits) for _ in range(2))
     loss = method.alignment(source, target, torch.tensor(1.0))["domain"]
     (gradients,) = torch.autograd.grad(loss, [logits], allow_unused=True)
     assert (gradients is not None) == learns

@@ -12,8 +12,8 @@ from sklearn.svm import LinearSVC
 from benchmarks.core.settings import UserError
 from benchmarks.training.loop import Trainer
 from datasets.base import Samples, Task, load
+from methods.base import NEVER
 from methods.coral_svm import covariance_power
-from methods.shallow import NEVER
 from methods.svm import STRENGTHS, linear_svm
 from tests.conftest import CANDIDATES, spec_of, trained, trainer_of
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from benchmarks.core.facts import Facts, counted_traits
 from benchmarks.core.protocol import Protocol, StepsScale
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.core.settings import Settings, UserError, format_query, parse_query
@@ -24,6 +25,15 @@ class NotApplicable:
     task: str
     variant: str
     reason: str
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """A task of a grid: its data's identity, its resolved protocol, and what is known without reading it."""
+
+    data: Mapping[str, Any]
+    protocol: Protocol
+    facts: Facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,24 +80,24 @@ def plan(
     overrides = overrides or {}
     settings = load_suite(suite)
     _check_settings(suite, settings)
-    protocols = _protocols(suite, settings, tasks, overrides.get("protocol", {}), scale)
+    planned_tasks = _planned(suite, settings, tasks, overrides.get("protocol", {}), scale)
     for owner in [*overrides, *search.grid]:
         if owner not in ("protocol", *methods):
             raise UserError(f"{owner}: this method is not in the grid; add it to --methods")
     seeds = range(settings.seeds) if seeds is None else seeds
-    _check_number(len(protocols), methods, len(seeds), search)
+    _check_number(len(planned_tasks), methods, len(seeds), search)
     specs, missing = [], []
-    for task, (data, protocol, classes) in protocols.items():
+    for task, planned in planned_tasks.items():
         configured = []
         for method in methods:
             cls = METHODS.get(method)
             usual = cls.settings.parse(settings.methods.get(method, {}), method)
             params = usual.replace(overrides.get(method, {}), method)
             variant = format_query(method, params.changed(usual))
-            if reason := cls.unsupported(classes, protocol):
+            if reason := obstacle(method, planned.facts, planned.protocol):
                 missing.append(NotApplicable(task, variant, reason))
                 continue
-            first = RunSpec(task, data, method, params.identity(), protocol, 0, variant)
+            first = RunSpec(task, planned.data, method, params.identity(), planned.protocol, 0, variant)
             configured += _configured(first, params, search)
         specs += [replace(each, seed=seed) for seed in seeds for each in configured]
     tries = Counter((spec.variant, spec.task, spec.seed) for spec in specs)
@@ -139,11 +149,18 @@ def _configured(spec: RunSpec, params: Settings, search: Search) -> list[RunSpec
     ]
 
 
-def _protocols(
+def obstacle(method: str, facts: Facts, protocol: Protocol) -> str | None:
+    """Why a method cannot run on a task, or None if it can."""
+    if lacking := [need for need in METHODS.info(method).needs if need not in facts.traits]:
+        return f"it needs what the task does not have: {', '.join(lacking)}"
+    return METHODS.get(method).unsupported(facts, protocol)
+
+
+def _planned(
     name: str, suite: Suite, tasks: Sequence[str], override: Mapping[str, Any], scale: StepsScale | None
-) -> dict[str, tuple[dict[str, Any], Protocol, int]]:
-    """Task name to its data's identity, its resolved protocol and its number of classes."""
-    from datasets.base import resolve
+) -> dict[str, PlannedTask]:
+    """By task name."""
+    from datasets.base import DomainFamily, resolve
 
     listed = {resolve(task.name).name: task for task in suite.task}
     resolved = {}
@@ -154,10 +171,11 @@ def _protocols(
         own = entry.protocol if entry else family.protocol(spec.task)
         base = Protocol.parse({**suite.protocol, **own}, f"suite {name!r}, protocol of {spec.name}")
         data = {"options": dict(spec.options), "version": spec.version}
-        classes = len(family.classes(spec.task))
+        sources = spec.task.rpartition("-")[0].count("+") + 1 if isinstance(family, DomainFamily) else 1
+        facts = Facts(n_classes=len(family.classes(spec.task)), n_sources=sources, traits=counted_traits(sources))
         protocol = base.replace(override, "protocol")
         _check_backbone(protocol.backbone)
-        resolved[spec.name] = (data, protocol.scaled(scale) if scale else protocol, classes)
+        resolved[spec.name] = PlannedTask(data, protocol.scaled(scale) if scale else protocol, facts)
     return resolved
 
 

@@ -25,14 +25,17 @@ HARNESS = (
     "benchmarks.training.run",
     "benchmarks.training.recorder",
     "benchmarks.training.stopping",
+    "benchmarks.training.build",
     "benchmarks.training.loop",
     "benchmarks.training.signals",
     "benchmarks.training.batches",
+    "benchmarks.core.objective",
     "benchmarks.core.randomness",
     "benchmarks.evaluation.outputs",
     "benchmarks.evaluation.scores",
     "benchmarks.evaluation.proxy_a_distance",
     "benchmarks.evaluation.oracle",
+    "datasets.augment",
     "datasets.base",
 )
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.plan.grid import plan
-from benchmarks.training.build import new_trainer
+from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import Trainer, prepare
 from datasets.base import Samples, Task, load
 from methods.networks.grl import reverse
@@ -33,7 +33,7 @@ def suite(device: str, backbone: str, method: str = "dann", **protocol: Any) -> 
     prepare(trainer.device, trainer.protocol)
     stage = trainer.stages[-1]
     if stage.begin:
-        stage.begin(trainer._view(stage))
+        stage.begin(trainer.data_of(stage))
     trainer._enter(stage)
 
     def loop(steps: int) -> None:
@@ -49,7 +49,8 @@ def by_hand(device: str, backbone: str) -> Loop:
     prepare(trainer.device, trainer.protocol)
     stage = trainer.stages[0]
     trainer._enter(stage)
-    batch, net, optimizer = trainer.batches.at(0, stage.sees), trainer.method, trainer.optimizer
+    batch, optimizer = trainer.batches.at(0, stage.sees), trainer.optimizer
+    net: Any = trainer.method
     assert batch.source is not None
     assert batch.target is not None
     assert optimizer is not None
@@ -61,7 +62,7 @@ def by_hand(device: str, backbone: str) -> Loop:
     def loop(steps: int) -> None:
         for _ in range(steps):
             features = net.encoder(x)
-            on_domain = net.discriminator(reverse(features, strength))  # type: ignore[operator]
+            on_domain = net.discriminator(reverse(features, strength))
             loss = F.cross_entropy(net.head(features[: len(y)]), y)
             (loss + 2 * F.binary_cross_entropy_with_logits(on_domain, domain)).backward()
             optimizer.step()
@@ -142,7 +143,8 @@ def _trainer(
 ) -> Trainer:
     overrides = {"protocol": {"optimizer": "sgd", "backbone": backbone, **protocol}}
     spec, task = plan("quick", [method], [TASK], [0], overrides).specs[-1], task_of(backbone)
-    return new_trainer(spec, task, task.train_view(), torch.device(device))
+    view = task.train_view()
+    return new_trainer(spec, facts_of(view, len(task.classes)), view, torch.device(device))
 
 
 def task_of(backbone: str) -> Task:

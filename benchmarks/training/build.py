@@ -3,36 +3,59 @@
 import numpy as np
 import torch
 
+from benchmarks.core.facts import TrainFacts, counted_traits
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.plan.spec import RunSpec
 from benchmarks.training.loop import Trainer, to_device
-from datasets.base import Task, TrainView
+from datasets.base import TrainView
 from datasets.files.images import ImageFiles
+from methods.base import Method
 from methods.networks.build import Build
 
 
-def new_trainer(spec: RunSpec, task: Task, view: TrainView, device: torch.device) -> Trainer:
-    """The method of a spec with its networks built, ready to train on what it may see of a task."""
+def facts_of(view: TrainView, n_classes: int) -> TrainFacts:
+    """The facts of what a run trains on, which for a reference is not what its task has for methods."""
+    n_sources, n_targets = (int(side.domain.max()) + 1 for side in (view.source, view.target))
+    return TrainFacts(
+        input_shape=view.source.x.shape[1:],
+        n_classes=n_classes,
+        n_sources=n_sources,
+        n_targets=n_targets,
+        traits=counted_traits(n_sources, n_targets, 0 if view.few is None else len(view.few.y)),
+        source_size=len(view.source.y),
+        target_size=len(view.target.x),
+    )
+
+
+def new_trainer(spec: RunSpec, facts: TrainFacts, view: TrainView, device: torch.device) -> Trainer:
+    """The method of a spec, ready to train on a view and on nothing else."""
+    normalisation = spec.protocol.normalisation
+    means = None if normalisation == "range" else _channel_means(view, normalisation)
+    return Trainer(new_method(spec, facts, means, device), view, spec.protocol, spec.seed, device)
+
+
+def new_method(
+    spec: RunSpec, facts: TrainFacts, channel_means: tuple[float, ...] | None, device: torch.device
+) -> Method:
+    """The method of a spec with its networks built."""
     protocol = spec.protocol
     build = Build(
         seed=spec.seed,
-        input_shape=task.input_shape,
-        n_classes=len(task.classes),
-        source_size=len(view.source.y),
+        facts=facts,
         backbone=protocol.backbone,
         head_layers=protocol.head_layers,
         discriminator_layers=protocol.discriminator_layers,
         discriminator_dropout=protocol.discriminator_dropout,
         initial_weights=protocol.initial_weights,
-        channel_means=None if protocol.normalisation == "range" else _channel_means(view, protocol.normalisation),
+        channel_means=channel_means,
         joint_forward=protocol.forward == "joint",
         autocast=protocol.precision == "bfloat16",
         compile=protocol.compile,
     )
     cls = METHODS.get(spec.method)
     method = cls(cls.settings.of_identity(spec.params, spec.method), build)
-    return Trainer(to_device(method, device, protocol), view, protocol, spec.seed, device)
+    return to_device(method, device, protocol)
 
 
 def _channel_means(view: TrainView, normalisation: str) -> tuple[float, ...]:

@@ -16,7 +16,7 @@ import torch
 from benchmarks.core.protocol import Protocol
 from benchmarks.core.settings import UserError
 from benchmarks.plan.spec import RunSpec
-from benchmarks.training.build import new_trainer
+from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import prepare
 from benchmarks.training.run import execute
 from datasets.base import load
@@ -142,7 +142,8 @@ def _training_seconds(spec: RunSpec, device: torch.device) -> float:
     probe = _short(spec)
     prepare(device, probe.protocol)
     task = load(probe.task, transductive=probe.protocol.scoring == "transductive")
-    trainer = new_trainer(probe, task, task.train_view(), device)
+    view = task.train_view()
+    trainer = new_trainer(probe, facts_of(view, len(task.classes)), view, device)
     start = time.perf_counter()
     marks = [time.perf_counter() - start for _ in trainer.run(also=[WARM])]
     return marks[0] + (marks[-1] - marks[0]) / TIMED * max(0, spec.protocol.steps - WARM)

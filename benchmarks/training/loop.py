@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from benchmarks.core.protocol import Protocol
 from benchmarks.core.randomness import key
+from benchmarks.core.settings import UserError
 from benchmarks.training.batches import Batches, Stored, dtype
 from benchmarks.training.signals import Signals, gradient_ratio, values
-from datasets.base import Inputs, TrainView
+from datasets.augment import check_views
+from datasets.base import Inputs, LabelledArrays, TrainView
 from datasets.files.images import ImageFiles
-from methods.base import Labelled, Loss, Method, Side, Stage, Unlabelled, Update, View
+from methods.base import Labelled, Loss, Method, Side, Stage, StageData, Unlabelled, Update
 
 SIGNALS = 50  # times in a run that signals are read
 EVALUATION_BATCH = 500
@@ -47,27 +49,26 @@ class Trainer:
         self, method: Method, view: TrainView, protocol: Protocol, seed: int, device: torch.device
     ) -> None:
         self.method, self.protocol, self.seed, self.device = method, protocol, seed, device
-        self.source = Labelled(
-            x=stored(view.source.x, device),
-            y=torch.from_numpy(view.source.y).to(device),
-            index=torch.arange(len(view.source.y), device=device),
-            domain=torch.from_numpy(view.source.domain).to(device),
-        )
+        self.source = _labelled(view.source, device)
+        self.few = None if view.few is None else _labelled(view.few, device)
         self.target = Unlabelled(
-            x=stored(view.target.x, device),
+            x=on_device(view.target.x, device),
             index=torch.arange(len(view.target.x), device=device),
             domain=torch.from_numpy(view.target.domain).to(device),
         )
-        self.batches = Batches(self.source, self.target, protocol, seed, device)
+        self.batches = Batches(self.source, self.target, self.few, protocol, seed, device)
         self.stages = list(method.stages())
         self.ends = _stage_ends(self.stages, protocol.steps)
         self.progress = Progress()
         self.optimizer: torch.optim.Optimizer | None = None
         self._trained: list[list[nn.Parameter]] = []
         self._unchecked: list[tuple[int, Tensor]] = []
-        for module in method.modules():
-            if getattr(module, "role", None) == "backbone":
-                module.register_forward_hook(self._count_forward)
+        for stage in self.stages:
+            check_views(stage.views)
+            _check_trained(stage, method)
+        self.encoders = [module for module in method.modules() if getattr(module, "role", None) == "backbone"]
+        for encoder in self.encoders:
+            encoder.register_forward_hook(self._count_forward)
 
     def run(self, also: Container[int] = ()) -> Iterator[int]:
         """Train to the end; yields the number of finished steps at each checkpoint, and where ``also`` says.
@@ -80,7 +81,7 @@ class Trainer:
             if self.progress.begun == number:
                 self._enter(stage)
                 if stage.begin:
-                    stage.begin(self._view(stage))
+                    stage.begin(self.data_of(stage))
                 self.progress.begun += 1
             while (step := self.progress.step) < end:
                 self._step(stage, step, step - start, end - start, step + 1 in [*checkpoints, last])
@@ -116,14 +117,14 @@ class Trainer:
 
     def _enter(self, stage: Stage) -> None:
         """A new optimiser, and what each update of the stage trains."""
-        self.optimizer = self._new_optimizer(stage) if stage.updates else None
         parameters = [(name, p) for name, p in self.method.named_parameters() if p.requires_grad]
         self._trained = [[p for name, p in parameters if _trains(u, name)] for u in stage.updates]
+        self.optimizer = self._new_optimizer(stage) if any(self._trained) else None
 
     def _step(self, stage: Stage, step: int, own: int, steps: int, checkpoint: bool) -> None:
         """One step: ``step`` of the run, ``own`` of the ``steps`` of its stage."""
         if stage.each_epoch and self._new_epoch(stage, step):
-            stage.each_epoch(self._view(stage))
+            stage.each_epoch(self.data_of(stage))
         self.method.train()
         self.method.signals.clear()
         self._seed_step(step)
@@ -136,16 +137,22 @@ class Trainer:
         for number, update in enumerate(stage.updates):
             for repeat in range(update.repeat):
                 fresh = repeat if update.batch == "fresh" else 0
-                batch = self.batches.at(step, stage.sees, f"/{number}.{fresh}" if fresh else "")
-                loss = update.loss(batch, fraction)
-                if checkpoint and loss.task is not None and loss.terms:
-                    signals["gradient_ratio"] = gradient_ratio(loss, self.method.encoder)
+                batch = self.batches.at(step, stage.sees, f"/{number}.{fresh}" if fresh else "", stage.views)
+                trained = self._trained[number]
+                with torch.set_grad_enabled(bool(trained)):
+                    loss = update.loss(batch, fraction)
+                if checkpoint and trained and loss.task is not None and loss.terms:
+                    signals["gradient_ratio"] = gradient_ratio(loss, self.encoders)
                 total = loss.total
                 self._unchecked.append((step, total.detach()))
                 # On a GPU every look at a number waits for all that was asked of it: looks are few.
                 if read or self.device.type == "cpu":
                     self._check_finite(loss)
-                self._apply(total, self._trained[number], rate)
+                if trained:
+                    self._apply(total, trained, rate)
+                if update.after:
+                    with torch.no_grad():
+                        update.after()
                 signals |= values({"task": loss.task, **loss.terms}) if read else {}
         if read:
             self.progress.curves.append(signals | values(self.method.signals))
@@ -173,20 +180,19 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.backward_passes += 1
 
-    def _view(self, stage: Stage) -> View:
+    def data_of(self, stage: Stage) -> StageData:
+        """All that a stage may see, and nothing of the other domain."""
         visible: dict[Side, Labelled | Unlabelled] = {}
         if stage.sees != "target":
             visible["source"] = self.source
         if stage.sees != "source":
             visible["target"] = self.target
 
-        def embed(side: Side) -> tuple[Tensor, Tensor]:
-            return self.outputs(visible[side].x, side)
-
-        return View(
+        return StageData(
             source=self.source if "source" in visible else None,
             target=self.target if "target" in visible else None,
-            embed=embed,
+            embed=lambda side: self.outputs(visible[side].x, side),
+            inputs=lambda side: map(self.batches.inputs, _parts(visible[side].x)),
             seed=key(self.seed, "method", self.stages.index(stage), self.progress.step),
         )
 
@@ -194,8 +200,7 @@ class Trainer:
     def outputs(self, x: Stored, side: Side) -> tuple[Tensor, Tensor]:
         """Features and logits of stored inputs, in evaluation mode."""
         self.method.eval()
-        size = max(1, min(EVALUATION_BATCH, EVALUATION_NUMBERS // math.prod(x.shape[1:])))
-        parts = [self.method.predict(self.batches.inputs(part), side) for part in _parts(x, size)]
+        parts = [self.method.predict(self.batches.inputs(part), side) for part in _parts(x)]
         features, logits = zip(*parts, strict=True)
         return torch.cat(features), torch.cat(logits)
 
@@ -270,14 +275,30 @@ def _decay(protocol: Protocol, progress: float, step: int) -> float:
     return protocol.decay ** (step // protocol.decay_steps) if protocol.schedule == "steps" else 1.0
 
 
-def stored(x: Inputs, device: torch.device) -> Any:
+def on_device(x: Inputs, device: torch.device) -> Any:
     """Inputs where batches are taken from: a tensor on the device, or files as they are."""
     if isinstance(x, ImageFiles):
         return x
     return torch.from_numpy(np.require(x, requirements=["C", "W"])).to(device)
 
 
-def _parts(x: Stored, size: int) -> Iterator[Tensor]:
+def _labelled(samples: LabelledArrays, device: torch.device) -> Labelled:
+    return Labelled(
+        x=on_device(samples.x, device),
+        y=torch.from_numpy(samples.y).to(device),
+        index=torch.arange(len(samples.y), device=device),
+        domain=torch.from_numpy(samples.domain).to(device),
+    )
+
+
+def evaluation_batch(shape: tuple[int, ...]) -> int:
+    """How many samples of a shape are forwarded at once where no gradients are kept."""
+    return max(1, min(EVALUATION_BATCH, EVALUATION_NUMBERS // math.prod(shape)))
+
+
+def _parts(x: Stored) -> Iterator[Tensor]:
+    """All samples in their order, as they are stored, a batch at a time."""
+    size = evaluation_batch(x.shape[1:])
     if isinstance(x, Tensor):
         yield from x.split(size)
     else:
@@ -293,15 +314,34 @@ def _stage_ends(stages: list[Stage], steps: int) -> list[int]:
     return [round(end) for end in np.cumsum(shares) / shares.sum() * steps]
 
 
+def _check_trained(stage: Stage, method: Method) -> None:
+    """Raise a UserError for an update that names parameters which do not exist."""
+    for update in stage.updates:
+        for prefix in update.trains:
+            if not any(_begins(name, prefix) for name, _ in method.named_parameters()):
+                raise UserError(f"stage {stage.name!r} trains {prefix!r}; no parameter's name begins so")
+
+
 def _trains(update: Update, name: str) -> bool:
-    return any(prefix == "*" or name.startswith(prefix) for prefix in update.trains)
+    return any(_begins(name, prefix) for prefix in update.trains)
+
+
+def _begins(name: str, prefix: str) -> bool:
+    return prefix == "*" or name.startswith(prefix)
 
 
 def _role(method: nn.Module, parameter: str) -> str:
-    """The role of the outermost module around a parameter that has one; "new" if none has."""
+    """The role of the outermost module around a parameter that has one.
+
+    Raises:
+        UserError: no network of the method's Build holds the parameter: its start would not be the seed's.
+    """
     module: nn.Module = method
     for part in parameter.split(".")[:-1]:
         module = getattr(module, part)
         if isinstance(role := getattr(module, "role", None), str):
             return role
-    return "new"
+    raise UserError(
+        f"{type(method).__name__} has a parameter {parameter!r} outside of all networks that its build made; "
+        "make its module with build.network"
+    )

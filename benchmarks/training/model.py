@@ -1,9 +1,7 @@
 """A trained method as a PyTorch module, from its record alone: no data is read."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,10 +12,9 @@ from benchmarks.core.settings import UserError, format_query, parse_query
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import WEIGHTS, read_part
 from benchmarks.training import weights
-from benchmarks.training.build import new_trainer
-from benchmarks.training.loop import EVALUATION_BATCH, EVALUATION_NUMBERS, Trainer
+from benchmarks.training.build import new_method
+from benchmarks.training.loop import evaluation_batch
 from benchmarks.training.weights import Signature
-from datasets.base import LabelledArrays, Task, TrainView, UnlabelledArrays
 from methods.base import Method
 
 
@@ -27,14 +24,13 @@ class TrainedModel(nn.Module):
     Attributes:
         classes: their names, in the order of the logits.
         input_shape: of one sample.
-        inputs: what it was trained on, as :class:`benchmarks.training.weights.Signature` says it.
-        preprocessing: what its inputs have passed, if its data set does not leave them as they are.
+        inputs, preprocessing: as :class:`benchmarks.training.weights.Signature` says.
     """
 
     def __init__(self, method: Method, signature: Signature) -> None:
         super().__init__()
         self.method = method
-        self.classes, self.input_shape = signature.classes, signature.input_shape
+        self.classes, self.input_shape = signature.classes, signature.facts.input_shape
         self.inputs, self.preprocessing = signature.inputs, signature.preprocessing
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,7 +51,7 @@ class TrainedModel(nn.Module):
             x: an array, or :class:`datasets.files.images.ImageFiles`.
         """
         device = self._numbers().device
-        size = max(1, min(EVALUATION_BATCH, EVALUATION_NUMBERS // math.prod(x.shape[1:])))
+        size = evaluation_batch(x.shape[1:])
         parts = [
             self(torch.tensor(np.asarray(x[start : start + size]), device=device)).float().cpu().numpy()
             for start in range(0, len(x), size)
@@ -75,22 +71,15 @@ def load(folder: Path, device: torch.device | None = None) -> TrainedModel:
     """
     spec = _spec(folder)
     signature, state = weights.read(folder)
-    kind = np.uint8 if signature.inputs == "uint8" else np.float32
-    one, numbers = np.zeros((1, *signature.input_shape), kind), np.zeros(signature.source_size, np.int64)
-    nothing = TrainView(LabelledArrays(one, numbers, numbers), UnlabelledArrays(one, numbers[:1]))
-    method = untrained(spec, signature, nothing, device or torch.device("cpu")).method
+    # Where means were subtracted, they are among the weights: what matters here is how many there are.
+    means = None if spec.protocol.normalisation == "range" else (0.0,) * signature.facts.input_shape[0]
+    method = new_method(spec, signature.facts, means, device or torch.device("cpu"))
     try:
         method.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder / WEIGHTS} does not fit {spec}: {reason}") from None
     return TrainedModel(method, signature).eval()
-
-
-def untrained(spec: RunSpec, signature: Signature, view: TrainView, device: torch.device) -> Trainer:
-    """A trainer on arrays that belong to no registered task, which is asked for no more than its signature."""
-    task: Task = SimpleNamespace(input_shape=signature.input_shape, classes=signature.classes)  # type: ignore
-    return new_trainer(spec, task, view, device)
 
 
 def _spec(folder: Path) -> RunSpec:

@@ -15,7 +15,7 @@ from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import write_json
 from benchmarks.records.store import PREDICTIONS
 from benchmarks.records.validation import write_scores
-from benchmarks.training.loop import Trainer, stored
+from benchmarks.training.loop import Trainer, on_device
 from datasets.base import Inputs, Task, load
 from datasets.files.images import ImageFiles
 
@@ -75,7 +75,7 @@ class Recorder:
 
     def _predictions(self, trainer: Trainer) -> np.ndarray:
         """What the model says of every target training sample: the labels of a run derived from this one."""
-        _, logits = trainer.outputs(stored(self.target_train_x, CPU), "target")
+        _, logits = trainer.outputs(on_device(self.target_train_x, CPU), "target")
         predictions = logits.argmax(1).cpu().numpy()
         with atomic.writing(self.folder / PREDICTIONS) as file:
             np.savez_compressed(file, target_train=predictions)
@@ -92,7 +92,7 @@ def model_outputs(trainer: Trainer, inputs: dict[str, tuple[Inputs, np.ndarray |
     arrays = {}
     limit = float(np.finfo(np.float16).max)
     for split, (x, y) in inputs.items():
-        features, logits = trainer.outputs(stored(x, CPU), SPLITS[split])
+        features, logits = trainer.outputs(on_device(x, CPU), SPLITS[split])
         arrays[f"{split}.logits"] = logits.float().cpu().numpy()
         if last or not split.endswith("test"):
             arrays[f"{split}.features"] = features[:KEPT].clamp(-limit, limit).cpu().numpy().astype(np.float16)

@@ -19,7 +19,7 @@ from benchmarks.records.provenance import provenance, spec_digest
 from benchmarks.records.record import LAYOUT, WEIGHTS, digests, seal, write_json
 from benchmarks.records.store import PREDICTIONS
 from benchmarks.training import state, weights
-from benchmarks.training.build import new_trainer
+from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import prepare
 from benchmarks.training.memory import is_out_of_memory, peak_mb, reset_peak
 from benchmarks.training.recorder import Recorder
@@ -87,7 +87,7 @@ class Run:
         """Before the first step."""
         reference = METHODS.info(self.spec.method).reference
         seen = oracle.reference_view(self.task, reference) if reference else self.task.train_view()
-        self.trainer = new_trainer(self.spec, self.task, seen, self.device)
+        self.trainer = new_trainer(self.spec, facts_of(seen, len(self.task.classes)), seen, self.device)
         self.recorder = Recorder(self.spec, self.task, self.folder)
         x, y = self.recorder.inputs["source_val"]
         assert y is not None

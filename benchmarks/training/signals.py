@@ -1,7 +1,7 @@
 """What a training tells while it runs, none of it from target labels."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,9 +20,9 @@ def values(scalars: Mapping[str, Tensor | None]) -> Signals:
     return {name: float(value.detach()) for name, value in scalars.items() if value is not None}
 
 
-def gradient_ratio(loss: Loss, encoder: nn.Module) -> float:
-    """Norm of the alignment terms' gradient at the encoder, over that of the task's; NaN without one."""
-    parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+def gradient_ratio(loss: Loss, encoders: Iterable[nn.Module]) -> float:
+    """Norm of the alignment terms' gradient at the encoders, over that of the task's; NaN without one."""
+    parameters = [p for encoder in encoders for p in encoder.parameters() if p.requires_grad]
     assert loss.task is not None
     terms = torch.stack(list(loss.terms.values())).sum()
     if not parameters or not terms.requires_grad:

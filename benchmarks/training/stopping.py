@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.core.protocol import Protocol
 from benchmarks.evaluation import scores
-from benchmarks.training.loop import Trainer, stored
+from benchmarks.training.loop import Trainer, on_device
 from datasets.base import Inputs
 
 CPU = torch.device("cpu")
@@ -48,7 +48,7 @@ class Stopping:
         if step not in self.looks:
             return
         x, y = self.validation
-        _, logits = self.trainer.outputs(stored(x, CPU), "source")
+        _, logits = self.trainer.outputs(on_device(x, CPU), "source")
         accuracy = scores.accuracy(logits.cpu().numpy(), y)
         epoch = self.looks.index(step) + 1
         latest = self.protocol.stopping == "source_val_latest"

@@ -1,39 +1,51 @@
 """The file of a run's trained weights, kept with its record where that is asked for."""
 
-import json
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from benchmarks.core import atomic
+from benchmarks.core.facts import TrainFacts
 from benchmarks.core.reading import parse_json
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import Settings, UserError
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import WEIGHTS, Record
 from benchmarks.training.loop import Trainer
-from datasets.base import Preprocessing, Task, resolve
+from datasets.base import Inputs, Preprocessing, Task, resolve
 from datasets.files.images import ImageFiles
+
+AGAIN = "delete it and run again with --save-weights"
+InputKind = Literal["float32", "uint8", "files"]
+
+
+def input_kind(x: Inputs) -> InputKind:
+    """What a model is trained on, as its signature has it."""
+    if isinstance(x, ImageFiles):
+        return "files"
+    return "uint8" if x.dtype == np.uint8 else "float32"
 
 
 class Signature(Settings):
     """What networks are built for, besides what a spec says: with both, they can be built without the data.
 
     Attributes:
-        preprocessing: what new data must pass before the model takes them; None: nothing, or an older record.
-        inputs: float32; uint8 for images in an array; files for images that are resized when they are read; None
-            where a record does not say.
+        facts: of the samples that it was trained on.
+        classes: their names, in the order of the logits.
+        inputs: float32; uint8 for images in an array; files for images that are resized when they are read.
+        preprocessing: what new data must pass before the model takes them; None: nothing.
     """
 
-    input_shape: tuple[int, ...]
+    facts: TrainFacts
     classes: tuple[str, ...]
-    source_size: int
-    inputs: Literal["float32", "uint8", "files"] | None = None
-    preprocessing: Preprocessing | None = None
+    inputs: InputKind
+    preprocessing: Preprocessing | None
 
 
 def write(folder: Path, trainer: Trainer, spec: RunSpec, task: Task) -> None:
@@ -43,19 +55,17 @@ def write(folder: Path, trainer: Trainer, spec: RunSpec, task: Task) -> None:
         name: tensor.cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in trainer.method.state_dict().items()
     }
-    x, known = task.train_view().target.x, resolve(spec.task)
+    known = resolve(spec.task)
     family = DATASETS.get(known.family)()
     options = family.options(known.task).of_identity(known.options, known.name)
-    preprocessing = family.preprocessing(known.task, options)
-    about = {
-        "input_shape": task.input_shape,
-        "classes": task.classes,
-        "source_size": len(trainer.source.y),
-        "inputs": "files" if isinstance(x, ImageFiles) else str(x.dtype),
-        "preprocessing": preprocessing and preprocessing.model_dump(mode="json"),
-    }
+    signature = Signature(
+        facts=trainer.method.facts,
+        classes=task.classes,
+        inputs=input_kind(task.train_view().target.x),
+        preprocessing=family.preprocessing(known.task, options),
+    )
     with atomic.writing(folder / WEIGHTS) as file:
-        file.write(save(tensors, {"model": json.dumps(about)}))
+        file.write(save(tensors, {"model": signature.model_dump_json()}))
 
 
 def read(folder: Path) -> tuple[Signature, dict[str, Tensor]]:
@@ -72,8 +82,8 @@ def read(folder: Path) -> tuple[Signature, dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             about = parse_json((file.metadata() or {})["model"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-        return Signature.parse(about, "model"), state
-    except (OSError, ValueError, KeyError, AttributeError, SafetensorError, UserError) as error:
-        raise UserError(
-            f"{path} is truncated, or no file of weights ({error}); delete it and run again with --save-weights"
-        ) from None
+        return Signature.model_validate(about), state
+    except ValidationError:
+        raise UserError(f"{path} is of another version of this program; {AGAIN}") from None
+    except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
+        raise UserError(f"{path} is truncated, or no file of weights ({error}); {AGAIN}") from None

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.core.facts import TrainFacts
+from benchmarks.core.objective import Objective
 from benchmarks.core.randomness import key
-from benchmarks.core.settings import UserError, parse_query
+from benchmarks.core.settings import UserError, nearest, parse_query
 from methods.networks.backbones import build_backbone
 from methods.networks.layers import Discriminator, Encoder, MeanSubtraction, initialise, perceptron
 
 Net = TypeVar("Net", bound=nn.Module)
+Role = Literal["backbone", "new", "adversary"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,13 @@ class Build:
 
     So all methods of one seed start from the same encoder and head. Each network carries its role, from which
     the harness takes its learning rate: ``backbone``, ``new`` or ``adversary``.
+
+    Attributes:
+        facts: of the samples that the run trains on.
     """
 
     seed: int
-    input_shape: tuple[int, ...]
-    n_classes: int
-    source_size: int
+    facts: TrainFacts
     backbone: str
     head_layers: tuple[int, ...]
     discriminator_layers: tuple[int, ...]
@@ -37,6 +41,7 @@ class Build:
     channel_means: tuple[float, ...] | None = None
     autocast: bool = False
     compile: bool = False
+    objective: Objective = field(default_factory=Objective)
 
     def encoder(self, name: str = "encoder") -> nn.Module:
         """Inputs (n, \\*input_shape) to features (n, out_features).
@@ -49,35 +54,33 @@ class Build:
                 f"protocol.initial_weights={self.initial_weights} would undo the trained weights of backbone "
                 f"{self.backbone!r}; set it to pytorch, or the backbone's weights to none"
             )
-        with self.seeded(name):
-            net = build_backbone(self.backbone, self.input_shape)
-            if self.channel_means is not None:
-                net = Encoder(MeanSubtraction(self.channel_means), net, out_features=net.out_features)  # type: ignore[arg-type]
-            return self._made(net, "backbone")
+        return self.network(self._encoder, name, "backbone")
 
-    def head(self, in_features: int, name: str = "head") -> nn.Module:
-        """Features (n, in_features) to logits (n, n_classes)."""
-        with self.seeded(name):
-            return self._made(perceptron([in_features, *self.head_layers, self.n_classes]), "new")
+    def head(
+        self, in_features: int, name: str = "head", *, outputs: int | None = None, role: Role = "new"
+    ) -> nn.Module:
+        """Features (n, in_features) to logits (n, outputs): by default as many as the objective has."""
+        last = self.objective.outputs(self.facts) if outputs is None else outputs
+        return self.network(lambda: perceptron([in_features, *self.head_layers, last]), name, role)
 
     def discriminator(self, in_features: int, name: str = "discriminator") -> Discriminator:
         """Features (n, in_features) to one logit each (n,); above 0 means source."""
+        hidden, dropout = self.discriminator_layers, self.discriminator_dropout
+        return self.network(lambda: Discriminator(in_features, hidden, dropout), name, "adversary")
+
+    def network(self, make: Callable[[], Net], name: str, role: Role = "new") -> Net:
+        """Any network, made by ``make`` from the stream of its name.
+
+        Raises:
+            UserError: an unknown role.
+        """
+        if role not in get_args(Role):
+            raise UserError(f"network {name!r}: unknown role {nearest(role, get_args(Role))}")
         with self.seeded(name):
-            return self._made(
-                Discriminator(in_features, self.discriminator_layers, self.discriminator_dropout), "adversary"
-            )
-
-    @contextmanager
-    def seeded(self, name: str) -> Iterator[None]:
-        """PyTorch's generator at the start of stream ``init/<name>``; restored afterwards."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(key(self.seed, f"init/{name}"))
-            yield
-
-    def _made(self, net: Net, role: str) -> Net:
+            net = make()
+            if self.initial_weights != "pytorch":
+                initialise(net, self.initial_weights)
         net.role = role  # type: ignore[assignment]
-        if self.initial_weights != "pytorch":
-            initialise(net, self.initial_weights)
         if self.compile:
             from torch._functorch import config as functorch
 
@@ -87,6 +90,19 @@ class Build:
         if self.autocast and role != "adversary":
             net.forward = _in_bfloat16(net.forward)
         return net
+
+    @contextmanager
+    def seeded(self, name: str) -> Iterator[None]:
+        """PyTorch's generator at the start of stream ``init/<name>``; restored afterwards."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key(self.seed, f"init/{name}"))
+            yield
+
+    def _encoder(self) -> nn.Module:
+        net = build_backbone(self.backbone, self.facts.input_shape)
+        if self.channel_means is None:
+            return net
+        return Encoder(MeanSubtraction(self.channel_means), net, out_features=net.out_features)  # type: ignore[arg-type]
 
 
 def _in_bfloat16(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
