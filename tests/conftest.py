@@ -71,7 +71,7 @@ def weights(trainer: Trainer, *prefixes: str) -> dict[str, torch.Tensor]:
     return {k: v.clone() for k, v in state.items() if not prefixes or k.startswith(prefixes)}
 
 
-def rows(samples: SamplesT, index: torch.Tensor) -> SamplesT:
+def rows_of(samples: SamplesT, index: torch.Tensor) -> SamplesT:
     """Some rows of one side of a batch, with those of its views."""
     taken = {name: values[index] for name, values in vars(samples).items() if name != "views"}
     if isinstance(samples, Unlabelled):

@@ -19,7 +19,7 @@ from benchmarks.training.loop import Trainer
 from benchmarks.training.signals import gradient_ratio
 from datasets.base import Samples, Task
 from methods.base import Batch, Embedded, Labelled, Loss, Stage, Unlabelled, Update
-from tests.conftest import CANDIDATES, rows, spec_of, takes_steps, trained, trainer_of
+from tests.conftest import CANDIDATES, rows_of, spec_of, takes_steps, trained, trainer_of
 
 TRAINED = [name for name in CANDIDATES if takes_steps(name)]
 ADVERSARIAL = [name for name in CANDIDATES if METHODS.info(name).family == "adversarial"]
@@ -57,7 +57,7 @@ def shuffled(batch: Batch) -> Batch:
         if samples is None:
             return None
         order = torch.randperm(len(samples.x), generator=generator)
-        return rows(samples, order)
+        return rows_of(samples, order)
 
     return Batch(side(batch.source), side(batch.target))
 

@@ -18,6 +18,7 @@ from torch import nn
 
 from benchmarks.commands.parser import main
 from benchmarks.commands.predict import _numbers
+from benchmarks.core.facts import TrainFacts
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.engines.ray import RayEngine
@@ -29,6 +30,7 @@ from benchmarks.records.provenance import spec_digest
 from benchmarks.records.record import DIGESTS, WEIGHTS, seal
 from benchmarks.records.store import Store
 from benchmarks.training import model, weights
+from benchmarks.training.build import facts_of
 from benchmarks.training.loop import Trainer
 from benchmarks.training.run import execute
 from datasets.base import Samples, Task, load
@@ -128,10 +130,12 @@ def test_tensors_of_any_kind_are_kept(tmp_path: Path) -> None:
     net.to(memory_format=torch.channels_last)
     net.register_buffer("slice", net[0].weight.detach()[:, 1])
     net.register_buffer("adapting", torch.tensor(True))
-    source = SimpleNamespace(y=[0] * 5)
-    save_weights(SimpleNamespace(method=net, source=source), load(MOONS.task), tmp_path)
+    task = load(MOONS.task)
+    net.facts = facts = facts_of(task.train_view(), n_classes=2)
+    save_weights(SimpleNamespace(method=net), task, tmp_path)
     read, state = weights.read(tmp_path)
-    assert read == weights.Signature(input_shape=(2,), inputs="float32", classes=("0", "1"), source_size=5)
+    assert read == weights.Signature(facts=facts, inputs="float32", classes=("0", "1"), preprocessing=None)
+    assert facts == TrainFacts(input_shape=(2,), n_classes=2, source_size=900, target_size=1000)
     assert state.keys() == net.state_dict().keys()
     assert all(torch.equal(state[name], value) for name, value in net.state_dict().items())
 
@@ -270,19 +274,12 @@ def test_a_record_is_enough_where_neither_cache_nor_data_are(
     assert how.mean[0] == pytest.approx(1.7e9 + 10, abs=2)
 
 
-def test_an_older_record_says_what_to_do_without_its_cache(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
-    own_record(tmp_path)
-    about = model.load(tmp_path)
-    signature = {"input_shape": about.input_shape, "classes": about.classes, "source_size": 1, "inputs": "float32"}
-    save_file(load_file(tmp_path / WEIGHTS), tmp_path / WEIGHTS, {"model": json.dumps(signature)})
-    assert predict(store, tmp_path, tmp_path / "b.csv", tmp_path.with_suffix(".csv")) == 0
-    assert "accuracy 100.0%" in capsys.readouterr().out
-    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "elsewhere"))
-    assert predict(store, tmp_path, tmp_path / "b.csv", tmp_path.with_suffix(".csv")) == 2
-    assert "not known here; give its --source and --target again" in capsys.readouterr().err
+def test_weights_of_another_version_are_one_clear_error(copy: Path) -> None:
+    older = {"input_shape": [2], "classes": ["0", "1"], "source_size": 1, "inputs": "float32"}
+    save_file(load_file(copy / WEIGHTS), copy / WEIGHTS, {"model": json.dumps(older)})
+    seal(copy)
+    with pytest.raises(UserError, match="is of another version of this program; delete it and run again"):
+        model.load(copy)
 
 
 def test_nothing_is_overwritten_without_force(

@@ -1,20 +1,114 @@
-"""Methods that are not here yet, written in the contract, to show that it holds them."""
+"""Methods that are not here yet, written in the contract: each short, and each does what its paper claims of it."""
 
-from collections.abc import Iterator, Sequence
+import ast
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
+import numpy as np
+import ot
 import pytest
 import torch
-from torch import Tensor
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from benchmarks.core.registry import METHODS, MethodInfo
-from methods.base import Batch, Loss, Method, Params, Stage, Update, View
+from benchmarks.core.facts import Facts
+from benchmarks.core.registry import ALIGNING, DATASETS, METHODS, DatasetInfo, MethodInfo, Trait
+from benchmarks.core.settings import UserError
+from benchmarks.plan.grid import plan
+from benchmarks.training.build import facts_of, new_trainer
+from benchmarks.training.loop import Trainer, prepare
+from datasets.base import DomainFamily, LabelledArrays, Samples, Task, TrainView, load
+from methods.base import (
+    Batch,
+    Deep,
+    Embedded,
+    Labelled,
+    Loss,
+    Method,
+    Params,
+    Shallow,
+    Side,
+    Stage,
+    StageData,
+    Unlabelled,
+    Update,
+)
+from methods.losses.adversarial import domain_loss, ramp
 from methods.networks.build import Build
-from tests.conftest import same, spec_of, trained, trainer_of, weights
+from methods.networks.grl import reverse
+from tests.conftest import CPU, same, spec_of, weights
+
+M = TypeVar("M", bound=type[Method])
+Terms = dict[str, Tensor]
+PROTOTYPES: dict[str, type[Method]] = {}
+INFO: dict[str, MethodInfo] = {}
 
 
-class MCD(Method):
+def prototype(needs: tuple[Trait, ...] = ()) -> Callable[[M], M]:
+    """Register a class for the tests of this file, under its name in small letters."""
+
+    def keep(cls: M) -> M:
+        name = cls.__name__.lower()
+        PROTOTYPES[name] = cls
+        INFO[name] = MethodInfo(
+            "prototype", 2026, "-", "-", uses=(*ALIGNING, "adversary", "finetune"), needs=needs
+        )
+        return cls
+
+    return keep
+
+
+@prototype()
+class AdaBN(Deep):
+    """Batch normalisation with the target's statistics (Li et al. 2017): a stage without steps after one with."""
+
+    def stages(self) -> Sequence[Stage]:
+        source = Stage("source", [Update(self.loss)], sees="source")
+        return [source, Stage("statistics", [], sees="target", begin=self.statistics)]
+
+    @torch.no_grad()
+    def statistics(self, data: StageData) -> None:
+        for layer in self.encoder.modules():
+            if isinstance(layer, _BatchNorm):
+                layer.reset_running_stats()
+                layer.momentum = None  # of all batches, the plain mean
+        self.encoder.train()
+        for x in data.inputs("target"):
+            self.encoder(x)
+
+
+@prototype()
+class DeepJDOT(Deep):
+    """Optimal transport of features and labels jointly (Damodaran et al., ECCV 2018)."""
+
+    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
+        cost = 0.1 * torch.cdist(source.features, target.features).square()
+        cost = cost - target.logits.log_softmax(1)[:, source.samples.y].T
+        plan = torch.from_numpy(ot.emd([], [], cost.detach().double().numpy())).to(cost)
+        return {"transport": (ramp(progress, 10.0) * (plan * cost).sum()).to(cost.dtype)}
+
+
+@prototype()
+class MDD(Deep):
+    """Margin disparity discrepancy (Zhang et al., ICML 2019): an adversary that is a second head."""
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.adversary = build.head(self.n_features, "adversary", role="adversary")
+
+    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
+        s, t = (self.adversary(reverse(side.features, 0.1 * ramp(progress, 10.0))) for side in (source, target))
+        agree = F.cross_entropy(s, source.logits.argmax(1))
+        same = t.softmax(1).gather(1, target.logits.argmax(1)[:, None])
+        return {"disparity": 4 * agree - torch.log1p(-same.clamp(max=1 - 1e-6)).mean()}
+
+
+@prototype()
+class MCD(Deep):
     """Maximum classifier discrepancy (Saito et al., CVPR 2018): three steps on each batch."""
 
     def __init__(self, params: Params, build: Build) -> None:
@@ -22,30 +116,136 @@ class MCD(Method):
         self.second = build.head(self.n_features, "second_head")
 
     def stages(self) -> Sequence[Stage]:
-        updates = [
-            Update(self.both_heads),
-            Update(self.disagree, trains=("head.", "second.")),
-            Update(self.agree, trains=("encoder.",), repeat=4),
-        ]
-        return [Stage("joint", updates)]
+        heads = Update(self.disagree, trains=("head.", "second."))
+        return [Stage("joint", [Update(self.classify), heads, Update(self.agree, trains=("encoder.",), repeat=4)])]
 
-    def both_heads(self, batch: Batch, progress: Tensor) -> Loss:
-        features = self.encoder(batch.source.x)
-        return Loss(sum(F.cross_entropy(head(features), batch.source.y) for head in (self.head, self.second)))
+    def terms(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        source, target = self.features(batch.source.x, batch.target.x)
+        first, second = (head(target).softmax(1) for head in (self.head, self.second))
+        task = sum(F.cross_entropy(head(source), batch.source.y) for head in (self.head, self.second))
+        return task, (first - second).abs().mean()
 
-    def discrepancy(self, x: Tensor) -> Tensor:
-        features = self.encoder(x)
-        return (self.head(features).softmax(1) - self.second(features).softmax(1)).abs().mean()
+    def classify(self, batch: Batch, progress: Tensor) -> Loss:
+        return Loss(self.terms(batch)[0])
 
     def disagree(self, batch: Batch, progress: Tensor) -> Loss:
-        task = self.both_heads(batch, progress).task
-        return Loss(task, {"discrepancy": -self.discrepancy(batch.target.x)})
+        task, discrepancy = self.terms(batch)
+        return Loss(task, {"discrepancy": -discrepancy})
 
     def agree(self, batch: Batch, progress: Tensor) -> Loss:
-        return Loss(None, {"discrepancy": self.discrepancy(batch.target.x)})
+        return Loss(None, {"discrepancy": self.terms(batch)[1]})
 
 
-class WDGRL(Method):
+@prototype(needs=("several_sources",))
+class MDAN(Deep):
+    """Several sources, each with a discriminator of its own against the target (Zhao et al., NeurIPS 2018)."""
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        names = [f"discriminator{number}" for number in range(build.facts.n_sources)]
+        self.discriminators = nn.ModuleList(build.discriminator(self.n_features, name) for name in names)
+
+    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
+        s, t = (reverse(side.features, ramp(progress, 10.0)) for side in (source, target))
+        return {
+            f"domain{number}": domain_loss(net(s[own]), net(t)) / len(self.discriminators)
+            for number, net in enumerate(self.discriminators)
+            if (own := source.samples.domain == number).any()
+        }
+
+
+@prototype()
+class PADA(Deep):
+    """DANN whose source classes weigh as much as the target's predictions give them (Cao et al., ECCV 2018)."""
+
+    share: Tensor
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.discriminator = build.discriminator(self.n_features)
+        self.register_buffer("share", torch.ones(build.facts.n_classes))
+
+    def stages(self) -> Sequence[Stage]:
+        return [Stage("joint", [Update(self.loss)], each_epoch=self.weigh)]
+
+    def weigh(self, data: StageData) -> None:
+        share = data.embed("target")[1].softmax(1).mean(0)
+        self.share.copy_(share / share.max())
+
+    def source_weight(self, source: Labelled) -> Tensor:
+        return self.share[source.y]
+
+    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
+        s, t = (self.discriminator(reverse(side.features, ramp(progress, 10.0))) for side in (source, target))
+        return {"domain": domain_loss(s, t, self.share[source.samples.y])}
+
+
+@prototype()
+class SHOT(Deep):
+    """Source hypothesis transfer (Liang et al., ICML 2020): the second stage never sees the source."""
+
+    pseudo: Tensor
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.register_buffer("pseudo", torch.zeros(build.facts.target_size, dtype=torch.int64))
+
+    def stages(self) -> Sequence[Stage]:
+        adapt = Update(self.adapt, trains=("encoder.",))
+        source = Stage("source", [Update(self.loss)], sees="source")
+        return [source, Stage("adapt", [adapt], sees="target", finetune=True, each_epoch=self.label)]
+
+    def label(self, data: StageData) -> None:
+        """Labels by the nearest of the classes' weighted feature centroids."""
+        features, logits = data.embed("target")
+        centroids = F.normalize(logits.softmax(1).T @ features, dim=1)
+        self.pseudo.copy_((F.normalize(features, dim=1) @ centroids.T).argmax(1))
+
+    def adapt(self, batch: Batch, progress: Tensor) -> Loss:
+        log_p = self.head(self.encoder(batch.target.x)).log_softmax(1)
+        entropy, mean = -(log_p.exp() * log_p).sum(1).mean(), log_p.exp().mean(0)
+        information = entropy + (mean * mean.log()).sum()
+        return Loss(
+            None, {"information": information, "pseudo": F.nll_loss(log_p, self.pseudo[batch.target.index])}
+        )
+
+
+@prototype()
+class FixMatch(Deep):
+    """Pseudo labels of a weak view for a strong one (Sohn et al., NeurIPS 2020), said by an average of the student."""
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.teacher = nn.Sequential(build.encoder(), build.head(self.n_features)).requires_grad_(False)
+
+    def stages(self) -> Sequence[Stage]:
+        return [Stage("joint", [Update(self.loss, after=self.average)], views=("weak", "strong"))]
+
+    def average(self) -> None:
+        student = [*self.encoder.parameters(), *self.head.parameters()]
+        for mean, latest in zip(self.teacher.parameters(), student, strict=True):
+            mean.lerp_(latest, 0.1)
+
+    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
+        sure, pseudo = self.teacher(target.samples.views["weak"]).softmax(1).max(1)
+        errors = F.cross_entropy(self.head(self.encoder(target.samples.views["strong"])), pseudo, reduction="none")
+        return {"consistency": ((sure > 0.95) * errors).mean()}
+
+
+@prototype(needs=("few",))
+class MME(Deep):
+    """Minimax entropy (Saito et al., ICCV 2019): a few target labels, and the target's entropy against the head."""
+
+    def loss(self, batch: Batch, progress: Tensor) -> Loss:
+        source, target, few = self.features(batch.source.x, batch.target.x, batch.few.x)
+        y = torch.cat([batch.source.y, batch.few.y])
+        p = self.head(reverse(target, torch.ones(()))).softmax(1)
+        entropy = (p * (p + 1e-6).log()).sum(1).mean()
+        return Loss(F.cross_entropy(self.head(torch.cat([source, few])), y), {"entropy": 0.1 * entropy})
+
+
+@prototype()
+class WDGRL(Deep):
     """Wasserstein distance (Shen et al., AAAI 2018): five critic steps on fresh batches, with a penalty."""
 
     def __init__(self, params: Params, build: Build) -> None:
@@ -58,154 +258,406 @@ class WDGRL(Method):
 
     def criticise(self, batch: Batch, progress: Tensor) -> Loss:
         with torch.no_grad():
-            source, target = self.encoder(batch.source.x), self.encoder(batch.target.x)
+            source, target = self.features(batch.source.x, batch.target.x)
         mixed = torch.lerp(source, target, torch.rand(len(source), 1)).requires_grad_()
         (gradient,) = torch.autograd.grad(self.critic(mixed).sum(), mixed, create_graph=True)
         penalty = 10 * (gradient.norm(dim=1) - 1).square().mean()
-        return Loss(
-            None, {"distance": self.critic(target).mean() - self.critic(source).mean(), "penalty": penalty}
-        )
+        distance = self.critic(target).mean() - self.critic(source).mean()
+        return Loss(None, {"distance": distance, "penalty": penalty})
 
-    def alignment(self, source, target, progress):  # type: ignore[no-untyped-def]
+    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
         return {"distance": self.critic(source.features).mean() - self.critic(target.features).mean()}
 
 
-class SHOT(Method):
-    """Source hypothesis transfer (Liang et al., ICML 2020): the second stage never sees the source."""
-
-    pseudo: Tensor
-
-    def __init__(self, params: Params, build: Build) -> None:
-        super().__init__(params, build)
-        self.register_buffer("pseudo", torch.zeros(1000, dtype=torch.int64))
-
-    def stages(self) -> Sequence[Stage]:
-        adapt = Update(self.adapt, trains=("encoder.",))
-        return [
-            Stage("source", [Update(self.loss)], sees="source"),
-            Stage("adapt", [adapt], sees="target", finetune=True, each_epoch=self.label),
-        ]
-
-    def label(self, view: View) -> None:
-        """Labels by the nearest of the classes' weighted feature centroids."""
-        assert view.source is None
-        features, logits = view.embed("target")
-        centroids = F.normalize(logits.softmax(1).T @ features, dim=1)
-        self.pseudo.copy_((F.normalize(features, dim=1) @ centroids.T).argmax(1))
-
-    def adapt(self, batch: Batch, progress: Tensor) -> Loss:
-        assert batch.source is None
-        p = self.head(self.encoder(batch.target.x)).softmax(1)
-        entropy = -(p * (p + 1e-6).log()).sum(1).mean()
-        diversity = (p.mean(0) * (p.mean(0) + 1e-6).log()).sum()
-        pseudo = F.nll_loss((p + 1e-6).log(), self.pseudo[batch.target.index])
-        return Loss(None, {"information": entropy + diversity, "pseudo": 0.3 * pseudo})
-
-
-class AdaBN(Method):
-    """Batch statistics of the target (Li et al. 2017): a stage without steps after one with."""
-
-    shift: Tensor
+@prototype()
+class Logistic(Shallow):
+    """scikit-learn's logistic regression on the source's inputs."""
 
     def __init__(self, params: Params, build: Build) -> None:
         super().__init__(params, build)
-        self.register_buffer("shift", torch.zeros(self.n_features))
+        self.register_buffer("weight", torch.zeros(self.n_classes, self.n_features))
 
-    def stages(self) -> Sequence[Stage]:
-        source = Stage("source", [Update(self.loss)], sees="source")
-        return [source, Stage("statistics", [], begin=self.statistics)]
+    def fit(self, data: StageData) -> None:
+        x, y = data.embed("source")[0].numpy(), data.source.y.numpy()
+        weight = LogisticRegression(fit_intercept=False).fit(x, y).coef_
+        self.weight.copy_(torch.from_numpy(np.concatenate([-weight, weight]) / 2 if len(weight) == 1 else weight))
 
-    def statistics(self, view: View) -> None:
-        self.shift.copy_(view.embed("source")[0].mean(0) - view.embed("target")[0].mean(0))
-
-
-PROTOTYPES = [MCD, WDGRL, SHOT, AdaBN]
+    def logits(self, features: Tensor) -> Tensor:
+        return features @ self.weight.T
 
 
-@pytest.fixture(params=PROTOTYPES, ids=lambda cls: cls.__name__)
-def prototype(request: pytest.FixtureRequest) -> Iterator[str]:
-    name = request.param.__name__.lower()
-    METHODS.register(name, MethodInfo("prototype", 2026, "-", "-"))(request.param)
-    yield name
-    METHODS.remove(name)
+class Shifts(DomainFamily):
+    """Three domains of two blobs each, one above the other: with two sources, a task of several."""
+
+    name = "shifts"
+    domains = ("a", "b", "c")
+
+    def classes(self, task: str) -> tuple[str, ...]:
+        return ("0", "1")
+
+    def read_domain(self, domain: str) -> Samples:
+        number = self.domains.index(domain)
+        rng = np.random.default_rng(number)
+        y = np.arange(200) % 2
+        x = rng.normal(0, 0.5, (200, 2)) + np.c_[4 * y - 2, 4 * y - 2 + (0, 3, 5)[number]]
+        return Samples(x.astype(np.float32), y)
 
 
-def test_it_trains_to_the_last_checkpoint(prototype: str) -> None:
-    trainer = trainer_of(spec_of(prototype, "toys/blobs"))
+@pytest.fixture(autouse=True)
+def _registered() -> Iterator[None]:
+    for name, cls in PROTOTYPES.items():
+        METHODS.register(name, INFO[name])(cls)
+    DATASETS.register("shifts", DatasetInfo(version=1, summary="-", licence="-"))(Shifts)
+    yield
+    for name in PROTOTYPES:
+        METHODS.remove(name)
+    DATASETS.remove("shifts")
+
+
+def few_labels(task: Task, each: int = 3) -> TrainView:
+    """A task's view for training, with labels of so many target samples of each class granted by hand."""
+    view, y = task.train_view(), task.oracle().target_train_y
+    which = np.concatenate([np.flatnonzero(y == label)[:each] for label in np.unique(y)])
+    return replace(view, few=LabelledArrays(view.target.x[which], y[which], np.zeros(len(which), np.int64)))
+
+
+def start(method: str, task: str | Task | None = None, seed: int = 0, **protocol: Any) -> Trainer:
+    """A trainer of a prototype, on a task of the kind that it is for."""
+    task = task or ("shifts/a+b-c" if method == "mdan" else "toys/blobs")
+    name = task if isinstance(task, str) else "toys/blobs"
+    spec = replace(spec_of("source_only", name, seed, **protocol), method=method)
+    prepare(CPU, spec.protocol)
+    task = load(task) if isinstance(task, str) else task
+    view = few_labels(task) if method == "mme" else task.train_view()
+    return new_trainer(spec, facts_of(view, len(task.classes)), view, CPU)
+
+
+def run(trainer: Trainer) -> Trainer:
+    for _ in trainer.run():
+        pass
+    return trainer
+
+
+def accuracy(trainer: Trainer, task: Task, side: Side = "target") -> float:
+    x = torch.from_numpy(task.evaluation_view().target_test_x)
+    return float((trainer.outputs(x, side)[1].argmax(1).numpy() == task.oracle().target_test_y).mean())
+
+
+# 1. The contract holds them.
+
+
+@pytest.mark.parametrize("name", PROTOTYPES)
+def test_its_methods_have_at_most_15_lines_in_all(name: str) -> None:
+    """Without blank lines, docstrings and what `def` takes."""
+    (cls,) = ast.parse(inspect.getsource(PROTOTYPES[name])).body
+    lines = set()
+    for function in ast.walk(cls):
+        if isinstance(function, ast.FunctionDef):
+            documented = ast.get_docstring(function) is not None
+            for statement in function.body[documented:]:
+                lines |= set(range(statement.lineno, statement.end_lineno + 1))
+    assert 0 < len(lines) <= 15
+
+
+@pytest.mark.parametrize("name", PROTOTYPES)
+def test_it_trains_to_the_last_checkpoint(name: str) -> None:
+    trainer = start(name)
     before = weights(trainer)
     assert list(trainer.run())[-1] == 20
     assert not same(before, weights(trainer))
 
 
-def test_it_resumes_to_the_same_bits(prototype: str) -> None:
-    spec = spec_of(prototype, "toys/blobs", checkpoints=4)
-    whole, interrupted, resumed = trained(spec), trainer_of(spec), trainer_of(spec)
+@pytest.mark.parametrize("name", PROTOTYPES)
+def test_it_resumes_to_the_same_bits(name: str) -> None:
+    whole, interrupted, resumed = (
+        run(start(name, checkpoints=4)),
+        start(name, checkpoints=4),
+        start(name, checkpoints=4),
+    )
     next(iter(interrupted.run()))
     resumed.load_state_dict(interrupted.state_dict())
-    for _ in resumed.run():
-        pass
-    assert same(weights(whole), weights(resumed))
+    assert same(weights(whole), weights(run(resumed)))
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "lacks"), [("mdan", "shifts/a-b", "several_sources"), ("mme", "toys/blobs", "few")]
+)
+def test_a_task_that_lacks_what_a_method_needs_is_not_applicable(method: str, task: str, lacks: str) -> None:
+    (cell,) = plan("quick", ["source_only", method], [task]).not_applicable
+    assert (cell.task, cell.variant) == (task, method)
+    assert cell.reason == f"it needs what the task does not have: {lacks}"
+
+
+def test_a_task_of_several_sources_is_for_methods_that_need_them() -> None:
+    assert not plan("quick", ["source_only", "mdan"], ["shifts/a+b-c"]).not_applicable
+
+
+# 2. What each claims.
+
+
+def images(shift: float) -> Samples:
+    rng = np.random.default_rng(int(shift))
+    return Samples(rng.normal(shift, 1 + shift, (80, 3, 8, 8)).astype(np.float32), np.arange(80) % 2)
+
+
+def test_adabn_predicts_with_the_statistics_of_the_target() -> None:
+    """What leaves its first batch norm has, over the target, the norm's own mean and deviation."""
+    trainer = run(
+        start("adabn", Task("mine/a-b", ("0", "1"), [images(0)], images(3)), backbone="cnn?width=8", steps=2)
+    )
+    norm, seen = trainer.method.encoder[1], []
+    norm.register_forward_hook(lambda module, x, y: seen.append(y))
+    trainer.outputs(trainer.target.x, "target")
+    (normalised,) = seen
+    assert not norm.training
+    torch.testing.assert_close(normalised.mean((0, 2, 3)), norm.bias, rtol=0, atol=1e-4)
+    torch.testing.assert_close(normalised.std((0, 2, 3)), norm.weight, rtol=1e-2, atol=0)
+
+
+def test_deepjdot_moves_the_target_onto_the_source() -> None:
+    task = load("toys/blobs")
+    adapted, baseline = (
+        accuracy(run(start(name, seed=1, steps=150)), task) for name in ("deepjdot", "source_only")
+    )
+    assert adapted > baseline + 0.3
+
+
+def agreement(trainer: Trainer, x: Tensor) -> float:
+    """How often MDD's two heads say the same."""
+    features, logits = trainer.outputs(x, "target")
+    return float((trainer.method.adversary(features).argmax(1) == logits.argmax(1)).double().mean())
+
+
+def test_mdds_adversary_agrees_on_the_source_and_the_encoder_makes_it_agree_on_the_target() -> None:
+    fixed, free = (run(start("mdd", steps=200, lr_backbone=rate, lr_adversary=0.01)) for rate in (1e-30, 1e-3))
+    assert agreement(fixed, fixed.source.x) > 0.95
+    assert agreement(fixed, fixed.target.x) < 0.5
+    assert agreement(free, free.target.x) > 0.8
+
+
+@pytest.mark.parametrize("forward", ["joint", "separate"])
+def test_mcd_forwards_the_domains_as_the_protocol_says(forward: str) -> None:
+    """Joint: one update of batch norm with the mixed mean. Separate: two, the target's last."""
+    task = Task("mine/a-b", ("0", "1"), [images(0)], images(3))
+    trainer = start("mcd", task, backbone="cnn?width=8", forward=forward, source_batch=8, target_batch=8)
+    batch = trainer.batches.at(0)
+    convolution, norm = trainer.method.encoder[:2]
+    with torch.no_grad():
+        source, target = (convolution(side.x).mean((0, 2, 3)) for side in (batch.source, batch.target))
+        trainer.method.classify(batch, torch.tensor(0.0))
+    expected = 0.05 * (source + target) if forward == "joint" else 0.09 * source + 0.1 * target
+    torch.testing.assert_close(norm.running_mean, expected, rtol=0, atol=1e-5)
+
+
+def discrepancy(trainer: Trainer) -> float:
+    features = trainer.outputs(trainer.target.x, "target")[0]
+    with torch.no_grad():
+        first, second = (head(features).softmax(1) for head in (trainer.method.head, trainer.method.second))
+    return float((first - second).abs().mean())
+
+
+@pytest.mark.parametrize("forward", ["joint", "separate"])
+def test_mcds_encoder_brings_the_heads_together_on_the_target(forward: str) -> None:
+    whole, without = (start("mcd", steps=100, forward=forward, lr_new=0.01, lr_backbone=0.01) for _ in "ab")
+    (stage,) = without.stages
+    without.stages = [replace(stage, updates=stage.updates[:2])]
+    assert discrepancy(run(whole)) < 0.5 * discrepancy(run(without))
+
+
+def test_mdans_discriminators_tell_each_its_own_source_from_the_target() -> None:
+    """With an encoder that stands still, so that nothing becomes alike."""
+    trainer = run(start("mdan", steps=150, lr_backbone=1e-30, lr_adversary=0.01))
+    assert len(trainer.method.discriminators) == 2
+    assert set(trainer.source.domain.tolist()) == {0, 1}
+    source, target = (trainer.outputs(side.x, "target")[0] for side in (trainer.source, trainer.target))
+    for number, net in enumerate(trainer.method.discriminators):
+        own = trainer.source.domain == number
+        assert (net(source[own]) > 0).double().mean() > 0.8
+        assert (net(target) <= 0).double().mean() > 0.8
+    changed = trainer.method.alignment  # of the other source's samples, a discriminator reads none
+    batch = trainer.batches.at(0)
+    embedded, aligned = trainer.method.embed(batch)
+    others = torch.where((batch.source.domain == 1)[:, None], embedded.features + 9, embedded.features)
+    terms = [changed(each, aligned, torch.tensor(1.0)) for each in (embedded, replace(embedded, features=others))]
+    assert terms[0]["domain0"] == terms[1]["domain0"]
+    assert terms[0]["domain1"] != terms[1]["domain1"]
+
+
+def test_pada_lets_a_class_go_that_the_target_lacks() -> None:
+    rng, y = np.random.default_rng(0), np.arange(300) % 3
+    x = (rng.normal(0, 0.5, (300, 2)) + 4 * np.c_[y == 1, y == 2]).astype(np.float32)
+    task = Task("mine/a-b", ("0", "1", "2"), [Samples(x, y)], Samples(x[y < 2], y[y < 2]))
+    trainer = run(start("pada", task, steps=100, lr_backbone=0.01, lr_new=0.01))
+    share = trainer.method.share
+    assert share[:2].min() > 0.7
+    assert share[2] < 0.1
+    batch = trainer.batches.at(0)
+    assert torch.equal(trainer.method.source_weight(batch.source), share[batch.source.y])
+
+
+def test_shot_learns_from_the_target_alone_what_the_source_began() -> None:
+    task = load("toys/blobs")
+    adapted, baseline = (run(start(name, steps=200)) for name in ("shot", "source_only"))
+    assert len(adapted.method.pseudo) == len(adapted.target.x)
+    assert accuracy(adapted, task) > accuracy(baseline, task) + 0.05
 
 
 def test_a_source_free_stage_has_no_source_in_reach() -> None:
-    METHODS.register("shot", MethodInfo("prototype", 2026, "-", "-"))(SHOT)
-    try:
-        spec = spec_of("shot", "toys/blobs")
-        deprived = trainer_of(spec)
-        for step in deprived.run():
-            if step == deprived.ends[0]:
-                del deprived.source
-                deprived.source = None  # type: ignore[assignment]
-        assert same(weights(trained(spec)), weights(deprived))
-    finally:
-        METHODS.remove("shot")
+    deprived = start("shot")
+    for step in deprived.run():
+        if step == deprived.ends[0]:
+            deprived.source = None  # type: ignore[assignment]
+    assert same(weights(run(start("shot"))), weights(deprived))
+    assert deprived.data_of(deprived.stages[1]).source is None
+    with pytest.raises(KeyError):
+        deprived.data_of(deprived.stages[1]).inputs("source")
 
 
-def test_each_epoch_is_each_pass_over_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fixmatchs_teacher_is_an_average_of_the_student() -> None:
+    trainer = start("fixmatch")
+    student = {key: value for key, value in weights(trainer).items() if not key.startswith("teacher")}
+    averages = [value.clone() for value in trainer.method.teacher.parameters()]
+    assert all(map(torch.equal, averages, student.values()))  # they start alike
+    for _ in trainer.run(also=range(20)):
+        latest = weights(trainer, "encoder.", "head.").values()
+        averages = [torch.lerp(mean, now, 0.1) for mean, now in zip(averages, latest, strict=True)]
+        assert all(map(torch.equal, averages, trainer.method.teacher.parameters()))
+
+
+def test_fixmatch_learns_from_strong_views_what_its_teacher_says_of_weak_ones() -> None:
+    trainer = run(start("fixmatch", "toys/moons", steps=200))
+    (stage,) = trainer.stages
+    batch = trainer.batches.at(0, views=stage.views)
+    assert batch.target.views.keys() == {"weak", "strong"}
+    strong, weak = batch.target.views["strong"], batch.target.views["weak"]
+    _, terms = trainer.method.loss(batch, torch.tensor(1.0)), trainer.method.loss(batch, torch.tensor(1.0)).terms
+    assert terms["consistency"].requires_grad
+    sure, pseudo = trainer.method.teacher(weak).softmax(1).max(1)
+    errors = F.cross_entropy(trainer.outputs(strong, "target")[1], pseudo, reduction="none")
+    torch.testing.assert_close(terms["consistency"], ((sure > 0.95) * errors).mean())
+
+
+def test_mme_takes_the_few_labels_that_are_granted() -> None:
+    task = load("toys/blobs")
+    trainer = run(start("mme", seed=1, steps=100))
+    few = trainer.batches.at(0).few
+    assert sorted(few.index.tolist()) == list(range(6))  # all, where a batch would hold more
+    assert accuracy(trainer, task) > accuracy(run(start("source_only", seed=1, steps=100)), task) + 0.3
+    assert trainer.batches.at(0, sees="source").few is None
+    assert start("source_only").batches.at(0).few is None
+
+
+def test_a_fit_of_scikit_learn_is_a_method_without_networks() -> None:
+    view = load("toys/moons").train_view()
+    fitted = LogisticRegression(fit_intercept=False).fit(view.source.x, view.source.y)
+    trainer = run(start("logistic", "toys/moons"))
+    said = trainer.outputs(torch.from_numpy(view.target.x), "target")[1].softmax(1).numpy()
+    assert not list(trainer.method.parameters())
+    np.testing.assert_allclose(said, fitted.predict_proba(view.target.x), atol=1e-5)
+
+
+# 3. Stages and updates.
+
+
+def test_each_epoch_is_each_pass_over_the_target() -> None:
     """1,000 samples, 250 a step: steps 10 to 19 are halfway in one pass, and begin two others at 12 and 16."""
-    METHODS.register("shot", MethodInfo("prototype", 2026, "-", "-"))(SHOT)
-    try:
-        trainer, begun = trainer_of(spec_of("shot", "toys/blobs", target_batch=250)), []
-        adapt = trainer.stages[1]
-        trainer.stages[1] = replace(adapt, each_epoch=lambda view: begun.append(trainer.progress.step))
-        for _ in trainer.run():
-            pass
-        assert begun == [10, 12, 16]
-    finally:
-        METHODS.remove("shot")
+    trainer, begun = start("shot", target_batch=250), []
+    adapt = trainer.stages[1]
+    trainer.stages[1] = replace(adapt, each_epoch=lambda data: begun.append(trainer.progress.step))
+    run(trainer)
+    assert begun == [10, 12, 16]
 
 
-@pytest.mark.parametrize(("cls", "number", "fresh"), [(WDGRL, 0, True), (MCD, 2, False)])
-def test_an_update_repeats_on_fresh_batches_or_on_the_same(cls: type[Method], number: int, fresh: bool) -> None:
-    name, seen = cls.__name__.lower(), []
-    METHODS.register(name, MethodInfo("prototype", 2026, "-", "-"))(cls)
-    try:
-        trainer = trainer_of(spec_of(name, "toys/blobs"))
-        (stage,) = trainer.stages
-        update = stage.updates[number]
+@pytest.mark.parametrize(("name", "number", "fresh"), [("wdgrl", 0, True), ("mcd", 2, False)])
+def test_an_update_repeats_on_fresh_batches_or_on_the_same(name: str, number: int, fresh: bool) -> None:
+    trainer, seen = start(name), []
+    (stage,) = trainer.stages
+    update = stage.updates[number]
 
-        def spy(batch: Batch, progress: Tensor) -> Loss:
-            seen.append((*batch.source.index.tolist(), *batch.target.index.tolist()))
-            return update.loss(batch, progress)
+    def spy(batch: Batch, progress: Tensor) -> Loss:
+        seen.append((*batch.source.index.tolist(), *batch.target.index.tolist()))
+        return update.loss(batch, progress)
 
-        stage.updates[number] = replace(update, loss=spy)  # type: ignore[index]
-        trainer._enter(stage)
-        trainer._step(stage, 0, 0, 20, False)
-        assert len(seen) == update.repeat
-        assert len(set(seen)) == (update.repeat if fresh else 1)
-    finally:
-        METHODS.remove(name)
+    stage.updates[number] = replace(update, loss=spy)  # type: ignore[index]
+    trainer._enter(stage)
+    trainer._step(stage, 0, 0, 20, False)
+    assert len(seen) == update.repeat
+    assert len(set(seen)) == (update.repeat if fresh else 1)
 
 
 def test_updates_train_what_they_say_and_count_their_passes() -> None:
-    METHODS.register("mcd", MethodInfo("prototype", 2026, "-", "-"))(MCD)
+    assert run(start("mcd")).progress.backward_passes == 20 * (1 + 1 + 4)
+    trainer = start("mcd")
+    trainer._enter(trainer.stages[0])
+    batch, before = trainer.batches.at(0, trainer.stages[0].sees), weights(trainer, "encoder.")
+    trainer._apply(trainer.method.disagree(batch, torch.tensor(0.0)).total, trainer._trained[1], 1.0)
+    assert same(before, weights(trainer, "encoder."))
+
+
+def test_an_update_of_buffers_alone_takes_no_gradient() -> None:
+    trainer, told = start("pada"), []
+
+    def count(batch: Batch, progress: Tensor) -> Loss:
+        told.append(torch.is_grad_enabled())
+        trainer.method.share.add_(1)
+        return Loss(None)
+
+    trainer.stages = [Stage("count", [Update(count, trains=())])]
+    before = weights(trainer)
+    run(trainer)
+    assert told == [False] * 20
+    assert torch.equal(trainer.method.share, before.pop("share") + 20)
+    assert same(before, {name: value for name, value in weights(trainer).items() if name != "share"})
+    assert trainer.progress.backward_passes == 0
+
+
+# 4. Slips are one clear error.
+
+
+class Slip(Deep):
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        slip(self, build)
+
+
+def slip(method: Slip, build: Build) -> None:
+    """To be patched."""
+
+
+def stages_of(*stages: Stage) -> Callable[[Slip, Build], None]:
+    return lambda method, build: setattr(method, "stages", lambda: stages)
+
+
+SLIPS: dict[str, Callable[[Slip, Build], object]] = {
+    "network 'critic': unknown role 'critic'; known: adversary, backbone, new": lambda method, build: (
+        build.network(lambda: nn.Linear(2, 1), "critic", "critic")
+    ),
+    "'bare.weight' outside of all networks": lambda method, build: setattr(method, "bare", nn.Linear(2, 1)),
+    "unknown view 'stron'; did you mean 'strong'": stages_of(Stage("joint", [], views=("stron",))),
+    "stage 'joint' trains 'hed.'; no parameter's": stages_of(
+        Stage("joint", [Update(Deep.loss, trains=("hed.",))])
+    ),
+}
+
+
+@pytest.mark.parametrize("message", SLIPS)
+def test_a_slip_in_a_method_is_one_clear_error(message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "slip", SLIPS[message])
+    METHODS.register("slip", INFO["mcd"])(Slip)
     try:
-        trainer = trained(spec_of("mcd", "toys/blobs"))
-        assert trainer.progress.backward_passes == 20 * (1 + 1 + 4)
-        trainer = trainer_of(spec_of("mcd", "toys/blobs"))
-        trainer._enter(trainer.stages[0])
-        batch, before = trainer.batches.at(0, trainer.stages[0].sees), weights(trainer, "encoder.")
-        trainer._apply(trainer.method.disagree(batch, torch.tensor(0.0)).total, trainer._trained[1], 1.0)
-        assert same(before, weights(trainer, "encoder."))
+        with pytest.raises(UserError, match=message):
+            run(start("slip"))
     finally:
-        METHODS.remove("mcd")
+        METHODS.remove("slip")
+
+
+def test_what_is_planned_of_a_task_is_what_its_training_finds() -> None:
+    view = load("shifts/a+b-c").train_view()
+    found = facts_of(view, 2)
+    assert (found.n_sources, found.n_targets, found.traits) == (2, 1, ("several_sources",))
+    assert (found.input_shape, found.source_size, found.target_size) == (
+        (2,),
+        len(view.source.y),
+        len(view.target.x),
+    )
+    assert isinstance(found, Facts)

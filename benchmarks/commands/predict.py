@@ -15,7 +15,6 @@ from benchmarks.core.escape import quoted, reason, shown, spreadsheet
 from benchmarks.core.outfiles import prepare_output, writing
 from benchmarks.core.settings import UserError, nearest
 from benchmarks.engines.devices import devices
-from benchmarks.records.record import read_part
 from benchmarks.training.model import TrainedModel, load
 from datasets import own
 from datasets.base import Preprocessing
@@ -29,7 +28,7 @@ def main(options: argparse.Namespace) -> int:
     folder = store_of(options).find(options.run)
     prepare_output(options.out, [options.input, folder], force=options.force)
     model = load(folder, torch.device(devices(options.device)[0]))
-    domain = _read(options.input, options.label, _preprocessing(model, folder))
+    domain = _read(options.input, options.label, model.preprocessing)
     x = _fitting(domain, model)
     truth = None if domain.labels is None else _numbers(domain.labels, model.classes, options.input)
     logits = model.logits(x)
@@ -43,14 +42,6 @@ def main(options: argparse.Namespace) -> int:
     if truth is not None:
         print(f"accuracy {(logits.argmax(1) == truth).mean():.1%} of {len(truth)} labelled samples")
     return 0
-
-
-def _preprocessing(model: TrainedModel, folder: Path) -> Preprocessing | None:
-    """What new data must pass; a record of older code has it in the cache of the machine that made it."""
-    family, _, task = read_part(folder, "spec.json")["task"].partition("/")
-    if model.preprocessing is None and family == "own":
-        return own.preprocessing(task)
-    return model.preprocessing
 
 
 def _read(path: Path, label: str | None, preprocessing: Preprocessing | None) -> Domain:
@@ -92,7 +83,7 @@ def _fitting(domain: Domain, model: TrainedModel) -> np.ndarray | ImageFiles:
         x = np.repeat(x, 3, axis=1)  # grey, as beside a domain in colour
     if x.shape[1:] != shape:
         raise UserError(f"{path}: inputs have shape {x.shape[1:]}; the model was trained on {shape}")
-    if model.inputs and images != (x.dtype == np.uint8):
+    if images != (x.dtype == np.uint8):
         trained = "images in uint8, 0 to 255" if images else "float32"
         raise UserError(f"{path}: inputs are {x.dtype}; the model was trained on {trained}")
     return x if x.dtype == np.uint8 else _float32(x, path)
