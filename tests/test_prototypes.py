@@ -1,4 +1,4 @@
-"""Methods that are not here yet, written in the contract: each short, and each does what its paper claims of it."""
+"""Methods that are not here yet, written in the contract: each is short, and does what its paper claims."""
 
 import ast
 import inspect
@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from benchmarks.core.facts import Facts
-from benchmarks.core.registry import ALIGNING, DATASETS, METHODS, DatasetInfo, MethodInfo, Trait
+from benchmarks.core.registry import ADVERSARIAL, DATASETS, METHODS, DatasetInfo, MethodInfo, Trait
 from benchmarks.core.settings import UserError
 from benchmarks.plan.grid import plan
 from benchmarks.training.build import facts_of, new_trainer
@@ -54,9 +53,7 @@ def prototype(needs: tuple[Trait, ...] = ()) -> Callable[[M], M]:
     def keep(cls: M) -> M:
         name = cls.__name__.lower()
         PROTOTYPES[name] = cls
-        INFO[name] = MethodInfo(
-            "prototype", 2026, "-", "-", uses=(*ALIGNING, "adversary", "finetune"), needs=needs
-        )
+        INFO[name] = MethodInfo("prototype", 2026, "-", "-", uses=(*ADVERSARIAL, "finetune"), needs=needs)
         return cls
 
     return keep
@@ -205,14 +202,13 @@ class SHOT(Deep):
         log_p = self.head(self.encoder(batch.target.x)).log_softmax(1)
         entropy, mean = -(log_p.exp() * log_p).sum(1).mean(), log_p.exp().mean(0)
         information = entropy + (mean * mean.log()).sum()
-        return Loss(
-            None, {"information": information, "pseudo": F.nll_loss(log_p, self.pseudo[batch.target.index])}
-        )
+        pseudo = F.nll_loss(log_p, self.pseudo[batch.target.index])
+        return Loss(None, {"information": information, "pseudo": pseudo})
 
 
 @prototype()
 class FixMatch(Deep):
-    """Pseudo labels of a weak view for a strong one (Sohn et al., NeurIPS 2020), said by an average of the student."""
+    """Pseudo labels of a weak view for a strong one (Sohn et al., NeurIPS 2020), by an average of the student."""
 
     def __init__(self, params: Params, build: Build) -> None:
         super().__init__(params, build)
@@ -234,14 +230,14 @@ class FixMatch(Deep):
 
 @prototype(needs=("few",))
 class MME(Deep):
-    """Minimax entropy (Saito et al., ICCV 2019): a few target labels, and the target's entropy against the head."""
+    """Minimax entropy (Saito et al., ICCV 2019): a few target labels, and entropy against the head."""
 
     def loss(self, batch: Batch, progress: Tensor) -> Loss:
         source, target, few = self.features(batch.source.x, batch.target.x, batch.few.x)
-        y = torch.cat([batch.source.y, batch.few.y])
+        labelled = (source, batch.source.y), (few, batch.few.y)
+        task = sum(F.cross_entropy(self.head(features), y) for features, y in labelled)
         p = self.head(reverse(target, torch.ones(()))).softmax(1)
-        entropy = (p * (p + 1e-6).log()).sum(1).mean()
-        return Loss(F.cross_entropy(self.head(torch.cat([source, few])), y), {"entropy": 0.1 * entropy})
+        return Loss(task, {"entropy": 0.1 * (p * (p + 1e-6).log()).sum(1).mean()})
 
 
 @prototype()
@@ -369,14 +365,10 @@ def test_it_trains_to_the_last_checkpoint(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROTOTYPES)
 def test_it_resumes_to_the_same_bits(name: str) -> None:
-    whole, interrupted, resumed = (
-        run(start(name, checkpoints=4)),
-        start(name, checkpoints=4),
-        start(name, checkpoints=4),
-    )
+    whole, interrupted, resumed = (start(name, checkpoints=4) for _ in range(3))
     next(iter(interrupted.run()))
     resumed.load_state_dict(interrupted.state_dict())
-    assert same(weights(whole), weights(run(resumed)))
+    assert same(weights(run(whole)), weights(run(resumed)))
 
 
 @pytest.mark.parametrize(
@@ -402,9 +394,8 @@ def images(shift: float) -> Samples:
 
 def test_adabn_predicts_with_the_statistics_of_the_target() -> None:
     """What leaves its first batch norm has, over the target, the norm's own mean and deviation."""
-    trainer = run(
-        start("adabn", Task("mine/a-b", ("0", "1"), [images(0)], images(3)), backbone="cnn?width=8", steps=2)
-    )
+    task = Task("mine/a-b", ("0", "1"), [images(0)], images(3))
+    trainer = run(start("adabn", task, backbone="cnn?width=8", steps=2))
     norm, seen = trainer.method.encoder[1], []
     norm.register_forward_hook(lambda module, x, y: seen.append(y))
     trainer.outputs(trainer.target.x, "target")
@@ -416,10 +407,8 @@ def test_adabn_predicts_with_the_statistics_of_the_target() -> None:
 
 def test_deepjdot_moves_the_target_onto_the_source() -> None:
     task = load("toys/blobs")
-    adapted, baseline = (
-        accuracy(run(start(name, seed=1, steps=150)), task) for name in ("deepjdot", "source_only")
-    )
-    assert adapted > baseline + 0.3
+    adapted, baseline = (run(start(name, seed=1, steps=150)) for name in ("deepjdot", "source_only"))
+    assert accuracy(adapted, task) > accuracy(baseline, task) + 0.3
 
 
 def agreement(trainer: Trainer, x: Tensor) -> float:
@@ -431,8 +420,8 @@ def agreement(trainer: Trainer, x: Tensor) -> float:
 def test_mdds_adversary_agrees_on_the_source_and_the_encoder_makes_it_agree_on_the_target() -> None:
     fixed, free = (run(start("mdd", steps=200, lr_backbone=rate, lr_adversary=0.01)) for rate in (1e-30, 1e-3))
     assert agreement(fixed, fixed.source.x) > 0.95
-    assert agreement(fixed, fixed.target.x) < 0.5
-    assert agreement(free, free.target.x) > 0.8
+    assert agreement(fixed, fixed.target.x) < 0.7
+    assert agreement(free, free.target.x) > 0.9
 
 
 @pytest.mark.parametrize("forward", ["joint", "separate"])
@@ -441,7 +430,7 @@ def test_mcd_forwards_the_domains_as_the_protocol_says(forward: str) -> None:
     task = Task("mine/a-b", ("0", "1"), [images(0)], images(3))
     trainer = start("mcd", task, backbone="cnn?width=8", forward=forward, source_batch=8, target_batch=8)
     batch = trainer.batches.at(0)
-    convolution, norm = trainer.method.encoder[:2]
+    convolution, norm = trainer.method.encoder[0], trainer.method.encoder[1]
     with torch.no_grad():
         source, target = (convolution(side.x).mean((0, 2, 3)) for side in (batch.source, batch.target))
         trainer.method.classify(batch, torch.tensor(0.0))
@@ -474,13 +463,6 @@ def test_mdans_discriminators_tell_each_its_own_source_from_the_target() -> None
         own = trainer.source.domain == number
         assert (net(source[own]) > 0).double().mean() > 0.8
         assert (net(target) <= 0).double().mean() > 0.8
-    changed = trainer.method.alignment  # of the other source's samples, a discriminator reads none
-    batch = trainer.batches.at(0)
-    embedded, aligned = trainer.method.embed(batch)
-    others = torch.where((batch.source.domain == 1)[:, None], embedded.features + 9, embedded.features)
-    terms = [changed(each, aligned, torch.tensor(1.0)) for each in (embedded, replace(embedded, features=others))]
-    assert terms[0]["domain0"] == terms[1]["domain0"]
-    assert terms[0]["domain1"] != terms[1]["domain1"]
 
 
 def test_pada_lets_a_class_go_that_the_target_lacks() -> None:
@@ -530,7 +512,7 @@ def test_fixmatch_learns_from_strong_views_what_its_teacher_says_of_weak_ones() 
     batch = trainer.batches.at(0, views=stage.views)
     assert batch.target.views.keys() == {"weak", "strong"}
     strong, weak = batch.target.views["strong"], batch.target.views["weak"]
-    _, terms = trainer.method.loss(batch, torch.tensor(1.0)), trainer.method.loss(batch, torch.tensor(1.0)).terms
+    terms = trainer.method.loss(batch, torch.tensor(1.0)).terms
     assert terms["consistency"].requires_grad
     sure, pseudo = trainer.method.teacher(weak).softmax(1).max(1)
     errors = F.cross_entropy(trainer.outputs(strong, "target")[1], pseudo, reduction="none")
@@ -539,10 +521,12 @@ def test_fixmatch_learns_from_strong_views_what_its_teacher_says_of_weak_ones() 
 
 def test_mme_takes_the_few_labels_that_are_granted() -> None:
     task = load("toys/blobs")
-    trainer = run(start("mme", seed=1, steps=100))
+    trainer, baseline = (
+        run(start(name, seed=1, steps=100, lr_backbone=0.01, lr_new=0.01)) for name in ("mme", "source_only")
+    )
     few = trainer.batches.at(0).few
     assert sorted(few.index.tolist()) == list(range(6))  # all, where a batch would hold more
-    assert accuracy(trainer, task) > accuracy(run(start("source_only", seed=1, steps=100)), task) + 0.3
+    assert accuracy(trainer, task) > accuracy(baseline, task) + 0.3
     assert trainer.batches.at(0, sees="source").few is None
     assert start("source_only").batches.at(0).few is None
 
@@ -629,8 +613,8 @@ def stages_of(*stages: Stage) -> Callable[[Slip, Build], None]:
 
 
 SLIPS: dict[str, Callable[[Slip, Build], object]] = {
-    "network 'critic': unknown role 'critic'; known: adversary, backbone, new": lambda method, build: (
-        build.network(lambda: nn.Linear(2, 1), "critic", "critic")
+    "network 'critic': unknown role 'advers'; did you mean 'adversary'": lambda method, build: build.network(
+        lambda: nn.Linear(2, 1), "critic", "advers"
     ),
     "'bare.weight' outside of all networks": lambda method, build: setattr(method, "bare", nn.Linear(2, 1)),
     "unknown view 'stron'; did you mean 'strong'": stages_of(Stage("joint", [], views=("stron",))),
@@ -651,13 +635,9 @@ def test_a_slip_in_a_method_is_one_clear_error(message: str, monkeypatch: pytest
         METHODS.remove("slip")
 
 
-def test_what_is_planned_of_a_task_is_what_its_training_finds() -> None:
+def test_facts_are_those_of_what_a_run_trains_on() -> None:
     view = load("shifts/a+b-c").train_view()
-    found = facts_of(view, 2)
+    found = facts_of(view, n_classes=2)
     assert (found.n_sources, found.n_targets, found.traits) == (2, 1, ("several_sources",))
-    assert (found.input_shape, found.source_size, found.target_size) == (
-        (2,),
-        len(view.source.y),
-        len(view.target.x),
-    )
-    assert isinstance(found, Facts)
+    assert (found.input_shape, found.source_size) == ((2,), len(view.source.y))
+    assert facts_of(few_labels(load("toys/blobs")), n_classes=2).traits == ("few",)
