@@ -18,7 +18,7 @@ from benchmarks import __version__
 from benchmarks.commands.parser import main, parser
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.core.settings import UserError, format_query, parse_query
-from benchmarks.evaluation import SELECTABLE
+from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.grid import plan
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.suite import load_suite, suite_names

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from benchmarks.commands import warn
 from benchmarks.core.registry import DATASETS, METHODS
-from benchmarks.evaluation import SELECTABLE
+from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.methods import groups
 from benchmarks.plan.suite import load_suite, suite_names
 

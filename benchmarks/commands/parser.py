@@ -15,7 +15,7 @@ from benchmarks.core.escape import one_line
 from benchmarks.core.protocol import StepsScale
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError, nearest, short, split, whole_number
-from benchmarks.evaluation import SELECTABLE
+from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.overrides import parse_overrides, parse_search
 from benchmarks.plan.suite import load_suite
