@@ -12,7 +12,7 @@ from benchmarks.core.protocol import Protocol, StepsScale
 from benchmarks.core.registry import METHODS, MethodInfo
 from benchmarks.core.settings import Settings, UserError
 from benchmarks.plan.grid import NotApplicable, plan
-from benchmarks.plan.methods import groups, method_names
+from benchmarks.plan.methods import group_names, groups, method_names
 from benchmarks.plan.search import Search
 from benchmarks.plan.suite import load_suite
 from datasets.base import resolve
@@ -180,6 +180,10 @@ def test_a_grid_that_is_allowed_has_no_more_runs_than_are_counted() -> None:
     assert search.most("source_only") == 2 + 2
     counts = Counter(spec.method for spec in found.specs)
     assert counts == {"source_only": 2 * 3, "dann": 2 * 5, "joint": 2}
+
+
+def test_names_of_groups_are_known_without_importing_their_methods() -> None:
+    assert group_names() == {*groups(), "all"}
 
 
 def test_the_baseline_is_always_there_and_groups_expand() -> None:

@@ -24,8 +24,9 @@ from benchmarks.plan.suite import load_suite, suite_search
 from benchmarks.records.compact import load_failures
 from benchmarks.records.frame import is_compact, load_records
 from benchmarks.records.store import Store
+from benchmarks.report.options import PARTS, SHORTHANDS, Format
 from benchmarks.report.render import render
-from benchmarks.report.table import PARTS, SHORTHANDS, Report, build_report
+from benchmarks.report.table import Report, build_report
 
 DEFAULT_VALIDATOR = "source_accuracy"  # the customary one; chosen for that, not for what it finds
 
@@ -147,7 +148,7 @@ def report_of(
     return build_report(planned, records, failures, show, selected_by(options))
 
 
-def print_report(report: Report, form: str) -> None:
+def print_report(report: Report, form: Format) -> None:
     print(render(report, form), end="")
 
 

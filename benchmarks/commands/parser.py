@@ -16,12 +16,12 @@ from benchmarks.core.protocol import StepsScale
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError, nearest, short, split, whole_number
 from benchmarks.evaluation.validators import SELECTABLE
-from benchmarks.plan.methods import method_names
+from benchmarks.plan.methods import check_methods
 from benchmarks.plan.overrides import parse_overrides, parse_search
 from benchmarks.plan.suite import load_suite
+from benchmarks.report.options import FORMATS
 from datasets import files
 
-FORMATS = ("text", "markdown", "latex", "csv", "json")
 MOST_JOBS, MOST_RETRIES, MOST_PER_RUN = 1000, 1000, 10_000.0  # more is a slip of the pen, and takes all memory
 
 
@@ -327,7 +327,7 @@ def _check_early(options: argparse.Namespace) -> None:
     """Everything that can be checked before torch is imported."""
     if "suite" in options and options.suite:
         load_suite(options.suite)
-    method_names(getattr(options, "methods", None) or "")
+    check_methods(getattr(options, "methods", None) or "")
     parse_overrides(getattr(options, "set", []))
     parse_search(getattr(options, "search", None), getattr(options, "grid", []))
     if getattr(options, "steps_scale", None):

@@ -90,8 +90,8 @@ def _write(report: Report, name: str, store: Store) -> None:
     """The table of this command beside the records, to read (.md) and to compute with (.json)."""
     folder = store.root / "tables"
     folder.mkdir(parents=True, exist_ok=True)
-    for suffix, form in (("md", "markdown"), ("json", "json")):
-        atomic.write_text(folder / f"{name}.{suffix}", render(report, form))
+    atomic.write_text(folder / f"{name}.md", render(report, "markdown"))
+    atomic.write_text(folder / f"{name}.json", render(report, "json"))
     print(f"written to {folder / name}.md and .json; records in {store.root}", file=sys.stderr)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from benchmarks.core.settings import UserError, nearest
@@ -165,6 +166,15 @@ class Registry(Generic[T, Info]):
             if name not in self._classes:
                 raise UserError(f"{module} does not register the {self.kind} {name!r}")
         return self._classes[name]
+
+    def text(self, name: str) -> str:
+        """The file that registers a name, which is not imported; empty where it cannot be found."""
+        try:
+            spec = importlib.util.find_spec(self._modules[name])
+        except (KeyError, ImportError, ValueError):
+            return ""
+        path = Path(spec.origin) if spec and spec.origin else None
+        return path.read_text(encoding="utf-8", errors="replace") if path and path.suffix == ".py" else ""
 
     def problem(self, name: str) -> str:
         """Why the class of a name cannot be had; empty if it can."""
