@@ -420,12 +420,11 @@ def test_a_version_on_request(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_default_store_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.commands.common import store_of
-
-    options = parser().parse_args(["table"])
-    assert store_of(options).root == Path("runs")
-    monkeypatch.setenv("BENCHMARKS_STORE", str(tmp_path))
-    assert store_of(options).root == tmp_path
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCHMARKS_STORE", raising=False)
+    assert "store 'runs' does not exist" in run("store", "verify").stderr
+    monkeypatch.setenv("BENCHMARKS_STORE", str(tmp_path / "mine"))
+    assert f"store {str(tmp_path / 'mine')!r} does not exist" in run("store", "verify").stderr
 
 
 words = st.text(st.characters(codec="ascii", exclude_characters="\x00"), max_size=12)
