@@ -29,6 +29,7 @@ from benchmarks.records.record import DIGESTS, WEIGHTS, seal
 from benchmarks.records.store import Store
 from benchmarks.training import model, weights
 from benchmarks.training.loop import Trainer
+from benchmarks.training.predictions import class_numbers
 from benchmarks.training.run import execute
 from datasets.base import Samples, Task, load
 from datasets.files.images import ImageFiles
