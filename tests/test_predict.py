@@ -147,7 +147,7 @@ def test_pretrained_weights_are_not_read_again(copy: Path) -> None:
 def test_a_record_without_weights_is_done_again_where_they_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("benchmarks.commands.shared.execution.LocalEngine", EngineHere)
+    monkeypatch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
     monkeypatch.setenv("BENCHMARKS_STORE", str(tmp_path))
     command = ["run", "--methods", "source_only", "--tasks", "toys/moons", "--seeds", "1"]
     command += ["--set", "protocol.steps=2", "--set", "protocol.checkpoints=1"]

@@ -11,7 +11,6 @@ from benchmarks.commands.shared.execution import add_data_flag, use_data_folder
 from benchmarks.core.registry import DATASETS, DataFile
 from benchmarks.core.settings import UserError
 from datasets import files
-from datasets.files.download import fetch
 
 HELP = "which data sets are there, and how to get the others"
 EXAMPLES = ("data check --data-dir data", "data fetch digits")
@@ -88,6 +87,8 @@ def _fetch(name: str) -> int:
     Raises:
         UserError: nowhere to put it, no file with an address, or a download that failed.
     """
+    from datasets.files.download import fetch
+
     root, info = files.directory(), DATASETS.info(name)
     if root is None:
         raise UserError(f"name a folder for the data with --data-dir or ${files.VARIABLE}")

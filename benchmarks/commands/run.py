@@ -17,7 +17,6 @@ from benchmarks.core import atomic
 from benchmarks.core.escape import one_line
 from benchmarks.core.settings import UserError
 from benchmarks.engines import Engine
-from benchmarks.engines.work import require_files
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.spec import RunSpec
 from benchmarks.plan.suite import load_suite
@@ -148,6 +147,7 @@ def _dry_run(planned: Grid, store: Store, options: Options, until: float) -> Non
     Raises:
         UserError: data or weights without which no run could begin.
     """
+    from benchmarks.engines.work import require_files
     from benchmarks.training.estimate import PATIENCE, estimate
 
     specs, devices = [*planned.specs, *planned.reverse], options.devices.workers()

@@ -11,9 +11,6 @@ from benchmarks.commands.shared.options import Group
 from benchmarks.core.settings import UserError
 from benchmarks.engines import Engine
 from benchmarks.engines.devices import devices, parse_device
-from benchmarks.engines.local import LocalEngine
-from benchmarks.engines.ray import RayEngine
-from benchmarks.engines.work import train
 from benchmarks.records.store import Store
 from datasets import files
 
@@ -83,6 +80,10 @@ class EngineFlags:
             fresh: runs that have a record are done again.
             save_weights: trained weights are kept.
         """
+        from benchmarks.engines.local import LocalEngine
+        from benchmarks.engines.ray import RayEngine
+        from benchmarks.engines.work import train
+
         execute = partial(train, save_weights=True) if save_weights else train
         if self.engine == "local":
             return LocalEngine(store, where.workers(), retries=self.retries, fresh=fresh, execute=execute)
