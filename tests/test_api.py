@@ -28,7 +28,7 @@ def test_the_readmes_lines_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its two commands, then its Python, which finds the records of the first; all with fewer steps."""
-    monkeypatch.setattr("benchmarks.commands.common.LocalEngine", EngineHere)
+    monkeypatch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BENCHMARKS_STORE", raising=False)
     section = (ROOT / "README.md").read_text().partition("## From the answer to use")[2].partition("\n## ")[0]

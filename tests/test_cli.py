@@ -1,13 +1,16 @@
 """The command line as a user meets it."""
 
 import contextlib
+import importlib
 import io
 import json
+import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import pandas as pd
 import pytest
@@ -15,15 +18,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import __version__
-from benchmarks.commands.parser import main, parser
+from benchmarks.commands.parser import COMMANDS, main, parser
+from benchmarks.commands.shared.options import typed
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.core.settings import UserError, format_query, parse_query
-from benchmarks.evaluation import SELECTABLE
+from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.grid import plan
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.suite import load_suite, suite_names
 from benchmarks.training.estimate import Estimate, estimate
 
+ROOT = Path(__file__).parents[1]
+UNTITLED = ("options", "positional arguments")  # how argparse calls what is in no group
 QUICKLY = ["--set", "protocol.steps=20", "--set", "protocol.checkpoints=2"]
 ALONE = ["--jobs", "1"]  # a second worker takes longer to begin than these runs do
 
@@ -96,6 +102,18 @@ WRONG = [
     ([], "required"),
     (["table", "--format", "pdf"], "invalid choice"),
     (["check"], "--baseline"),
+    (["run", "--device", "gpu"], "unknown device"),
+    (["run", "--device", "cuda:²"], "unknown device"),
+    (["run", "--device", "cuda:0,"], "unknown device"),
+    (["run", "--device", "cuda:" + "9" * 5000], "unknown device"),
+    (["run", "--ray-address", "head:6379"], "needs --engine ray"),
+    (["run", "--source", "old.csv"], "give both"),
+    (["table", "--label", "diagnosis"], "needs --source and --target"),
+    (["table", "--figure", "quick.txt"], "must end in .png"),
+    (["compare", "--suite", "quick"], "no published numbers"),
+    (["check", "--baseline", "quick", "--tasks", "toys/blob"], "did you mean 'blobs'"),
+    (["speed", "--methods", "dan2"], "did you mean 'dan'"),
+    (["data", "fetch"], "needs the name"),
 ]
 WRONG_SETTINGS = [
     (["run", "--methods", "dann", "--set", "dann.gama=1"], "did you mean 'gamma'"),
@@ -114,19 +132,14 @@ WRONG_SETTINGS = [
     (["run", "--set", "protocol.backbone=lenet5"], "unknown backbone 'lenet5'"),
     (["run", "--set", "protocol.backbone=mlp?widht=3"], "did you mean 'width'"),
     (["run", "--set", "protocol.backbone=mlp?width"], "expected key=value"),
-    (["run", "--device", "gpu"], "unknown device"),
     (["run", "--device", "cuda:99"], "CUDA devices"),
     (["run", "--store", "a\0b"], "cannot be the name of a file"),
     (["run", "--store", "\ud800"], "cannot be the name of a file"),
-    (["run", "--device", "cuda:²"], "unknown device"),
-    (["run", "--device", "cuda:0,"], "unknown device"),
-    (["run", "--device", "cuda:" + "9" * 5000], "unknown device"),
     (["run", "--seeds", "999999999"], "that would be 39,999,999,960 runs"),
     (["run", "--search", "999999999"], "that would be"),
     (["run", "--engine", "ray", "--ray-address", "head:²", "--tasks", "toys/moons"], "expected HOST:PORT"),
     (["run", "--engine", "ray", "--ray-address", f"{'h' * 99}:1", "--tasks", "toys/moons"], "no Ray cluster"),
     (["run", "--set", "protocol.backbone=cnn?width=1000000000"], "less than or equal to"),
-    (["run", "--ray-address", "head:6379"], "needs --engine ray"),
     (["run", "--retries", "-1"], "not a whole number"),
     (["run", "--engine", "ray", "--cpus-per-run", "-1"], "not a number above 0"),
     (["run", "--engine", "ray", "--gpus-per-run", "nan"], "not a number above 0"),
@@ -155,10 +168,49 @@ def test_help_and_argument_errors_do_not_wait_for_torch(arguments: list[str]) ->
         "import sys; from benchmarks.commands.parser import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
-        "sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'pandas', 'sklearn')))"
     )
     result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def command_of(name: str) -> Any:
+    return importlib.import_module(f"benchmarks.commands.{name}")
+
+
+def test_every_file_of_a_command_is_one() -> None:
+    files = {path.stem for path in (ROOT / "benchmarks/commands").glob("[!_]*.py")}
+    assert files == {*COMMANDS, "parser"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_examples_that_make_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    command, shown = command_of(name), capsys.readouterr().out.splitlines()
+    assert 2 <= len(command.EXAMPLES) <= 3
+    assert shown[-len(command.EXAMPLES) :] == [f"  benchmarks {example}" for example in command.EXAMPLES]
+    for example in command.EXAMPLES:
+        flags = vars(parser().parse_args(shlex.split(example)))
+        assert flags.pop("command") is command
+        assert isinstance(typed(command.Options, flags), command.Options)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_has_a_titled_group_and_a_field_of_the_options(name: str) -> None:
+    (actions,) = (action for action in parser()._actions if isinstance(action.choices, dict))
+    groups = actions.choices[name]._action_groups
+    flags = {action.dest for group in groups for action in group._group_actions} - {"help"}
+    untitled = {a.dest for group in groups for a in group._group_actions if group.title in UNTITLED} - {"help"}
+    assert not untitled
+    assert names_of(command_of(name).Options) == flags
+
+
+def names_of(options: type) -> set[str]:
+    """Fields of options, and of the groups in them."""
+    kinds = get_type_hints(options)
+    found = (names_of(kinds[f.name]) if is_dataclass(kinds[f.name]) else {f.name} for f in fields(options))
+    return set().union(*found)
 
 
 @pytest.mark.parametrize("what", ["methods", "datasets", "tasks", "backbones", "suites", "validators"])
@@ -420,12 +472,11 @@ def test_a_version_on_request(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_default_store_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.commands.common import store_of
-
-    options = parser().parse_args(["table"])
-    assert store_of(options).root == Path("runs")
-    monkeypatch.setenv("BENCHMARKS_STORE", str(tmp_path))
-    assert store_of(options).root == tmp_path
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCHMARKS_STORE", raising=False)
+    assert "store 'runs' does not exist" in run("store", "verify").stderr
+    monkeypatch.setenv("BENCHMARKS_STORE", str(tmp_path / "mine"))
+    assert f"store {str(tmp_path / 'mine')!r} does not exist" in run("store", "verify").stderr
 
 
 words = st.text(st.characters(codec="ascii", exclude_characters="\x00"), max_size=12)

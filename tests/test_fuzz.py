@@ -138,7 +138,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[list[st
     monkeypatch.setenv("BENCHMARKS_STORE", str(tmp_path / "runs"))
     monkeypatch.setenv("BENCHMARKS_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("benchmarks.commands.run.estimate", lambda *_: Estimate({}))
+    monkeypatch.setattr("benchmarks.training.estimate.estimate", lambda *_: Estimate({}))
 
     def run(words: list[str]) -> tuple[object, str]:
         out, err = io.StringIO(), io.StringIO()

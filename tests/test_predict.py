@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from benchmarks.commands.parser import main
-from benchmarks.commands.predict import _numbers
 from benchmarks.core.facts import TrainFacts
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
@@ -32,6 +31,7 @@ from benchmarks.records.store import Store
 from benchmarks.training import model, weights
 from benchmarks.training.build import facts_of
 from benchmarks.training.loop import Trainer
+from benchmarks.training.predictions import class_numbers
 from benchmarks.training.run import execute
 from datasets.base import Samples, Task, load
 from datasets.files.images import ImageFiles
@@ -151,7 +151,7 @@ def test_pretrained_weights_are_not_read_again(copy: Path) -> None:
 def test_a_record_without_weights_is_done_again_where_they_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("benchmarks.commands.common.LocalEngine", EngineHere)
+    monkeypatch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
     monkeypatch.setenv("BENCHMARKS_STORE", str(tmp_path))
     command = ["run", "--methods", "source_only", "--tasks", "toys/moons", "--seeds", "1"]
     command += ["--set", "protocol.steps=2", "--set", "protocol.checkpoints=1"]
@@ -358,9 +358,9 @@ def test_labels_are_positions_only_where_no_class_is_a_number(
 ) -> None:
     if numbers is None:
         with pytest.raises(UserError, match="no class '0'"):
-            _numbers(np.array(labels), classes, Path("new.csv"))
+            class_numbers(np.array(labels), classes, Path("new.csv"))
     else:
-        assert _numbers(np.array(labels), classes, Path("new.csv")).tolist() == numbers
+        assert class_numbers(np.array(labels), classes, Path("new.csv")).tolist() == numbers
 
 
 GOOD = np.zeros((3, 2), np.float32)

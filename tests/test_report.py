@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.plan.grid import Grid, NotApplicable, plan
-from benchmarks.report.render import FORMATS, render
+from benchmarks.report.options import FORMATS
+from benchmarks.report.render import render
 from benchmarks.report.table import MEAN, Report, build_report
 
 TASKS = ["toys/blobs", "toys/moons"]

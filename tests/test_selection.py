@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation import SELECTABLE
+from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.grid import Grid, plan
 from benchmarks.plan.search import Search
 from benchmarks.records.compact import save_records

@@ -9,10 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.evaluation import SELECTABLE
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.proxy_a_distance import SMALLEST, proxy_a_distance
-from benchmarks.evaluation.validators import STRENGTH, VALIDATORS, Evidence, score_outputs
+from benchmarks.evaluation.validators import SELECTABLE, STRENGTH, VALIDATORS, Evidence, score_outputs
 
 CLASSES = 4
 SEEDS = range(4)

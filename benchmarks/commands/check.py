@@ -1,57 +1,115 @@
 """The `check` command: train what a baseline holds, or read it, and compare."""
 
-import argparse
-import math
 import sys
 import tempfile
+from argparse import ArgumentParser
 from collections.abc import Sequence
-from importlib.resources import files
+from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from benchmarks.commands import warn
-from benchmarks.commands.common import engine_of, store_of
+from benchmarks.commands.shared import values
+from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
+from benchmarks.commands.shared.output import add_force_flag
+from benchmarks.commands.shared.planning import check_tasks
+from benchmarks.commands.shared.records import add_store_flag
 from benchmarks.core.outfiles import prepare_output, writing
-from benchmarks.core.settings import UserError, nearest, split
-from benchmarks.engines.progress import follow
+from benchmarks.core.settings import UserError, split
 from benchmarks.plan.grid import plan
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.spec import RunSpec
 from benchmarks.plan.suite import load_suite
-from benchmarks.records.compact import save_records
-from benchmarks.records.frame import load_records
-from benchmarks.records.provenance import code_digest, spec_digest
-from benchmarks.records.record import Record
 from benchmarks.records.store import Store
-from benchmarks.report.check import RATIO, as_json, as_junit, compare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELP = "compare accuracy with a baseline; exit code 1 if it is worse"
+EXAMPLES = (
+    "check --baseline quick",
+    "check --baseline quick --methods dann --junit report.xml",
+    "check --baseline mine.csv --suite toys --update --seeds 5",
+)
 
 
-def main(options: argparse.Namespace) -> int:
-    methods = options.methods and method_names(options.methods)
-    suite = options.suite or Path(options.baseline).stem
-    if options.update:
-        return _update(options, suite, methods)
-    return _check(options, suite, methods)
+@dataclass(frozen=True)
+class Options:
+    baseline: str
+    methods: str | None
+    tasks: str | None
+    suite: str | None
+    update: bool
+    seeds: int | None
+    source: Path | None
+    store: Path | None
+    data_dir: Path | None
+    devices: DeviceFlags
+    engine: EngineFlags
+    format: Literal["text", "json"]
+    junit: Path | None
+    force: bool
+
+    def __post_init__(self) -> None:
+        if self.suite:
+            load_suite(self.suite)
+        method_names(self.methods or "")
+        check_tasks(self.tasks)
+
+    @property
+    def suite_of_baseline(self) -> str:
+        return self.suite or Path(self.baseline).stem
 
 
-def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | None) -> int:
-    """Compare with a baseline; prints a line a cell. Returns 1 if any cell is worse, missing or dead."""
+def add_flags(command: ArgumentParser) -> None:
+    what = command.add_argument_group("what to check")
+    what.add_argument(
+        "--baseline",
+        type=values.file_name,
+        required=True,
+        help="name of a baseline, or a path to its .csv",
+    )
+    what.add_argument("--methods", help="only these of the baseline's methods")
+    what.add_argument("--tasks", help="only these of the baseline's tasks")
+    what.add_argument(
+        "--suite", type=values.file_name, help="the suite it belongs to; default: the baseline's name"
+    )
+    what.add_argument("--update", action="store_true", help="write the baseline instead")
+    what.add_argument("--seeds", type=values.count, help="seeds of an updated baseline")
+    where = command.add_argument_group("where")
+    where.add_argument(
+        "--from", dest="source", type=values.path, metavar="STORE", help="read these records, do not train"
+    )
+    DeviceFlags.add_to(where)
+    EngineFlags.add_to(where)
+    add_data_flag(where)
+    add_store_flag(where)
+    shown = command.add_argument_group("how it is shown")
+    shown.add_argument("--format", choices=("text", "json"), default="text")
+    shown.add_argument(
+        "--junit", type=values.path, metavar="XML", help="also write a JUnit file, a test case a cell"
+    )
+    add_force_flag(shown)
+
+
+def main(options: Options) -> int:
+    """Returns 1 if any cell is worse, missing or dead."""
+    use_data_folder(options.data_dir)
+    methods = method_names(options.methods) if options.methods else []
+    return _update(options, methods) if options.update else _check(options, methods)
+
+
+def _check(options: Options, methods: Sequence[str]) -> int:
+    """Compare with a baseline; prints a line a cell."""
+    from benchmarks.report.baseline import baseline_path, load_baseline, specs_of
+    from benchmarks.report.check import as_json, as_junit, compare
+
+    suite = options.suite_of_baseline
     if options.junit:
-        inputs = (_path(options.baseline), Path(suite), options.source)
+        inputs = (baseline_path(options.baseline), Path(suite), options.source)
         prepare_output(options.junit, filter(None, inputs), force=options.force)
-    baseline = _select(_load_baseline(options.baseline), methods, split(options.tasks))
-    specs = _specs(baseline, suite)
-    if options.source is None:
-        with tempfile.TemporaryDirectory() as folder:
-            store = Store(Path(folder))
-            follow(engine_of(options, store).run(specs), len(specs))
-            now = _with_gradients(_records(store, specs), store, specs)
-    else:
-        store = Store(options.source).require()
-        now = _with_gradients(_records(store, specs), store, specs)
-        _refuse_other_code(now)
-    findings = compare(baseline, now)
+    baseline = load_baseline(options.baseline, methods, split(options.tasks))
+    findings = compare(baseline, _records_now(options, specs_of(baseline, suite)))
     failed = sum(finding.failed for finding in findings)
     if options.format == "json":
         print(as_json(findings))
@@ -64,9 +122,29 @@ def _check(options: argparse.Namespace, suite: str, methods: Sequence[str] | Non
     return 1 if failed else 0
 
 
-def _update(options: argparse.Namespace, suite: str, methods: Sequence[str] | None) -> int:
+def _records_now(options: Options, specs: Sequence[RunSpec]) -> "pd.DataFrame":
+    """Of runs done now, or of those in a store that this code made."""
+    from benchmarks.engines.progress import follow
+    from benchmarks.report.baseline import records_with_gradients, refuse_other_code
+
+    if options.source:
+        records = records_with_gradients(Store(options.source).require(), specs, warn)
+        refuse_other_code(records)
+        return records
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        follow(options.engine.make(store, options.devices).run(specs), len(specs))
+        return records_with_gradients(store, specs, warn)
+
+
+def _update(options: Options, methods: Sequence[str]) -> int:
     """Write a baseline from a suite's runs: those in the store that this code made, the others done now."""
-    path = _path(options.baseline)
+    from benchmarks.engines.progress import follow
+    from benchmarks.records.compact import save_records
+    from benchmarks.records.frame import load_records
+    from benchmarks.report.baseline import baseline_path, is_current
+
+    path, suite = baseline_path(options.baseline), options.suite_of_baseline
     count = options.seeds or load_suite(suite).seeds
     before = load_records(path)["seed"].nunique() if path.exists() else 0
     if count < before:
@@ -74,93 +152,11 @@ def _update(options: argparse.Namespace, suite: str, methods: Sequence[str] | No
             f"baseline {options.baseline!r} has {before} seeds; an update may not have fewer ({count})"
         )
     planned = plan(suite, methods or method_names("core"), seeds=range(count))
-    store = store_of(options)
-    todo = [spec for spec in planned.specs if not _is_current(store, spec)]
-    if todo and follow(engine_of(options, store, fresh=True).run(todo), len(todo)):
+    store = Store(options.store)
+    todo = [spec for spec in planned.specs if not is_current(store, spec)]
+    engine = options.engine.make(store, options.devices, fresh=True)
+    if todo and follow(engine.run(todo), len(todo)):
         raise UserError("some runs failed, so the baseline is not written")
     save_records(load_records(map(store.folder, planned.specs)), path)
     print(f"written to {path}: {len(planned.specs)} runs", file=sys.stderr)
     return 0
-
-
-def _load_baseline(name: str) -> pd.DataFrame:
-    path = _path(name)
-    if not path.exists():
-        known = [p.name.removesuffix(".csv") for p in _folder().glob("*.csv")]
-        raise UserError(f"unknown baseline {nearest(name, known)} (or give the path of a .csv file)")
-    return load_records(path)
-
-
-def _select(baseline: pd.DataFrame, methods: Sequence[str] | None, tasks: Sequence[str]) -> pd.DataFrame:
-    for column, wanted in (("method", methods), ("task", tasks)):
-        if wanted:
-            for value in wanted:
-                if value not in set(baseline[column]):
-                    raise UserError(f"the baseline has no {column} {nearest(value, set(baseline[column]))}")
-            baseline = baseline[baseline[column].isin(list(wanted))]
-    return baseline
-
-
-def _specs(baseline: pd.DataFrame, suite: str) -> list[RunSpec]:
-    """The runs of the baseline, as the suite asks for them today."""
-    planned = plan(
-        suite,
-        list(baseline["method"].unique()),
-        list(baseline["task"].unique()),
-        sorted(int(seed) for seed in baseline["seed"].unique()),
-    )
-    if {spec.run_id for spec in planned.specs} != set(baseline["run_id"]):
-        raise UserError(
-            f"the suite {suite!r}, a method's defaults or a data set has changed since the baseline was made: "
-            "its runs cannot be compared. `check --update` makes a new one"
-        )
-    return planned.specs
-
-
-def _records(store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
-    """What there is of some runs: a record that is broken is told of, and counts as missing."""
-    folders = [store.folder(spec) for spec in specs if store.finished(spec)]
-    records = load_records(folders, broken=warn)
-    return records if len(records) else pd.DataFrame(columns=["method", "task", "seed"])
-
-
-def _with_gradients(records: pd.DataFrame, store: Store, specs: Sequence[RunSpec]) -> pd.DataFrame:
-    """With the largest ratio of the alignment's to the task's gradient over each run's checkpoints."""
-    folders = {spec.run_id: store.folder(spec) for spec in specs}
-    ratios = [_largest_ratio(folders[run]) for run in records.get("run_id", ())]
-    return records.assign(**{RATIO: ratios})
-
-
-def _largest_ratio(record: Path) -> float:
-    """NaN where the method has no alignment terms beside a task term, or the record's curves are broken."""
-    try:
-        found = [point.get("gradient_ratio") for point in Record(record).curves()]
-    except UserError as error:
-        warn(error)
-        return math.nan
-    return max((ratio for ratio in found if isinstance(ratio, int | float)), default=math.nan)
-
-
-def _is_current(store: Store, spec: RunSpec) -> bool:
-    return store.finished(spec) and store.code(spec) == spec_digest(spec)
-
-
-def _refuse_other_code(records: pd.DataFrame) -> None:
-    other = [
-        row.run_id
-        for row in records.itertuples()
-        if row.code != code_digest(row.method, row.task.partition("/")[0], row.spec["protocol"]["backbone"])
-    ]
-    if other:
-        raise UserError(
-            f"{len(other)} of {len(records)} records were made by different code and prove nothing about this; "
-            "`run --fresh` them, or check without --from"
-        )
-
-
-def _folder() -> Path:
-    return Path(str(files("results"))) / "baselines"
-
-
-def _path(name: str) -> Path:
-    return Path(name) if name.endswith(".csv") else _folder() / f"{name}.csv"

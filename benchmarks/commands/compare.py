@@ -1,183 +1,82 @@
-"""The `compare` command: ours beside published numbers, from records that there are; never trains."""
+"""The `compare` command: ours beside published numbers, from records that exist; never trains."""
 
-import argparse
-import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-
-from benchmarks.commands.common import found, print_report, selected_by, sources_of
+from benchmarks.commands.shared import values
+from benchmarks.commands.shared.planning import HowFlags, planned_grid
+from benchmarks.commands.shared.records import add_store_flag, record_sources
 from benchmarks.plan.grid import Grid
-from benchmarks.report import selection
-from benchmarks.report.cells import ACCURACY, Cells, Value, Values
-from benchmarks.report.listings import Entry, Listing
-from benchmarks.report.published import (
-    MEAN,
-    PROTOCOLS,
-    Comparison,
-    Published,
-    judge,
-    load_explanations,
-    published_for,
-    selection_of,
+from benchmarks.plan.suite import load_suite
+from benchmarks.report.options import FORMATS, Format
+from benchmarks.report.published import load_explanations, published_for
+
+HELP = "our numbers beside published ones; never trains"
+EXAMPLES = (
+    "compare --suite amazon-jmlr",
+    "compare --suite digits --records runs --format markdown",
 )
-from benchmarks.report.statistics import summarise
-from benchmarks.report.table import Report
 
 
-def main(options: argparse.Namespace) -> int:
-    suite = Path(options.suite).stem
-    rows = published_for(options.suite)
-    committed = Path(str(files("results"))) / "records" / f"{suite}.csv"
-    if not options.records and not options.store and committed.exists():
-        options.records = committed
-    print(f"records: {', '.join(map(str, sources_of(options)))}", file=sys.stderr)
-    planned, records, failures = found(options, "all,references")
-    select = selected_by(options)
-    choices = selection.choices(selection.candidates(_whole(planned, records), records), select) if select else {}
-    cells = Cells(planned, records, failures, choices)
-    explained = load_explanations()
-    changed = options.set or options.steps_scale or options.search or options.grid
-    judged_by = "" if changed else suite
-    ordered = sorted(rows, key=partial(_order, suite))
-    comparisons = [compare(row, cells, judged_by, select, explained) for row in ordered]
+@dataclass(frozen=True)
+class Options:
+    suite: str
+    how: HowFlags
+    records: Path | None
+    store: Path | None
+    format: Format
+
+    def __post_init__(self) -> None:
+        load_suite(self.suite)
+        published_for(self.suite)
+
+
+def add_flags(command: ArgumentParser) -> None:
+    what = command.add_argument_group("what to compare")
+    what.add_argument("--suite", type=values.file_name, required=True, help="a suite's name or .toml file")
+    HowFlags.add_to(command.add_argument_group("settings and choices"))
+    where = command.add_argument_group("where")
+    records = "a store or a .csv of records; default: the suite's committed ones, else --store"
+    where.add_argument("--records", type=values.path, metavar="PATH", help=records)
+    add_store_flag(where)
+    shown = command.add_argument_group("how it is shown")
+    shown.add_argument("--format", choices=[form for form in FORMATS if form != "csv"], default="text")
+
+
+def main(options: Options) -> int:
+    from benchmarks.commands.shared.reading import grid_and_records
+    from benchmarks.report import beside
+    from benchmarks.report.render import render
+
+    def plan(seeds: Sequence[int] | None) -> Grid:
+        return planned_grid(options.suite, "all,references", [], seeds, options.how)
+
+    sources = _sources(options)
+    print(f"records: {', '.join(map(str, sources))}", file=sys.stderr)
+    planned, records = grid_and_records(sources, plan, options.how.seeds)
+    suite, select = Path(options.suite).stem, options.how.validator(options.suite)
+    comparisons = beside.compare(
+        published_for(options.suite),
+        beside.chosen_cells(planned, *records, select),
+        suite,
+        suite if options.how.as_the_suite_says else "",
+        select,
+        load_explanations(),
+    )
     if options.format == "json":
-        print(json.dumps({"suite": suite, "unit": "%", "rows": [_object(each) for each in comparisons]}, indent=1))
+        print(beside.as_json(suite, comparisons))
     else:
-        print_report(report_of(suite, comparisons), options.format)
+        print(render(beside.report_of(suite, comparisons), options.format), end="")
     return 0
 
 
-def _whole(planned: Grid, records: pd.DataFrame) -> Grid:
-    """The grid without choices that lack a run: the best of some candidates is not what was asked for."""
-    known = set(records["run_id"]) if len(records) else set()
-    runs = [*planned.specs, *planned.reverse]
-    lacking = {(spec.variant, spec.task, spec.seed) for spec in runs if spec.run_id not in known}
-    whole = [spec for spec in planned.specs if (spec.variant, spec.task, spec.seed) not in lacking]
-    return replace(planned, specs=whole)
-
-
-def compare(
-    row: Published,
-    cells: Cells,
-    suite: str,
-    select: str | None,
-    explained: Mapping[tuple[str, str, str], str],
-) -> Comparison:
-    """A published number beside ours: the same method and task, the seeds that have it.
-
-    Args:
-        suite: see :func:`judge`.
-        select: the validator that chose ours among candidates, if any.
-    """
-    variant = next((each for each in cells.variants if each.partition("?")[0] == row.ours), "")
-    specs = [spec for (name, _), by_seed in cells.specs.items() if name == variant for spec in by_seed.values()]
-    values = _values(row, cells, variant, select)
-    numbers = [100 * sum(value.number for value in each) / len(each) for each in values.values()]
-    return judge(
-        row,
-        summarise(numbers),
-        suite,
-        selection_of(select, specs[0].protocol.stopping if specs else "last"),
-        explained.get((row.protocol_id, row.task, row.method), ""),
-        tuple(value.run_id for each in values.values() for value in each),
-    )
-
-
-def _values(row: Published, cells: Cells, variant: str, select: str | None) -> dict[int, list[Value]]:
-    """Ours by seed; for a mean one value a task, of the seeds that have all tasks."""
-    metric = selection.SELECTED if select else row.metric
-    if select and row.metric != ACCURACY:
-        return {}  # what a choice gave is known as accuracy only
-    tasks = cells.tasks if row.task == MEAN else [row.task]
-    by_task: list[Values] = [cells.values(metric, variant, task) for task in tasks]
-    seeds = sorted(set.intersection(*(set(values) for values in by_task)))
-    return {seed: [values[seed] for values in by_task] for seed in seeds}
-
-
-def _order(suite: str, row: Published) -> tuple[Any, ...]:
-    """By method, ours first; by task, the mean last; then the rows that ours is judged by before the others."""
-    method, task = (not row.ours, row.ours or row.method), (row.task == MEAN, row.task, row.metric)
-    return *method, *task, row.protocol_id != suite, row.citation
-
-
-def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
-    """One listing, a row a published number; where it was published is in numbered notes."""
-    sources: dict[str, int] = {}
-    numbers = [sources.setdefault(_source(each.published), len(sources) + 1) for each in comparisons]
-    named = (each.published.task for each in comparisons if each.published.task != MEAN)
-    family = next(named, "").partition("/")[0]
-    rows = [_entries(each, family, number) for each, number in zip(comparisons, numbers, strict=True)]
-    formats = {"ours": (1.0, ".1f"), "gap": (1.0, "+.1f"), "limit": (1.0, ".1f")}
-    listing = Listing("Target accuracy (%) beside published numbers", rows, formats)
-    chosen = ", ".join(sorted({each.selection for each in comparisons if each.ours})) or "not run"
-    notes = [
-        "gap: ours − published, in points. limit: the published spread, or 1 point if that is more (2 on "
-        "SVHN→MNIST, 5 on MNIST-M). inside: the gap is at most that.",
-        f"Judged are rows of protocol {suite} that were chosen in the same way as ours, if ours has the suite's "
-        "settings; others are only shown.",
-        "ours: mean of n seeds, ± half of a 95% t-interval from 5 seeds on, else the range.",
-    ]
-    explained = {
-        f"† {each.published.method} on {each.published.task}: results/README.md#{each.explained}": None
-        for each in comparisons
-        if each.explained
-    }
-    notes += explained
-    notes += [f"[{number}] {text}" for text, number in sources.items()]
-    return Report(suite, f"ours chosen by: {chosen}", [], [listing], notes)
-
-
-def _entries(each: Comparison, family: str, number: int) -> dict[str, Entry]:
-    row = each.published
-    task = row.task.removeprefix(f"{family}/") + (" (mean of classes)" if row.metric != ACCURACY else "")
-    return {
-        "method": row.ours or "-",
-        "published as": row.method,
-        f"{family}/" if family else "task": task,
-        "ours": each.ours,
-        "n": str(each.ours.n) if each.ours else "-",
-        "published": f"{row.accuracy:g}" + (f" ± {row.spread:g}" if row.spread is not None else ""),
-        "gap": each.difference,
-        "limit": each.tolerance,
-        "verdict": (each.verdict or ("shown" if each.ours else "-")) + "†" * bool(each.explained),
-        "from": f"[{number}]",
-    }
-
-
-def _source(row: Published) -> str:
-    """Where a number is from, and under which conditions it was made."""
-    parts = [
-        f"{row.citation}; {row.kind}, read in {row.where_read}",
-        f"Protocol {row.protocol_id} ({PROTOCOLS[row.protocol_id]}), selection {row.selection}"
-        + (f", spread: {row.spread_kind}" if row.spread_kind else ""),
-        row.protocol_note,
-    ]
-    return ". ".join(part for part in parts if part)
-
-
-def _object(each: Comparison) -> dict[str, Any]:
-    """All that is known of a row, for a program."""
-    row, ours = each.published, each.ours
-    return {
-        **row.model_dump(mode="json"),
-        "mean": ours.mean if ours else None,
-        "low": ours.low if ours else None,
-        "high": ours.high if ours else None,
-        "n": ours.n if ours else 0,
-        "interval": ours.interval if ours else "none",
-        "our_selection": each.selection,
-        "difference": each.difference,
-        "tolerance": each.tolerance,
-        "judged": each.judged,
-        "verdict": each.verdict or None,
-        "reason": each.reason,
-        "explained": each.explained or None,
-        "runs": list(each.runs),
-    }
+def _sources(options: Options) -> list[Path]:
+    """Those of the flags; without any, the records that are committed for the suite."""
+    committed = Path(str(files("results"))) / "records" / f"{Path(options.suite).stem}.csv"
+    if options.records or options.store or not committed.exists():
+        return record_sources(options.store, options.records)
+    return [committed]

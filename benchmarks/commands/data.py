@@ -1,18 +1,51 @@
 """The `data` command: which data sets are there, how to get the others, and getting those with an address."""
 
-import argparse
 import sys
+from argparse import ArgumentParser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from benchmarks.commands import warn
+from benchmarks.commands.shared.execution import add_data_flag, use_data_folder
 from benchmarks.core.registry import DATASETS, DataFile
 from benchmarks.core.settings import UserError
 from datasets import files
-from datasets.files.download import fetch
+
+HELP = "which data sets are there, and how to get the others"
+EXAMPLES = ("data check --data-dir data", "data fetch digits")
 
 
-def main(options: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class Options:
+    action: Literal["check", "fetch"]
+    name: str | None
+    data_dir: Path | None
+
+    def __post_init__(self) -> None:
+        if self.action == "check" and self.name:
+            raise UserError("data check takes no name: it lists every data set")
+        if self.action == "fetch":
+            if not self.name:
+                raise UserError("data fetch needs the name of a data set; see `data check`")
+            DATASETS.check(self.name)
+
+
+def add_flags(command: ArgumentParser) -> None:
+    what = command.add_argument_group("what to do")
+    what.add_argument(
+        "action",
+        choices=("check", "fetch"),
+        help="check: read every file of every data set; fetch: download what is missing of one",
+    )
+    what.add_argument("name", nargs="?", help="fetch: the data set; see `list datasets`")
+    add_data_flag(command.add_argument_group("where"))
+
+
+def main(options: Options) -> int:
     """Returns 1 if `check` finds a corrupt file."""
-    return _check() if options.action == "check" else _fetch(options.name)
+    use_data_folder(options.data_dir)
+    return _fetch(options.name) if options.name else _check()
 
 
 def _check() -> int:
@@ -54,6 +87,8 @@ def _fetch(name: str) -> int:
     Raises:
         UserError: nowhere to put it, no file with an address, or a download that failed.
     """
+    from datasets.files.download import fetch
+
     root, info = files.directory(), DATASETS.info(name)
     if root is None:
         raise UserError(f"name a folder for the data with --data-dir or ${files.VARIABLE}")

@@ -1,25 +1,31 @@
-"""What `list` prints: a line an entry."""
+"""The `list` command: what exists to choose from, a line an entry."""
 
-import argparse
+from argparse import ArgumentParser
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from benchmarks.commands import warn
 from benchmarks.core.registry import DATASETS, METHODS
-from benchmarks.evaluation import SELECTABLE
+from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.methods import groups
 from benchmarks.plan.suite import load_suite, suite_names
 
+HELP = "what there is to choose from"
+EXAMPLES = ("list methods", "list tasks")
 
-def main(options: argparse.Namespace) -> int:
-    rows = {
-        "methods": _methods,
-        "datasets": _datasets,
-        "tasks": _tasks,
-        "backbones": _backbones,
-        "suites": _suites,
-        "validators": _validators,
-    }
-    for row in rows[options.what]():
+
+@dataclass(frozen=True)
+class Options:
+    what: str
+
+
+def add_flags(command: ArgumentParser) -> None:
+    what = command.add_argument_group("what to list")
+    what.add_argument("what", choices=KINDS)
+
+
+def main(options: Options) -> int:
+    for row in KINDS[options.what]():
         print(row)
     return 0
 
@@ -83,3 +89,13 @@ def _suites() -> Iterator[str]:
     for name in suite_names():
         suite = load_suite(name)
         yield f"{name:12} {suite.kind}: {suite.description}; {len(suite.task)} tasks, {suite.seeds} seeds"
+
+
+KINDS = {
+    "methods": _methods,
+    "datasets": _datasets,
+    "tasks": _tasks,
+    "backbones": _backbones,
+    "suites": _suites,
+    "validators": _validators,
+}

@@ -1,60 +1,95 @@
 """The `run` command: do a grid's runs that have no record, and print its table."""
 
-import argparse
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.commands.common import (
-    devices_of,
-    engine_of,
-    planned_grid,
-    print_report,
-    report_of,
-    store_of,
-    stored,
-)
+from benchmarks.commands.shared import values
+from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
+from benchmarks.commands.shared.output import TableFlags
+from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
+from benchmarks.commands.shared.records import add_store_flag
 from benchmarks.core import atomic
 from benchmarks.core.escape import one_line
 from benchmarks.core.settings import UserError
 from benchmarks.engines import Engine
-from benchmarks.engines.progress import follow
-from benchmarks.engines.tensorboard import Board
-from benchmarks.engines.work import require_files
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.spec import RunSpec
 from benchmarks.plan.suite import load_suite
-from benchmarks.records.provenance import spec_digest
 from benchmarks.records.store import Store
-from benchmarks.report.render import render
-from benchmarks.report.table import Report
-from benchmarks.training.estimate import PATIENCE, estimate
 
+HELP = "run a seeded grid and print its table"
+EXAMPLES = (
+    "run --methods dann,coral",
+    "run --methods core --suite toys --seeds 5 --select im --dry-run",
+    "run --source old.csv --target new.csv --label diagnosis",
+)
 ANSWER = 8.0  # seconds after which a dry run should have answered
 
 
-def main(options: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class Options:
+    what: WhatFlags
+    how: HowFlags
+    dry_run: bool
+    fresh: bool
+    retry: bool
+    save_weights: bool
+    tensorboard: Path | None
+    devices: DeviceFlags
+    engine: EngineFlags
+    data_dir: Path | None
+    store: Path | None
+    table: TableFlags
+
+
+def add_flags(command: ArgumentParser) -> None:
+    WhatFlags.add_to(command.add_argument_group("what to run"), default_methods="the suite's")
+    HowFlags.add_to(command.add_argument_group("settings and choices"))
+    kept = command.add_argument_group("what is done, and what is kept")
+    kept.add_argument("--dry-run", action="store_true", help="print the grid and an estimate of its time")
+    kept.add_argument("--fresh", action="store_true", help="do runs again that have a record")
+    kept.add_argument("--retry", action="store_true", help="do failed runs again")
+    kept.add_argument("--save-weights", action="store_true", help="keep trained weights, for `predict`")
+    kept.add_argument(
+        "--tensorboard", type=values.path, metavar="FOLDER", help="also write signals for TensorBoard"
+    )
+    where = command.add_argument_group("where")
+    DeviceFlags.add_to(where)
+    EngineFlags.add_to(where)
+    add_data_flag(where)
+    add_store_flag(where)
+    TableFlags.add_to(command.add_argument_group("how it is shown"))
+
+
+def main(options: Options) -> int:
     """Returns 1 if a run of the grid has failed, now or before."""
-    seeds = range(options.seeds) if options.seeds else None
-    methods = options.methods or load_suite(options.suite).default_methods
-    planned, store = planned_grid(options, methods, seeds), store_of(options)
+    began = time.monotonic()
+    use_data_folder(options.data_dir)
+    what, how = options.what, options.how
+    methods = what.methods or load_suite(what.suite).default_methods
+    planned = planned_grid(what.suite, methods, what.all_tasks(), range(how.seeds) if how.seeds else None, how)
+    store = Store(options.store, weights=options.save_weights)
     if options.dry_run:
-        _dry_run(planned, store, options)
+        _dry_run(planned, store, options, began + ANSWER)
         return 0
-    engine = engine_of(options, store, fresh=options.fresh)
+    engine = options.engine.make(store, options.devices, fresh=options.fresh, save_weights=options.save_weights)
     ok = _execute(planned.specs, store, engine, options)
     judges = [spec for spec in planned.reverse if store.predictions(spec).exists()]
     ok = _execute(judges, store, engine, options) and ok
-    report = report_of(planned, *stored(planned, store), options)
-    print_report(report, options.format)
-    _write(report, Path(planned.suite).stem, store)
+    _report(planned, store, options)
     return 0 if ok else 1
 
 
-def _execute(specs: Sequence[RunSpec], store: Store, engine: Engine, options: argparse.Namespace) -> bool:
+def _execute(specs: Sequence[RunSpec], store: Store, engine: Engine, options: Options) -> bool:
     """Do what is not done; returns whether every run of these is."""
+    from benchmarks.engines.progress import follow
+    from benchmarks.engines.tensorboard import Board
+
     board = Board(options.tensorboard) if options.tensorboard else None
     states = {spec.run_id: _state(spec, store, options) for spec in specs}
     done, skipped, todo = (
@@ -67,7 +102,7 @@ def _execute(specs: Sequence[RunSpec], store: Store, engine: Engine, options: ar
     return not failures and not skipped
 
 
-def _state(spec: RunSpec, store: Store, options: argparse.Namespace) -> Literal["done", "failed", "to do"]:
+def _state(spec: RunSpec, store: Store, options: Options) -> Literal["done", "failed", "to do"]:
     """What the command does with a run: it reuses it, leaves it as it failed before, or does it."""
     if options.fresh:
         return "to do"
@@ -77,6 +112,8 @@ def _state(spec: RunSpec, store: Store, options: argparse.Namespace) -> Literal[
 
 
 def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpec]) -> None:
+    from benchmarks.records.provenance import spec_digest
+
     if done:
         changed = sum(store.code(spec) not in ("", spec_digest(spec)) for spec in done)
         print(f"{len(done)} runs have a record and are reused" + ("." if not changed else ";"), file=sys.stderr)
@@ -86,22 +123,34 @@ def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpe
         print(f"{len(skipped)} runs failed before: --retry does them again.", file=sys.stderr)
 
 
-def _write(report: Report, name: str, store: Store) -> None:
-    """The table of this command beside the records, to read (.md) and to compute with (.json)."""
-    folder = store.root / "tables"
+def _report(planned: Grid, store: Store, options: Options) -> None:
+    """Print the table, and put it beside the records, to read (.md) and to compute with (.json)."""
+    from benchmarks.commands.shared.reading import records_of
+    from benchmarks.report.render import render
+
+    validator = options.how.validator(options.what.suite)
+    report = options.table.report(planned, records_of(planned, store), validator)
+    options.table.print(report)
+    folder, name = store.root / "tables", Path(planned.suite).stem
     folder.mkdir(parents=True, exist_ok=True)
-    for suffix, form in (("md", "markdown"), ("json", "json")):
-        atomic.write_text(folder / f"{name}.{suffix}", render(report, form))
+    atomic.write_text(folder / f"{name}.md", render(report, "markdown"))
+    atomic.write_text(folder / f"{name}.json", render(report, "json"))
     print(f"written to {folder / name}.md and .json; records in {store.root}", file=sys.stderr)
 
 
-def _dry_run(planned: Grid, store: Store, options: argparse.Namespace) -> None:
+def _dry_run(planned: Grid, store: Store, options: Options, until: float) -> None:
     """Print the grid, what would become of each run, and how long that would take.
+
+    Args:
+        until: when the estimate should end, by the monotonic clock.
 
     Raises:
         UserError: data or weights without which no run could begin.
     """
-    specs, devices = [*planned.specs, *planned.reverse], devices_of(options)
+    from benchmarks.engines.work import require_files
+    from benchmarks.training.estimate import PATIENCE, estimate
+
+    specs, devices = [*planned.specs, *planned.reverse], options.devices.workers()
     states = [_state(spec, store, options) for spec in specs]
     for spec, state in zip(specs, states, strict=True):
         params = ", ".join(f"{key}={value}" for key, value in _settings(spec).items())
@@ -117,7 +166,7 @@ def _dry_run(planned: Grid, store: Store, options: argparse.Namespace) -> None:
         print("none could begin")
         raise
     # Importing PyTorch may have taken most of the time that people wait.
-    known = estimate(todo, devices[0], min(PATIENCE, max(1.0, options.began + ANSWER - time.monotonic())))
+    known = estimate(todo, devices[0], min(PATIENCE, max(1.0, until - time.monotonic())))
     print(known.over(workers))
     for (_, method), error in known.failed.items():
         print(f"warning: {method} fails in its first steps: {one_line(error)}", file=sys.stderr)

@@ -1,22 +1,36 @@
 """The `store` command: are the records whole?"""
 
-import argparse
+from argparse import ArgumentParser
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from benchmarks.commands.common import store_of
+from benchmarks.commands.shared.records import add_store_flag
 from benchmarks.core.escape import one_line
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation.outputs import read_arrays
 from benchmarks.plan.spec import RunSpec
-from benchmarks.records.frame import row_in
 from benchmarks.records.record import WEIGHTS, Record, files
 from benchmarks.records.store import PREDICTIONS, Store
-from benchmarks.training import weights
+
+HELP = "look after the records"
+EXAMPLES = ("store verify", "store verify --store runs")
 
 
-def main(options: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class Options:
+    action: Literal["verify"]
+    store: Path | None
+
+
+def add_flags(command: ArgumentParser) -> None:
+    what = command.add_argument_group("what to do")
+    what.add_argument("action", choices=("verify",), help="verify: read every file of every record")
+    add_store_flag(command.add_argument_group("where"))
+
+
+def main(options: Options) -> int:
     """Read every file of every record. Returns 1 if any is broken."""
-    store = store_of(options).require()
+    store = Store(options.store).require()
     folders, problems, older = store.record_folders(), store.misplaced(), 0
     total = len(folders) + len(problems)
     for folder in folders:
@@ -35,6 +49,10 @@ def main(options: argparse.Namespace) -> int:
 
 def _verify(store: Store, folder: Path) -> Record:
     """Raises UserError if anything in a record is not as its run wrote it."""
+    from benchmarks.evaluation.outputs import read_arrays
+    from benchmarks.records.frame import row_in
+    from benchmarks.training import weights
+
     record, row = Record(folder), row_in(store, folder)
     RunSpec.from_dict(record.spec, variant="")
     record.curves()

@@ -1,48 +1,107 @@
-"""The `table` command: from records that there are; never trains."""
+"""The `table` command: from records that exist; never trains."""
 
-import argparse
 import os
-from dataclasses import replace
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from benchmarks.commands.common import found, print_report, report_of, sources_of
+from benchmarks.commands.shared import values
+from benchmarks.commands.shared.output import TableFlags, add_force_flag
+from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
+from benchmarks.commands.shared.records import add_store_flag, record_sources
 from benchmarks.core.outfiles import prepare_output
 from benchmarks.core.settings import UserError
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.suite import load_suite
-from benchmarks.records.compact import save_records
-from benchmarks.report.table import Report
+
+if TYPE_CHECKING:
+    from benchmarks.commands.shared.reading import Records
+    from benchmarks.report.table import Report
+
+HELP = "print the table of stored records; never trains"
+EXAMPLES = (
+    "table --suite toys --format markdown",
+    "table --show statistics,bound,cost --figure quick.png",
+    "table --records committed.csv --store runs --save-records both.csv",
+)
+PICTURES = (".png", ".svg", ".pdf")
 
 
-def main(options: argparse.Namespace) -> int:
-    for path in (options.figure, options.diagram):
-        if path and path.suffix.lower() not in (".png", ".svg", ".pdf"):
-            raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
-    outputs = list(filter(None, (options.figure, options.diagram, options.save_records)))
-    if len(set(map(os.path.realpath, outputs))) < len(outputs):
-        raise UserError("two outputs have one path; give each its own")
-    for path in outputs:
-        prepare_output(path, [*sources_of(options), Path(options.suite)], force=options.force)
-    planned, records, failures = _found(options)
+@dataclass(frozen=True)
+class Options:
+    what: WhatFlags
+    how: HowFlags
+    records: Path | None
+    store: Path | None
+    table: TableFlags
+    save_records: Path | None
+    figure: Path | None
+    diagram: Path | None
+    force: bool
+
+    def __post_init__(self) -> None:
+        for path in (self.figure, self.diagram):
+            if path and path.suffix.lower() not in PICTURES:
+                raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
+        if len(set(map(os.path.realpath, self.outputs))) < len(self.outputs):
+            raise UserError("two outputs have one path; give each its own")
+
+    @property
+    def outputs(self) -> list[Path]:
+        return [path for path in (self.figure, self.diagram, self.save_records) if path]
+
+
+def add_flags(command: ArgumentParser) -> None:
+    WhatFlags.add_to(command.add_argument_group("what to show"), default_methods="all found")
+    HowFlags.add_to(command.add_argument_group("settings and choices"))
+    where = command.add_argument_group("where")
+    records = "a store or a .csv of records, instead of the default store; with --store, in addition to it"
+    where.add_argument("--records", type=values.path, metavar="PATH", help=records)
+    add_store_flag(where)
+    shown = command.add_argument_group("how it is shown")
+    TableFlags.add_to(shown)
+    written = command.add_argument_group("what is written")
+    written.add_argument(
+        "--save-records", type=values.path, metavar="CSV", help="also write the records, a line a run"
+    )
+    written.add_argument("--figure", type=values.path, metavar="PATH", help="also draw it (.png, .svg or .pdf)")
+    written.add_argument(
+        "--diagram", type=values.path, metavar="PATH", help="draw mean ranks with critical differences"
+    )
+    add_force_flag(written)
+
+
+def main(options: Options) -> int:
+    sources, tasks = record_sources(options.store, options.records), options.what.all_tasks()
+    for path in options.outputs:
+        prepare_output(path, [*sources, Path(options.what.suite)], force=options.force)
+    planned, records = _grid_and_records(sources, options.what, tasks, options.how)
     if options.save_records:
-        if not len(records):
-            raise UserError("--save-records: all runs failed, and there is no record to save")
-        save_records(records, options.save_records, failures)
-    report = report_of(planned, records, failures, options)
+        _save(records, options.save_records)
+    report = options.table.report(planned, records, options.how.validator(options.what.suite))
     if options.figure:
         from benchmarks.report.figure import save_figure
 
         save_figure(report, options.figure)
     if options.diagram:
         _draw_diagram(report, options.diagram, ranked=planned.ranked)
-    print_report(report, options.format)
+    options.table.print(report)
     return 0
 
 
-def _draw_diagram(report: Report, path: Path, *, ranked: bool) -> None:
+def _save(records: "Records", path: Path) -> None:
+    from benchmarks.records.compact import save_records
+
+    frame, failures = records
+    if not len(frame):
+        raise UserError("--save-records: all runs failed, and there is no record to save")
+    save_records(frame, path, failures)
+
+
+def _draw_diagram(report: "Report", path: Path, *, ranked: bool) -> None:
     from benchmarks.report.comparison import ENOUGH_METHODS, ENOUGH_TASKS, mean_ranks
     from benchmarks.report.diagram import save_diagram
 
@@ -57,16 +116,24 @@ def _draw_diagram(report: Report, path: Path, *, ranked: bool) -> None:
     save_diagram(complete.names, mean_ranks(complete.accuracy), complete.friedman, path)
 
 
-def _found(options: argparse.Namespace) -> tuple[Grid, pd.DataFrame, dict[str, str]]:
-    """The grid of the flags, where they are silent of what there are records of; and those records."""
-    default = f"{load_suite(options.suite).default_methods},core,shallow,all,references"  # also their order
-    planned, records, failures = found(options, options.methods or default)
+def _grid_and_records(
+    sources: Sequence[Path], what: WhatFlags, tasks: Sequence[str], how: HowFlags
+) -> tuple[Grid, "Records"]:
+    """The grid of the flags; without ``--methods``, of those that have a record. And its records."""
+    from benchmarks.commands.shared.reading import grid_and_records
+
+    default = f"{load_suite(what.suite).default_methods},core,shallow,all,references"  # also their order
+
+    def plan(seeds: Sequence[int] | None) -> Grid:
+        return planned_grid(what.suite, what.methods or default, tasks, seeds, how)
+
+    planned, (records, failures) = grid_and_records(sources, plan, how.seeds)
     if not len(records) and not failures:
         raise UserError(
             "no record fits; `run` the grid first, or name the --store, --suite and --set it was run with"
         )
     known = {*(records["run_id"] if len(records) else ()), *failures}
-    return planned if options.methods else _only(planned, known), records, failures
+    return planned if what.methods else _only(planned, known), (records, failures)
 
 
 def _only(planned: Grid, known: set[str]) -> Grid:

@@ -94,10 +94,11 @@ class Registry(Generic[T, Info]):
         kind: "method" or "dataset", for messages and for the entry point group.
         package: the package whose modules are the built-in entries.
         described: the type of what is said of an entry.
+        helpers: modules of the package that are no entries, as its subpackages are none.
     """
 
-    def __init__(self, kind: str, package: str, described: type) -> None:
-        self.kind, self.package, self.described = kind, package, described
+    def __init__(self, kind: str, package: str, described: type, helpers: tuple[str, ...]) -> None:
+        self.kind, self.package, self.described, self.helpers = kind, package, described, helpers
         self._classes: dict[str, T] = {}
         self._info: dict[str, Info] = {}
 
@@ -110,7 +111,7 @@ class Registry(Generic[T, Info]):
         found = {
             module.name: f"{self.package}.{module.name}"
             for module in pkgutil.iter_modules(paths)
-            if not module.ispkg and module.name != "base"
+            if not module.ispkg and module.name not in self.helpers
         }
         for point in entry_points(group=f"benchmarks.{self.kind}s"):
             if found.get(point.name, point.value) != point.value:
@@ -195,5 +196,5 @@ class Registry(Generic[T, Info]):
         self._classes.pop(name), self._info.pop(name)
 
 
-METHODS: Registry[Any, MethodInfo] = Registry("method", "methods", MethodInfo)
-DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets", DatasetInfo)
+METHODS: Registry[Any, MethodInfo] = Registry("method", "methods", MethodInfo, helpers=("base",))
+DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets", DatasetInfo, helpers=("augment", "base"))

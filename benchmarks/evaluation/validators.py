@@ -1,23 +1,22 @@
 """Validators: scores that rank candidate models without a target label. Higher is better for all.
 
 A score is computed from the saved outputs of one checkpoint; risks and distances are negated. It is NaN where it
-is undefined, and a NaN candidate is never chosen. All arithmetic is in float64. Their papers: the package's
-``SELECTABLE``.
+is undefined, and a NaN candidate is never chosen. All arithmetic is in float64.
+
+The command line shows these names in its help, so what takes long to import is imported where it is used.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import entr, softmax
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+import scipy  # its parts are imported where they are used
 
-from benchmarks.evaluation.outputs import Outputs
-from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
+if TYPE_CHECKING:
+    from benchmarks.evaluation.outputs import Outputs
 
 TEMPERATURE = 0.05  # of soft neighborhood density, as in its paper
 STRENGTH = 0.003  # inverse regularisation of the domain classifier: a stronger fit of 500 features memorises 1000
@@ -27,12 +26,12 @@ STRENGTH = 0.003  # inverse regularisation of the domain classifier: a stronger 
 class Evidence:
     """What the scores read of one checkpoint, each part computed once."""
 
-    outputs: Outputs
+    outputs: "Outputs"
 
     @cached_property
     def p(self) -> np.ndarray:
         """Class probabilities (n, classes) of the target training samples."""
-        return softmax(self.outputs["target_train.logits"].astype(np.float64), axis=1)
+        return scipy.special.softmax(self.outputs["target_train.logits"].astype(np.float64), axis=1)
 
     @cached_property
     def correct(self) -> np.ndarray:
@@ -46,6 +45,10 @@ class Evidence:
         w = (n_s / n_t) P(target | f) / P(source | f), by a logistic regression on standardised features of
         the n_s source and n_t target training samples. It never saw the validation samples.
         """
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         source, target, val = (
             self.outputs[f"{split}.features"].astype(np.float64)
             for split in ("source_train", "target_train", "source_val")
@@ -63,35 +66,42 @@ class Evidence:
 
 Score = Callable[[Evidence], float]
 VALIDATORS: dict[str, Score] = {}
+"""What is computed of each checkpoint, by name."""
+SELECTABLE: dict[str, str] = {}
+"""What a choice can be made by, with its paper."""
 
 
-def _validator(name: str) -> Callable[[Score], Score]:
+def _validator(name: str, paper: str = "") -> Callable[[Score], Score]:
+    """Enters a score; without a paper it is a part of a validator, and selects nothing alone."""
+
     def enter(score: Score) -> Score:
         VALIDATORS[name] = score
+        if paper:
+            SELECTABLE[name] = paper
         return score
 
     return enter
 
 
-@_validator("source_accuracy")
+@_validator("source_accuracy", "Gulrajani and Lopez-Paz, ICLR 2021, In Search of Lost Domain Generalization")
 def source_accuracy(evidence: Evidence) -> float:
     """Accuracy on the source validation samples."""
     return evidence.correct.mean()
 
 
-@_validator("entropy")
+@_validator("entropy", "Morerio et al., ICLR 2018, Minimal-Entropy Correlation Alignment")
 def entropy(evidence: Evidence) -> float:
     """Minus the mean entropy of target predictions, in nats."""
-    return -entr(evidence.p).sum(1).mean()
+    return -scipy.special.entr(evidence.p).sum(1).mean()
 
 
-@_validator("im")
+@_validator("im", "Shi and Sha, ICML 2012, Information-Theoretical Learning of Discriminative Clusters")
 def information_maximisation(evidence: Evidence) -> float:
     """Entropy of the mean target prediction minus mean entropy; a validator in Musgrave et al., 2022."""
-    return entr(evidence.p.mean(0)).sum() + entropy(evidence)
+    return scipy.special.entr(evidence.p.mean(0)).sum() + entropy(evidence)
 
 
-@_validator("snd")
+@_validator("snd", "Saito et al., ICCV 2021, Tune it the Right Way")
 def soft_neighborhood_density(evidence: Evidence) -> float:
     """Mean entropy of each target sample's softmax over its cosine similarities to the others, in nats.
 
@@ -100,10 +110,12 @@ def soft_neighborhood_density(evidence: Evidence) -> float:
     unit = evidence.p / np.linalg.norm(evidence.p, axis=1, keepdims=True)
     similarity = unit @ unit.T / TEMPERATURE
     np.fill_diagonal(similarity, -np.inf)
-    return entr(softmax(similarity, axis=1)).sum(1).mean()
+    return scipy.special.entr(scipy.special.softmax(similarity, axis=1)).sum(1).mean()
 
 
-@_validator("bnm")
+@_validator(
+    "bnm", "Cui et al., CVPR 2020, Towards Discriminability and Diversity: Batch Nuclear-norm Maximization"
+)
 def batch_nuclear_norm(evidence: Evidence) -> float:
     """Nuclear norm of the (n, classes) target predictions over n: minus the paper's loss, on one batch of n.
 
@@ -112,7 +124,9 @@ def batch_nuclear_norm(evidence: Evidence) -> float:
     return float(np.linalg.norm(evidence.p, "nuc")) / len(evidence.p)
 
 
-@_validator("dev")
+@_validator(
+    "dev", "You et al., ICML 2019, Towards Accurate Model Selection in Deep Unsupervised Domain Adaptation"
+)
 def deep_embedded_validation(evidence: Evidence) -> float:
     """Minus the weighted source risk with its control variate: mean(w e) + η (mean(w) - 1).
 
@@ -124,7 +138,9 @@ def deep_embedded_validation(evidence: Evidence) -> float:
     return -(error.mean() + eta * (w.mean() - 1))
 
 
-@_validator("iwcv")
+@_validator(
+    "iwcv", "Sugiyama et al., JMLR 2007, Covariate Shift Adaptation by Importance Weighted Cross Validation"
+)
 def importance_weighted_validation(evidence: Evidence) -> float:
     """Minus the weighted source risk mean(w e), with DEV's weights.
 
@@ -133,9 +149,13 @@ def importance_weighted_validation(evidence: Evidence) -> float:
     return -evidence.weighted_error.mean()
 
 
-@_validator("proxy_a_distance")
+@_validator(
+    "proxy_a_distance", "Ben-David et al., NeurIPS 2006, Analysis of Representations for Domain Adaptation"
+)
 def domain_confusion(evidence: Evidence) -> float:
     """Minus the proxy A-distance of training features; NaN with fewer than 50 samples of a domain."""
+    from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
+
     outputs = evidence.outputs
     distance = proxy_a_distance(outputs["source_train.features"], outputs["target_train.features"])
     return -distance.value if distance else math.nan
@@ -153,7 +173,7 @@ def mixval_inter(evidence: Evidence) -> float:
     return _mixval(evidence.outputs, intra=False)
 
 
-def _mixval(outputs: Outputs, intra: bool) -> float:
+def _mixval(outputs: "Outputs", intra: bool) -> float:
     """How often 0.55 x_i + 0.45 x_{n-1-i} gets the class that x_i gets; NaN without such pairs or mixtures."""
     if "target_mixed.logits" not in outputs.arrays:
         return math.nan
@@ -163,7 +183,13 @@ def _mixval(outputs: Outputs, intra: bool) -> float:
     return agrees[kept].mean() if kept.any() else math.nan
 
 
-def score_outputs(outputs: Outputs) -> dict[str, float]:
+# The two that no single checkpoint scores: MixVal ranks candidates by its two parts, and reverse validation trains
+# on what a run predicted.
+SELECTABLE["mixval"] = "Hu et al., NeurIPS 2023, Mixed Samples as Probes for Unsupervised Model Selection"
+SELECTABLE["reverse_validation"] = "Ganin et al., JMLR 2016, section 5.1.2, after Zhong et al., ECML 2010"
+
+
+def score_outputs(outputs: "Outputs") -> dict[str, float]:
     """All of :data:`VALIDATORS` at one checkpoint; all NaN if what the model said of a split is not finite.
 
     Test splits are not looked at.

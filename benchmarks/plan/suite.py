@@ -12,7 +12,7 @@ from pydantic import Field
 from benchmarks.core.protocol import Protocol
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import Settings, UserError, nearest
-from benchmarks.evaluation import SELECTABLE
+from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.search import Search
 
 LARGEST_SUITE = 100_000  # bytes of a suite's file

@@ -14,6 +14,7 @@ from benchmarks.report import listings
 from benchmarks.report.cells import Cell
 from benchmarks.report.comparison import Interval
 from benchmarks.report.listings import Entry, Listing
+from benchmarks.report.options import Format
 from benchmarks.report.statistics import Summary
 from benchmarks.report.table import Block, Report
 
@@ -46,9 +47,9 @@ MARKDOWN = Markup(escape.markdown, escape.markdown_note, lambda text: f"**{text}
 LATEX = Markup(escape.latex, escape.latex, lambda text: f"\\textbf{{{text}}}")
 
 
-def render(report: Report, form: str) -> str:
-    """The report in one of :data:`FORMATS`, ending in a newline."""
-    return FORMATS[form](report).rstrip("\n") + "\n"
+def render(report: Report, form: Format) -> str:
+    """The report in a format, ending in a newline."""
+    return _RENDERERS[form](report).rstrip("\n") + "\n"
 
 
 def _plain(report: Report, markup: Markup) -> str:
@@ -186,7 +187,7 @@ def _csv(report: Report) -> str:
     return frame.assign(**texts, runs=frame["runs"].map(" ".join)).to_csv(index=False, lineterminator="\n")
 
 
-FORMATS: dict[str, Callable[[Report], str]] = {
+_RENDERERS: dict[Format, Callable[[Report], str]] = {
     "text": partial(_plain, markup=TEXT),
     "markdown": partial(_plain, markup=MARKDOWN),
     "latex": _latex,

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation import SELECTABLE
+from benchmarks.evaluation.validators import SELECTABLE, VALIDATORS
 from benchmarks.plan.grid import Grid
 from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
 
 LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
 GROUP = ["variant", "task", "seed"]
-PARTS = ["mixval_intra", "mixval_inter"]
+PARTS = [name for name in VALIDATORS if name not in SELECTABLE]  # of MixVal
 
 Choice = dict[tuple[str, str], Values]
 

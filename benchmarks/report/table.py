@@ -10,6 +10,7 @@ from benchmarks.plan.methods import BASELINE
 from benchmarks.report import listings, notes, selection
 from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference
 from benchmarks.report.listings import Complete, Listing
+from benchmarks.report.options import PARTS
 from benchmarks.report.statistics import binomial_error, hurts, paired, summarise
 
 MEAN = "mean"
@@ -18,11 +19,6 @@ KEPT = {
     "last": "last step",
     "source_val": "first epoch with the best source validation accuracy",
     "source_val_latest": "last epoch with the best source validation accuracy",
-}
-PARTS = ("statistics", "validators", "bound", "confusion")
-SHORTHANDS = {
-    "classes": ("target_class_mean_accuracy", "target_majority_rate", "target_calibration_error"),
-    "cost": ("training_seconds", "forward_passes", "backward_passes", "peak_memory_mb", "parameters"),
 }
 SHARES = ("accuracy", "rate", "calibration_error", "_f1", "_auc")
 

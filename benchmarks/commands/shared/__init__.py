@@ -1,0 +1,1 @@
+"""What several commands have alike: groups of flags, and what is done with them."""

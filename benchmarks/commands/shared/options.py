@@ -1,0 +1,23 @@
+"""From what argparse read to a command's typed options."""
+
+from argparse import _ArgumentGroup
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, get_type_hints
+
+T = TypeVar("T")
+Group = _ArgumentGroup  # what flags are added to: it has the title under which help shows them
+
+
+def typed(options: type[T], values: Mapping[str, Any]) -> T:
+    """A dataclass of options from flags by name. A field that is itself a dataclass gets its own flags.
+
+    Raises:
+        UserError: what a dataclass says of its flags.
+    """
+    kinds = get_type_hints(options)
+    found = {
+        field.name: typed(kinds[field.name], values) if is_dataclass(kinds[field.name]) else values[field.name]
+        for field in fields(options)  # type: ignore[arg-type]
+    }
+    return options(**found)

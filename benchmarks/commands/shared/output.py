@@ -1,0 +1,56 @@
+"""What a command shows or writes: the flags that say how, and the report that they ask for."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.commands.shared.options import Group
+from benchmarks.core.settings import UserError, nearest, split
+from benchmarks.plan.grid import Grid
+from benchmarks.report.options import FORMATS, PARTS, SHORTHANDS, Format
+
+if TYPE_CHECKING:
+    from benchmarks.commands.shared.reading import Records
+    from benchmarks.report.table import Report
+
+
+@dataclass(frozen=True)
+class TableFlags:
+    """What a table shows, and in which format."""
+
+    format: Format
+    show: str
+
+    @staticmethod
+    def add_to(flags: Group) -> None:
+        flags.add_argument("--format", choices=FORMATS, default="text")
+        more = ", ".join([*PARTS, *SHORTHANDS])
+        flags.add_argument(
+            "--show", default="", metavar="WHAT", help=f"more tables, by commas: {more}, or any metric"
+        )
+
+    def report(self, planned: Grid, records: "Records", validator: str | None) -> "Report":
+        """The report of a grid, with what ``--show`` adds.
+
+        Raises:
+            UserError: a metric that no record has.
+        """
+        from benchmarks.report.table import build_report
+
+        frame, failures = records
+        show = [name for part in split(self.show) for name in SHORTHANDS.get(part, (part,))]
+        known = [*frame.select_dtypes("number").columns, *PARTS, *SHORTHANDS]
+        for name in show:
+            if len(frame) and name not in known:
+                raise UserError(f"--show: no metric {nearest(name, known)}")
+        return build_report(planned, frame, failures, show, validator)
+
+    def print(self, report: "Report") -> None:
+        from benchmarks.report.render import render
+
+        print(render(report, self.format), end="")
+
+
+def add_force_flag(flags: Group) -> None:
+    flags.add_argument(
+        "--force", action="store_true", help="write over inputs, and files that this program did not write"
+    )

@@ -1,0 +1,66 @@
+"""Records of a grid, from a store, a .csv, or both."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.commands import warn
+from benchmarks.plan.grid import Grid
+from benchmarks.records.compact import load_failures
+from benchmarks.records.frame import is_compact, load_records
+from benchmarks.records.store import Store
+
+Records = tuple[pd.DataFrame, dict[str, str]]
+"""A row a run, and the errors of failed runs by id."""
+
+
+def records_of(planned: Grid, store: Store) -> Records:
+    """What a store has of a grid. A record that is broken is told of, and counts as missing."""
+    for problem in store.misplaced():
+        warn(problem)
+    specs = [*planned.specs, *planned.reverse]
+    done = {spec.run_id: store.folder(spec) for spec in specs if store.finished(spec)}
+    errors = {spec.run_id: store.failed(spec) for spec in specs if spec.run_id not in done}
+    records = load_records(done.values(), broken=warn)
+    return records, {run: text for run, text in errors.items() if text}
+
+
+def grid_and_records(
+    paths: Sequence[Path], plan: Callable[[Sequence[int] | None], Grid], seeds: int | None
+) -> tuple[Grid, Records]:
+    """A grid, and its records from several places; the first place that has a run's record counts.
+
+    What is broken, a record or a line of a .csv, is told of, and counts as missing.
+
+    Args:
+        paths: stores, and .csv files of records.
+        plan: the grid with some seeds, or with the suite's number of them.
+        seeds: how many; None: those that have a record.
+
+    Raises:
+        UserError: a store or a file of records that does not exist.
+    """
+    files = {path: load_records(path, broken=warn) for path in paths if is_compact(path)}
+    stores = {path: Store(path).require() for path in paths if path not in files}
+    known = {
+        int(seed) for path in paths for seed in (files[path]["seed"] if path in files else stores[path].seeds())
+    }
+    planned = plan(range(seeds) if seeds else sorted(known) or None)
+    sources = [
+        (files[path], load_failures(path)) if path in files else records_of(planned, stores[path])
+        for path in paths
+    ]
+    return planned, _in_order(planned, sources)
+
+
+def _in_order(planned: Grid, sources: Sequence[Records]) -> Records:
+    """A grid's records and errors, each run's from the first source that has it."""
+    order = [spec.run_id for spec in [*planned.specs, *planned.reverse]]
+    frames = [records.set_index("run_id", drop=False) for records, _ in sources if len(records)]
+    records = pd.concat(frames) if frames else pd.DataFrame()
+    records = records[~records.index.duplicated()]
+    records = records.loc[[run for run in order if run in records.index]]
+    errors = {run: text for _, failures in reversed(sources) for run, text in failures.items()}
+    failures = {run: errors[run] for run in order if run in errors and run not in records.index}
+    return records.reset_index(drop=True), failures

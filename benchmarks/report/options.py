@@ -1,0 +1,11 @@
+"""What a report can be asked for. Light: the command line offers it, and `render` and `table` answer."""
+
+from typing import Literal, get_args
+
+Format = Literal["text", "markdown", "latex", "csv", "json"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+PARTS = ("statistics", "validators", "bound", "confusion")
+SHORTHANDS = {
+    "classes": ("target_class_mean_accuracy", "target_majority_rate", "target_calibration_error"),
+    "cost": ("training_seconds", "forward_passes", "backward_passes", "peak_memory_mb", "parameters"),
+}

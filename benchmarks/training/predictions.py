@@ -1,0 +1,144 @@
+"""A trained model on new data of its target domain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import softmax
+
+from benchmarks.core.escape import quoted, reason, shown, spreadsheet
+from benchmarks.core.outfiles import writing
+from benchmarks.core.settings import UserError, nearest
+from benchmarks.training.model import TrainedModel, load
+from datasets import own
+from datasets.base import Preprocessing
+from datasets.files import tell
+from datasets.files.images import ImageFiles, decoded
+from datasets.readers.domains import Domain, read_domain
+from datasets.readers.text import class_name, is_whole
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of new samples.
+
+    Attributes:
+        samples: their row numbers or file names.
+        probability: (n, k) of each class.
+        truth: (n,) numbers of the true classes, where they are known.
+    """
+
+    samples: Sequence[object]
+    classes: tuple[str, ...]
+    probability: np.ndarray
+    truth: np.ndarray | None
+
+    @property
+    def accuracy(self) -> float | None:
+        return None if self.truth is None else float((self.probability.argmax(1) == self.truth).mean())
+
+
+def predict(record: Path, path: Path, label: str | None, device: torch.device) -> Predictions:
+    """Apply the model of a record to what a path holds.
+
+    Args:
+        label: the column of a .csv with true classes; None: as in training.
+
+    Raises:
+        UserError: a record without weights, or data that cannot be read or do not fit the model.
+    """
+    model = load(record, device)
+    domain = _read(path, label, model.preprocessing)
+    x = _fitting(domain, model)
+    truth = None if domain.labels is None else class_numbers(domain.labels, model.classes, path)
+    logits = model.logits(x)
+    if not np.isfinite(logits).all():
+        place = domain.names[int(np.argwhere(~np.isfinite(logits))[0][0])]
+        raise UserError(f"{shown(path)}: sample {shown(place)} has values too large for the model")
+    return Predictions(domain.names, model.classes, softmax(logits, axis=1), truth)
+
+
+def _read(path: Path, label: str | None, preprocessing: Preprocessing | None) -> Domain:
+    """What a path holds, as training saw its target.
+
+    Raises:
+        UserError: it cannot be read, or has no such column of labels.
+    """
+    if label and path.suffix.lower() != ".csv":
+        raise UserError(f"--label names a column of a .csv; {quoted(str(path), 500)} is none")
+    domain = read_domain(path, label or (preprocessing.label if preprocessing else "label"))
+    if label and domain.labels is None:
+        raise UserError(f"{shown(path)}: no column {nearest(shown(label), map(shown, domain.columns))}")
+    for note in domain.notes:
+        tell(note)
+    return own.preprocessed(domain, preprocessing) if preprocessing else domain
+
+
+def _fitting(domain: Domain, model: TrainedModel) -> np.ndarray | ImageFiles:
+    """The inputs as the model takes them.
+
+    Raises:
+        UserError: they are of another shape or type.
+    """
+    x, path, shape, images = (
+        domain.x,
+        shown(domain.path),
+        model.input_shape,
+        model.inputs in ("uint8", "files"),
+    )
+    if isinstance(x, ImageFiles):
+        if len(shape) != 3:
+            raise UserError(f"{path} is a folder of images; the model takes inputs of shape {shape}")
+        (squares,) = x.sets
+        if model.inputs == "files":  # resized and cropped as for training
+            return ImageFiles(squares.paths, shape[1], "predict")
+        x = np.stack([decoded(file, shape) for file in squares.paths])
+    if images and x.dtype == np.uint8 and x.ndim == 4 and x.shape[1] == 1 and shape[0] == 3:
+        x = np.repeat(x, 3, axis=1)  # grey, as beside a domain in colour
+    if x.shape[1:] != shape:
+        raise UserError(f"{path}: inputs have shape {x.shape[1:]}; the model was trained on {shape}")
+    if images != (x.dtype == np.uint8):
+        trained = "images in uint8, 0 to 255" if images else "float32"
+        raise UserError(f"{path}: inputs are {x.dtype}; the model was trained on {trained}")
+    return x if x.dtype == np.uint8 else _float32(x, path)
+
+
+def _float32(x: np.ndarray, path: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32)
+    if not np.isfinite(x).all():
+        raise UserError(f"{path}: x[{np.argwhere(~np.isfinite(x))[0][0]}] is too large for numbers of 32 bits")
+    return x
+
+
+def class_numbers(labels: np.ndarray, classes: tuple[str, ...], path: Path) -> np.ndarray:
+    """Class numbers (n,): labels are names of classes, or whole numbers where these are no names."""
+    texts = labels.tolist()
+    numbers = {class_name(name): number for number, name in enumerate(classes)}
+    if all(map(is_whole, texts)) and not any(map(is_whole, numbers)):
+        numbers = {str(number): number for number in range(len(classes))}
+    for text in texts:
+        if text not in numbers:
+            raise UserError(f"{shown(path)}: no class {nearest(text, numbers)}")
+    return np.array([numbers[text] for text in texts])
+
+
+def write_predictions(predictions: Predictions, path: Path) -> None:
+    """A line a sample: its row number or file name, predicted class, its probability, and that of each class."""
+    probability, classes = predictions.probability, predictions.classes
+    table = pd.DataFrame(
+        {
+            "sample": [spreadsheet(shown(sample)) for sample in predictions.samples],
+            "predicted": np.array([spreadsheet(name) for name in classes])[probability.argmax(1)],
+            "probability": probability.max(1),
+            **{f"p({name})": probability[:, number] for number, name in enumerate(classes)},
+        }
+    )
+    try:
+        with writing(path) as file:
+            table.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
+    except OSError as error:
+        raise UserError(f"--out {quoted(str(path), 500)} cannot be written: {reason(error)}") from None
