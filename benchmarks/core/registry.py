@@ -25,6 +25,8 @@ D = TypeVar("D")
 Part = Literal["backbone", "new", "adversary", "finetune", "target"]
 ALIGNING: tuple[Part, ...] = ("backbone", "new", "target")
 ADVERSARIAL: tuple[Part, ...] = (*ALIGNING, "adversary")
+# What methods are grouped by. A list, so that a group's name is known without importing its methods.
+Idea = Literal["baseline", "weighting", "moments", "adversarial", "shallow", "reference"]
 # What a task is, beside one labelled source and one unlabelled target with the same classes.
 Trait = Literal["partial", "open", "few", "several_sources", "several_targets", "unlabelled"]
 
@@ -42,7 +44,7 @@ class MethodInfo:
         version: part of every run's identity: raise it when the method's numbers change.
     """
 
-    family: str
+    family: Idea
     year: int
     venue: str
     paper: str
