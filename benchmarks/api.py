@@ -94,4 +94,4 @@ def load_model(record: Path | str, *, store: Path | str | None = None, device: s
     Raises:
         UserError: no such record, or one without weights.
     """
-    return model.load(Store(Path(store) if store else None).find(str(record)), torch.device(device))
+    return model.load_model(Store(Path(store) if store else None).find(str(record)), torch.device(device))

@@ -51,23 +51,23 @@ class Own(Family):
         return []
 
     def check(self, task: str) -> None:
-        _pair(task)
+        _known_task(task)
 
     def classes(self, task: str) -> tuple[str, ...]:
-        return _pair(task).classes
+        return _known_task(task).classes
 
     def protocol(self, task: str) -> dict[str, Any]:
-        backbone = _pair(task).backbone
+        backbone = _known_task(task).backbone
         return {"backbone": backbone, **(TRAINING if backbone == IMAGE_FILES else {})}
 
     def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
-        pair = _pair(task)
-        domains = pair.read()
+        known = _known_task(task)
+        domains = known.read()
         scale = _scale(domains[0], options.split)
         first, last = (
             Samples(
                 _scaled(domain, scale),
-                domain.numbers(pair.classes),
+                domain.numbers(known.classes),
                 groups=_copies(domain.x),
             )
             for domain in domains
@@ -75,18 +75,18 @@ class Own(Family):
         return [first], last
 
     def preprocessing(self, task: str, options: Options) -> Preprocessing:
-        pair = _pair(task)
-        scale = pair.scale(options.split)
+        known = _known_task(task)
+        scale = known.scale(options.split)
         return Preprocessing(
-            label=pair.label,
-            columns=pair.columns,
+            label=known.label,
+            columns=known.columns,
             mean=scale.mean,
             deviation=scale.deviation,
-            digest=pair.digest,
+            digest=known.digest,
         )
 
 
-class Pair(Settings):
+class OwnTask(Settings):
     """Where the domains of a task are, and what must be known of them without reading them.
 
     Attributes:
@@ -118,7 +118,7 @@ class Pair(Settings):
         return source, _in_order(target, source.columns, shown(source.path))
 
 
-def enter(source: Path, target: Path, label: str) -> str:
+def make_task(source: Path, target: Path, label: str) -> str:
     """Read and check two domains, and keep where they are; returns the task's name.
 
     What a user should know of the data is told on stderr.
@@ -131,8 +131,8 @@ def enter(source: Path, target: Path, label: str) -> str:
     for text in (str(source.absolute()), str(target.absolute()), label):
         if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
             raise UserError(f"{shown(text)} is not UTF-8; rename it")
-    pair = Pair(source=str(source.absolute()), target=str(target.absolute()), label=label)
-    domains = pair.read()
+    task = OwnTask(source=str(source.absolute()), target=str(target.absolute()), label=label)
+    domains = task.read()
     _check_inputs(*domains)
     classes = _shared_classes(*domains)
     x, scale = domains[0].x, _scale(domains[0])
@@ -140,7 +140,7 @@ def enter(source: Path, target: Path, label: str) -> str:
         if isinstance(domain.x, ImageFiles):
             domain.x.open()
         _scaled(domain, scale)
-    known = {
+    found = {
         "digest": _digest(*domains, label),
         "classes": classes,
         "backbone": IMAGE_FILES if isinstance(x, ImageFiles) else BACKBONES[x.ndim],
@@ -148,14 +148,14 @@ def enter(source: Path, target: Path, label: str) -> str:
         "mean": scale.mean,
         "deviation": scale.deviation,
     }
-    pair = pair.replace(known, "own data")
-    name = "-".join(_stem(path) for path in (source, target)) + f"-{pair.digest[:12]}"
+    task = task.replace(found, "own data")
+    name = "-".join(_stem(path) for path in (source, target)) + f"-{task.digest[:12]}"
     notes = [*domains[0].notes, *domains[1].notes, *_doubts(*domains, scale), *_untrained(domains[0], classes)]
     path = _description(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic.writing(path) as file:
-            file.write(json.dumps(pair.model_dump(mode="json")).encode())
+            file.write(json.dumps(task.model_dump(mode="json")).encode())
     except OSError as error:
         raise files.unwritable(error) from None
     for note in notes:
@@ -176,10 +176,10 @@ def preprocessed(domain: Domain, how: Preprocessing) -> Domain:
 
 
 def preprocessing(task: str) -> Preprocessing:
-    """That of ``own/task``, from what :func:`enter` kept here: for models whose record does not say.
+    """That of ``own/task``, from what :func:`make_task` kept here: for models whose record does not say.
 
     Raises:
-        UserError: nobody has entered it here.
+        UserError: nobody has given its paths here.
     """
     name, query = parse_query(task)
     return Own().preprocessing(name, Options.parse(query, f"task 'own/{task}'"))
@@ -335,13 +335,13 @@ def _description(name: str) -> Path:
     return files.cache() / "own" / f"{name}.json"
 
 
-def _pair(task: str) -> Pair:
-    """What :func:`enter` kept of a task.
+def _known_task(task: str) -> OwnTask:
+    """What :func:`make_task` kept of a task.
 
     Raises:
-        UserError: nobody has entered it here.
+        UserError: nobody has given its paths here.
     """
     try:
-        return Pair.model_validate_json(_description(task).read_bytes())
+        return OwnTask.model_validate_json(_description(task).read_bytes())
     except (OSError, ValueError):
         raise UserError(f"own/{shown(task)}: not known here; give its --source and --target again") from None

@@ -22,7 +22,7 @@ from benchmarks.records.store import Store
 from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import Trainer, prepare
 from datasets import files
-from datasets.base import Task, load
+from datasets.base import Task, load_task
 from datasets.readers.folders import ImageFamily
 from methods.base import SamplesT, Unlabelled
 
@@ -52,7 +52,7 @@ def spec_of(
 def trainer_of(spec: RunSpec, task: Task | None = None) -> Trainer:
     """A trainer that has not taken a step."""
     prepare(CPU, spec.protocol)
-    task = task or load(spec.task)
+    task = task or load_task(spec.task)
     view = task.train_view()
     return new_trainer(spec, facts_of(view, len(task.classes)), view, CPU)
 
@@ -155,5 +155,5 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _clean_process() -> None:
     """A test that patches a reader must not leave its task behind, nor a run its floating-point mode."""
-    load.cache_clear()
+    load_task.cache_clear()
     torch.set_flush_denormal(False)  # hypothesis draws denormal floats and checks that they are there

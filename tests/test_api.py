@@ -16,7 +16,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.estimator import DomainAdapter
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
-from datasets.base import load
+from datasets.base import load_task
 from tests.conftest import TINY, EngineHere, same, spec_of, trained, weights
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ def test_the_readmes_lines_work(
     section = (ROOT / "README.md").read_text().partition("## From the answer to use")[2].partition("\n## ")[0]
     run, predict = re.findall(r"^    python -m benchmarks (.*)$", section, re.MULTILINE)
     grid, adapter = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    task = load("toys/moons")
+    task = load_task("toys/moons")
     view, x = task.train_view(), task.evaluation_view().target_test_x
     assert main([*run.split(), "--set", "protocol.steps=20", "--set", "protocol.checkpoints=1"]) == 0
     found: dict[str, Any] = {}
@@ -89,7 +89,7 @@ def test_an_adapter_is_a_scikit_learn_classifier(estimator: DomainAdapter, check
 
 
 def test_an_adapter_trains_as_the_harness_does() -> None:
-    spec, view = spec_of("cdan", seed=3), load("toys/moons").train_view()
+    spec, view = spec_of("cdan", seed=3), load_task("toys/moons").train_view()
     adapter = DomainAdapter("cdan", protocol=TINY | {"backbone": spec.protocol.backbone}, seed=3)
     torch.set_num_threads(2)  # the protocol's is 1
     before = torch.get_num_threads(), torch.get_rng_state()

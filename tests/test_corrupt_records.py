@@ -183,7 +183,7 @@ def test_a_model_is_not_made_of_damaged_weights(copy: Store) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-9] + bytes([content[-9] ^ 16]) + content[-8:])
     with pytest.raises(UserError, match=f"{WEIGHTS} is not as the run wrote it"):
-        model.load(copy.folder(FIRST))
+        model.load_model(copy.folder(FIRST))
 
 
 def put_pipe(path: Path) -> None:

@@ -12,7 +12,7 @@ from benchmarks.records.store import Store
 from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import Trainer, prepare
 from benchmarks.training.run import execute
-from datasets.base import load
+from datasets.base import load_task
 from tests.conftest import CANDIDATES, same, spec_of, trained, weights
 
 pytestmark = [
@@ -27,8 +27,8 @@ def on_gpu(method: str, task: str = TASK, **protocol: object) -> Trainer:
     """Trained to its last step on the first GPU."""
     spec, device = spec_of(method, task, **protocol), torch.device("cuda:0")
     prepare(device, spec.protocol)
-    view = load(task).train_view()
-    trainer = new_trainer(spec, facts_of(view, len(load(task).classes)), view, device)
+    view = load_task(task).train_view()
+    trainer = new_trainer(spec, facts_of(view, len(load_task(task).classes)), view, device)
     for _ in trainer.run():
         pass
     return trainer
@@ -51,7 +51,7 @@ def test_a_gpu_does_what_a_cpu_does(method: str) -> None:
 )
 def test_faster_modes_learn_the_same(options: dict[str, object]) -> None:
     plain, fast = (on_gpu("dann", "toys/blobs", **{"steps": 300, **more}) for more in ({}, options))
-    x = torch.from_numpy(load("toys/blobs").train_view().target.x)
+    x = torch.from_numpy(load_task("toys/blobs").train_view().target.x)
     agreement = (plain.outputs(x, "target")[1].argmax(1) == fast.outputs(x, "target")[1].argmax(1)).double().mean()
     assert agreement > 0.9
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError
 from datasets import digits
-from datasets.base import DomainFamily, Family, Samples, Task, _draw, load, resolve
+from datasets.base import DomainFamily, Family, Samples, Task, load_task, resolve
+from datasets.base.splits import draw
 from tests.conftest import all_tasks
 
 TASKS = all_tasks()
@@ -20,7 +21,7 @@ TASKS = all_tasks()
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_loads_with_its_classes_and_splits(name: str) -> None:
-    task = load(name)
+    task = load_task(name)
     train, view, oracle = task.train_view(), task.evaluation_view(), task.oracle()
     assert len(oracle.target_test_y) == len(view.target_test_x) >= 45
     assert len(oracle.target_train_y) == len(train.target.x)
@@ -41,7 +42,7 @@ def rows(x: np.ndarray) -> set[bytes]:
 @pytest.mark.parametrize("name", TASKS)
 def test_no_sample_is_on_two_sides(name: str) -> None:
     """No input twice among training and test sets, within a domain or across the two."""
-    task = load(name)
+    task = load_task(name)
     train, view = task.train_view(), task.evaluation_view()
     parts = [train.source.x, view.source_val.x, view.source_test.x, view.target_test_x, train.target.x]
     sets = [rows(part) for part in parts]
@@ -52,9 +53,9 @@ def test_no_sample_is_on_two_sides(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_is_the_same_every_time(name: str) -> None:
-    first = load(name).train_view()
-    load.cache_clear()
-    second = load(name).train_view()
+    first = load_task(name).train_view()
+    load_task.cache_clear()
+    second = load_task(name).train_view()
     assert np.array_equal(first.source.x, second.source.x)
     assert np.array_equal(first.target.x, second.target.x)
 
@@ -63,10 +64,10 @@ def test_a_task_is_the_same_every_time(name: str) -> None:
 def test_another_draw_of_the_splits_moves_samples_and_loses_none(name: str) -> None:
     if name.startswith("har/"):
         with pytest.raises(UserError, match="all splits are the data set's own"):
-            load(f"{name}?split=1")
+            load_task(f"{name}?split=1")
         return
     parts, labels = [], []
-    for task in (load(name), load(f"{name}{'&' if '?' in name else '?'}split=1")):
+    for task in (load_task(name), load_task(f"{name}{'&' if '?' in name else '?'}split=1")):
         view, oracle = task.evaluation_view(), task.oracle()
         parts.append(view.source_val.x)
         labels.append([len(task.train_view().target.x), len(view.target_test_x)])
@@ -85,7 +86,7 @@ def test_the_first_draw_is_the_default_and_no_other_run() -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_target_splits_are_blind_to_labels(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """With the target's labels in another order at the reader, the views hold the same inputs."""
-    before = load(name)
+    before = load_task(name)
     family = DATASETS.get(resolve(name).family)
     read = family.read
 
@@ -94,8 +95,8 @@ def test_target_splits_are_blind_to_labels(monkeypatch: pytest.MonkeyPatch, name
         return sources, dataclasses.replace(target, y=np.random.default_rng(0).permutation(target.y))
 
     monkeypatch.setattr(family, "read", shuffled)
-    load.cache_clear()
-    after = load(name)
+    load_task.cache_clear()
+    after = load_task(name)
     assert np.array_equal(before.train_view().target.x, after.train_view().target.x)
     views = [task.evaluation_view().target_test_x for task in (before, after)]
     assert np.array_equal(*views)
@@ -114,7 +115,7 @@ def test_a_target_without_test_samples_can_be_scored_transductively_alone() -> N
 @pytest.mark.parametrize("name", ["digits/optdigits-mnist5k", "digits/mnist5k-optdigits"])
 def test_transductive_scoring_uses_the_target_samples_of_training(name: str) -> None:
     """All of the target, but for the test samples that optdigits has of its own."""
-    task, inductive = load(name, transductive=True), load(name)
+    task, inductive = load_task(name, transductive=True), load_task(name)
     x = task.train_view().target.x
     assert np.array_equal(task.evaluation_view().target_test_x, x)
     assert np.array_equal(task.oracle().target_test_y, task.oracle().target_train_y)
@@ -124,15 +125,15 @@ def test_transductive_scoring_uses_the_target_samples_of_training(name: str) -> 
 
 
 def test_several_sources_are_numbered() -> None:
-    source = load("digits/mnist5k+optdigits-mnist5k_m").train_view().source
+    source = load_task("digits/mnist5k+optdigits-mnist5k_m").train_view().source
     assert set(source.domain) == {0, 1}
     assert source.x.shape[1] == 3
 
 
 def test_grey_is_repeated_where_the_other_domain_has_colour() -> None:
-    x = load("digits/mnist5k-mnist5k_m").train_view().source.x
+    x = load_task("digits/mnist5k-mnist5k_m").train_view().source.x
     assert np.array_equal(x[:, 0], x[:, 1])
-    assert load("digits/mnist5k-optdigits").input_shape == (1, 28, 28)
+    assert load_task("digits/mnist5k-optdigits").input_shape == (1, 28, 28)
 
 
 def test_mnist5k_m_inverts_crops_and_keeps_test_crops_apart() -> None:
@@ -158,14 +159,14 @@ def test_mnist_digits_of_two_domains_are_disjoint() -> None:
 @given(st.lists(st.integers(0, 8), min_size=4, max_size=60), st.floats(0.1, 0.6))
 def test_groups_stay_on_one_side(groups: list[int], share: float) -> None:
     ids = np.array(groups)
-    mask = _draw(len(ids), ids, share, np.random.default_rng(0))
+    mask = draw(len(ids), ids, share, np.random.default_rng(0))
     for group in set(groups):
         assert len(set(mask[ids == group])) == 1
 
 
 @given(st.integers(10, 500), st.floats(0.1, 0.6))
 def test_a_drawn_share_is_met(size: int, share: float) -> None:
-    assert abs(_draw(size, None, share, np.random.default_rng(0)).sum() - share * size) <= 1
+    assert abs(draw(size, None, share, np.random.default_rng(0)).sum() - share * size) <= 1
 
 
 GOOD = Samples(np.zeros((20, 2), np.float32), np.arange(20) % 2)
@@ -231,7 +232,7 @@ def test_domain_families_offer_every_ordered_pair_unless_they_list_some() -> Non
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_reversed_task_swaps_the_domains_and_never_reads_target_labels(name: str) -> None:
-    task = load(name)
+    task = load_task(name)
     view = task.train_view()
     predicted = [zlib.crc32(x.tobytes()) % len(task.classes) for x in view.target.x]
     back = task.reversed(np.array(predicted))
@@ -246,7 +247,7 @@ def test_a_reversed_task_swaps_the_domains_and_never_reads_target_labels(name: s
 
 
 def test_references_are_trained_on_the_labels_they_are_named_after() -> None:
-    task = load("toys/moons")
+    task = load_task("toys/moons")
     view, both, target = task.train_view(), task.supervised("both"), task.supervised("target")
     assert len(both.source.y) == len(view.source.y) + len(target.source.y)
     assert np.array_equal(both.source.x[: len(view.source.x)], view.source.x)

@@ -17,7 +17,7 @@ from benchmarks.evaluation.proxy_a_distance import SMALLEST, proxy_a_distance
 from benchmarks.evaluation.scores import accuracy
 from benchmarks.training.recorder import model_outputs
 from benchmarks.training.run import execute
-from datasets.base import Oracle, load
+from datasets.base import Oracle, load_task
 from tests.conftest import CPU, spec_of, trained
 
 
@@ -105,7 +105,7 @@ def test_scores_come_again_from_the_saved_outputs(tmp_path: Path) -> None:
 def test_mixvals_probes_are_55_parts_of_a_sample_and_45_of_its_partner() -> None:
     """Hu et al., NeurIPS 2023, by their code: the larger part gives the label; partners are in reverse order."""
     spec = spec_of("dann", "toys/blobs")
-    trainer, task = trained(spec), load(spec.task)
+    trainer, task = trained(spec), load_task(spec.task)
     inputs = evaluation_inputs(task.train_view(), task.evaluation_view())
     x = torch.from_numpy(np.array(inputs["target_train"][0]))
     probes = torch.stack([0.55 * x[i] + 0.45 * x[len(x) - 1 - i] for i in range(len(x))])

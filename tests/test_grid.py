@@ -213,7 +213,8 @@ def test_a_method_that_cannot_run_a_task_says_why() -> None:
 @pytest.mark.parametrize("task", [*all_tasks(), "digits/mnist5k+optdigits-mnist5k_m"])
 def test_every_task_trains_with_its_own_protocol(task: str) -> None:
     """Two steps of an alignment on the backbone that its family asks for."""
-    from datasets.base import DATASETS, resolve
+    from benchmarks.core.registry import DATASETS
+    from datasets.base import resolve
 
     spec = resolve(task)
     own = DATASETS.get(spec.family)().protocol(spec.task)

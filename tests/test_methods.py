@@ -49,11 +49,11 @@ def with_target_labels(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
 
 
 def weights_with_target_labels(monkeypatch: pytest.MonkeyPatch, method: str, how: str) -> dict[str, Tensor]:
-    from datasets.base import load
+    from datasets.base import load_task
 
     with monkeypatch.context() as patch:
         with_target_labels(patch, how)
-        load.cache_clear()
+        load_task.cache_clear()
         return weights(trained(spec_of(method)))
 
 
@@ -66,13 +66,13 @@ def test_target_labels_change_nothing(monkeypatch: pytest.MonkeyPatch, method: s
 
 def test_target_labels_change_nothing_of_early_stopping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from benchmarks.training.run import execute
-    from datasets.base import load
+    from datasets.base import load_task
 
     kept = []
     for how in ("", "random"):
         with monkeypatch.context() as patch:
             with_target_labels(patch, how)
-            load.cache_clear()
+            load_task.cache_clear()
             folder = tmp_path / f"labels-{how}"
             folder.mkdir()
             spec = spec_of("dann", steps=84, stopping="source_val", patience=3, checkpoints=1)
@@ -92,7 +92,7 @@ def test_a_stratified_target_split_would_be_noticed(monkeypatch: pytest.MonkeyPa
             rank[samples.y == label] = np.arange((samples.y == label).sum())
         return rank % 10 < 3
 
-    monkeypatch.setattr("datasets.base._test_mask", stratified)
+    monkeypatch.setattr("datasets.base.splits._test_mask", stratified)
     honest = weights_with_target_labels(monkeypatch, "dann", "")
     assert not same(honest, weights_with_target_labels(monkeypatch, "dann", "random"))
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
-from benchmarks.training.model import load as load_model
+from benchmarks.training.model import load_model
 from benchmarks.training.run import execute
 from datasets import files, own
-from datasets.base import Options, Samples, load, resolve, split
+from datasets.base import Options, Samples, load_task, resolve, split
 from datasets.readers import standardise
 from datasets.readers.domains import read_domain
 from tests.conftest import CPU, spec_of, trained
@@ -50,12 +50,12 @@ def arrays(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def entered(folder: Path, kind: str = ".npz", label: str = "kind") -> str:
-    return own.enter(folder / f"old{kind}", folder / f"new{kind}", label)
+    return own.make_task(folder / f"old{kind}", folder / f"new{kind}", label)
 
 
 @pytest.mark.parametrize(("kind", "classes"), [(".npz", ("0", "1")), (".csv", ("no", "yes"))])
 def test_arrays_and_tables_become_a_task(folder: Path, kind: str, classes: tuple[str, ...]) -> None:
-    task = load(entered(folder, kind))
+    task = load_task(entered(folder, kind))
     assert task.classes == classes
     assert task.input_shape == (3,)
     source = task.train_view().source
@@ -67,7 +67,7 @@ def test_arrays_and_tables_become_a_task(folder: Path, kind: str, classes: tuple
 
 @pytest.mark.parametrize("draw", ["", "?split=1"])
 def test_features_are_standardised_on_the_sources_training_samples(folder: Path, draw: str) -> None:
-    train = load(entered(folder) + draw).train_view()
+    train = load_task(entered(folder) + draw).train_view()
     assert np.allclose(train.source.x.mean(0), 0, atol=1e-5)
     assert np.allclose(train.source.x.std(0), 1, atol=1e-5)
     assert (train.target.x.mean(0) > 0.3).all()  # the shift is still there
@@ -91,7 +91,7 @@ def domains(folder: Path, kind: str, source: np.ndarray, target: np.ndarray) -> 
     files.tell.cache_clear()
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        task = own.enter(paths[0], paths[1], "kind")
+        task = own.make_task(paths[0], paths[1], "kind")
     return task, said.getvalue()
 
 
@@ -105,11 +105,11 @@ def test_a_feature_keeps_its_digits_wherever_it_lies(folder: Path, kind: str, of
     rng = np.random.default_rng(0)
     plain = rng.normal(size=(60, 1)) + np.arange(60)[:, None] % 2
     moved, said = domains(folder, kind, offset + gap * plain, offset + gap * (plain + 1))
-    train = load(moved).train_view()
+    train = load_task(moved).train_view()
     how = own.preprocessing(moved.removeprefix("own/"))
     again = own.preprocessed(read_domain(folder / f"b{kind}", "kind"), how).x
     expected, _ = domains(folder, kind, plain, plain + 1)
-    view = load(expected).train_view()
+    view = load_task(expected).train_view()
     assert np.allclose(train.source.x, view.source.x, atol=1e-3)
     assert np.allclose(train.target.x, view.target.x, atol=1e-3)
     own_train, own_val, _ = split(Samples(again, np.zeros(60, np.int64)))
@@ -123,7 +123,7 @@ def test_a_feature_keeps_its_digits_wherever_it_lies(folder: Path, kind: str, of
 def test_numbers_of_any_type_are_standardised(folder: Path, dtype: Any) -> None:
     x = np.random.default_rng(0).integers(2, size=(60, 3))
     task, _ = domains(folder, ".npz", x.astype(dtype), (1 - x).astype(dtype))
-    train = load(task).train_view()
+    train = load_task(task).train_view()
     assert train.source.x.dtype == np.float32
     assert np.allclose(train.source.x.std(0), 1, atol=1e-5)
 
@@ -134,19 +134,19 @@ def test_sequences_and_images_of_real_numbers_are_standardised_by_channel(folder
         spread = np.array([1.0, 1e-3]).reshape(1, 2, *[1] * (len(shape) - 2))
         x = 1e6 + spread * rng.normal(size=shape)
         task, _ = domains(folder, ".npz", x, x)
-        seen = load(task).train_view().source.x
+        seen = load_task(task).train_view().source.x
         assert np.allclose(seen.std((0, *range(2, x.ndim))), 1, atol=1e-3)
 
 
 def test_chunks_do_not_show(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(size=(60, 7))
     whole, _ = domains(folder, ".npz", x, x + 1)
-    before = load(whole).train_view().source.x
+    before = load_task(whole).train_view().source.x
     monkeypatch.setattr(standardise, "CHUNK", 130)
     again, _ = domains(folder, ".npz", x, x + 1)
-    load.cache_clear()
+    load_task.cache_clear()
     assert again == whole
-    assert np.array_equal(load(again).train_view().source.x, before)
+    assert np.array_equal(load_task(again).train_view().source.x, before)
 
 
 def test_a_constant_feature_is_zero_and_stays_small(folder: Path) -> None:
@@ -154,10 +154,10 @@ def test_a_constant_feature_is_zero_and_stays_small(folder: Path) -> None:
     constants = np.array([0.1, 0.3, 0.7, 1.1, 1e9 / 7])
     x = np.c_[np.tile(constants, (60, 1)), np.arange(60)]
     task, said = domains(folder, ".npz", x, x)
-    assert (load(task).train_view().source.x[:, :5] == 0).all()
+    assert (load_task(task).train_view().source.x[:, :5] == 0).all()
     assert said == ""
     task, _ = domains(folder, ".npz", x, x + 0.01)
-    assert np.allclose(load(task).train_view().target.x[:, :5], 0.01)
+    assert np.allclose(load_task(task).train_view().target.x[:, :5], 0.01)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_grey_images_fit_beside_colour_ones(folder: Path, grey: str) -> None:
         channels = () if name == grey else (3,)
         x = rng.integers(256, size=(40, *channels, 8, 8), dtype=np.uint8)
         np.savez(folder / f"{name}.npz", x=x, y=np.arange(40) % 2)
-    assert load(entered(folder)).input_shape == (3, 8, 8)
+    assert load_task(entered(folder)).input_shape == (3, 8, 8)
 
 
 @pytest.mark.parametrize(("kind", "size"), [(".npz", 1), (".npz", 2), (".csv", 1), (".csv", 2)])
@@ -232,7 +232,7 @@ def test_copies_of_one_image_cannot_be_split(folder: Path) -> None:
     for path in (folder / "old").rglob("*.png"):
         Image.new("RGB", (20, 20)).save(path)
     with pytest.raises(UserError, match="it takes one of each, and copies or groups stay together"):
-        load(entered(folder, ""))
+        load_task(entered(folder, ""))
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"source": 3}', "[" * 100_000, "null"])
@@ -255,7 +255,7 @@ def test_names_of_any_script_and_length_become_a_task(folder: Path) -> None:
     for name in ("old", "new"):
         shutil.copy(folder / f"{name}.npz", folder / "é,&?ß" / f"{name}{'漢' * 70}.npz")
     names = [folder / "é,&?ß" / f"{name}{'漢' * 70}.npz" for name in ("old", "new")]
-    assert load(own.enter(names[0], names[1], "label"))
+    assert load_task(own.make_task(names[0], names[1], "label"))
 
 
 def test_images_become_a_task(folder: Path) -> None:
@@ -269,7 +269,7 @@ def test_images_become_a_task(folder: Path) -> None:
 def test_byte_images_of_an_npz_stay_bytes(folder: Path) -> None:
     for name in ("old", "new"):
         np.savez(folder / f"{name}.npz", x=np.zeros((40, 8, 8), np.uint8), y=np.arange(40) % 2)
-    task = load(entered(folder))
+    task = load_task(entered(folder))
     assert task.input_shape == (1, 8, 8)
     assert task.train_view().target.x.dtype == np.uint8
 
@@ -283,11 +283,11 @@ def test_a_name_follows_the_contents_not_the_place(folder: Path) -> None:
     x, y = arrays("new", 40)
     np.savez(folder / "new.npz", x=x + 1, y=y)
     assert entered(folder) != name
-    assert load(name)  # where it was last seen
+    assert load_task(name)  # where it was last seen
     shutil.copy(folder / "new.npz", folder / "odd place, with?&=")
-    load.cache_clear()
+    load_task.cache_clear()
     with pytest.raises(UserError, match="has changed; give --source and --target again"):
-        load(name)
+        load_task(name)
 
 
 def test_a_name_that_is_not_known_here_says_so() -> None:
@@ -299,20 +299,20 @@ def test_a_class_may_be_called_none(folder: Path) -> None:
     for name in ("old.csv", "new.csv"):
         text = (folder / name).read_text()
         (folder / name).write_text(text.replace(",no", ",None").replace(",yes", ",NA"))
-    assert load(entered(folder, ".csv")).classes == ("NA", "None")
+    assert load_task(entered(folder, ".csv")).classes == ("NA", "None")
 
 
 def test_columns_of_the_target_may_have_another_order(folder: Path) -> None:
-    before = load(entered(folder, ".csv")).train_view().target.x
+    before = load_task(entered(folder, ".csv")).train_view().target.x
     table = pd.read_csv(folder / "new.csv")
     table[["kind", "c", "a", "b"]].to_csv(folder / "new.csv", index=False)
-    assert np.array_equal(load(entered(folder, ".csv")).train_view().target.x, before)
+    assert np.array_equal(load_task(entered(folder, ".csv")).train_view().target.x, before)
 
 
 @pytest.mark.parametrize("draw", [0, 1])
 def test_a_model_predicts_on_new_data_read_as_the_tasks_were(folder: Path, draw: int) -> None:
     """Columns in another order and unscaled; without the data it was trained on, and without the cache."""
-    task = load(entered(folder, ".csv") + f"?split={draw}" * draw)
+    task = load_task(entered(folder, ".csv") + f"?split={draw}" * draw)
     record, spec = folder / "record", spec_of("source_only", task.name, scoring="transductive")
     record.mkdir()
     execute(spec, record, CPU, save_weights=True)
@@ -477,10 +477,10 @@ def test_scaling_never_sees_test_samples(folder: Path) -> None:
     """Outliers among the source's test samples change no training input."""
     x, y = arrays("old", 60)
     task = entered(folder)
-    before = load(task).train_view()
+    before = load_task(task).train_view()
     _, _, test = split(Samples(x, y))
     x[test] *= 100
     np.savez(folder / "old.npz", x=x, y=y)
-    after = load(entered(folder)).train_view()
+    after = load_task(entered(folder)).train_view()
     assert np.array_equal(before.source.x, after.source.x)
     assert np.array_equal(before.target.x, after.target.x)

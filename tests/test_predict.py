@@ -33,9 +33,9 @@ from benchmarks.training.build import facts_of
 from benchmarks.training.loop import Trainer
 from benchmarks.training.predictions import class_numbers
 from benchmarks.training.run import execute
-from datasets.base import Samples, Task, load
+from datasets.base import Samples, Task, load_task
 from datasets.files.images import ImageFiles
-from datasets.own import enter
+from datasets.own import make_task
 from tests.conftest import CPU, EngineHere, spec_of, trained
 
 MOONS = spec_of("adda")  # each domain has an encoder of its own: predictions must be the target's
@@ -92,15 +92,15 @@ def target_test(task: Task) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_model_says_what_its_run_said_to_the_bit(store: Store) -> None:
     torch.set_flush_denormal(True)  # as in training
-    loaded = model.load(store.folder(MOONS))
+    loaded = model.load_model(store.folder(MOONS))
     said = Outputs.load(store.folder(MOONS) / "outputs" / "000020.npz")["target_test.logits"]
-    assert np.array_equal(loaded.logits(target_test(load(MOONS.task))[0]), said)
+    assert np.array_equal(loaded.logits(target_test(load_task(MOONS.task))[0]), said)
     assert not loaded.training
 
 
 def test_a_model_scales_images_as_training_did(images: tuple[Path, Trainer]) -> None:
     folder, trainer = images
-    loaded, x = model.load(folder), trainer.target.x
+    loaded, x = model.load_model(folder), trainer.target.x
     assert x.dtype == torch.uint8
     assert torch.equal(loaded(x), trainer.outputs(x, "target")[1])
     assert torch.equal(loaded(x), loaded(x / 127.5 - 1))
@@ -110,17 +110,17 @@ def test_a_model_subtracts_the_mean_of_its_training(tmp_path: Path) -> None:
     spec = spec_of("adda", backbone="lenet", steps=2, normalisation="channel_mean")
     folder, trainer = kept_images(spec, tmp_path)
     x = trainer.target.x[:7]
-    assert torch.equal(model.load(folder)(x), trainer.outputs(x, "target")[1])
+    assert torch.equal(model.load_model(folder)(x), trainer.outputs(x, "target")[1])
 
 
 @pytest.mark.filterwarnings("ignore::methods.base.MethodWarning")
 @pytest.mark.parametrize("method", METHODS.names())
 def test_every_method_comes_back(method: str, tmp_path: Path) -> None:
     spec = spec_of(method, steps=4)
-    trainer, task = trained(spec), load(spec.task)
+    trainer, task = trained(spec), load_task(spec.task)
     keep(trainer, spec, task, tmp_path)
     x = torch.from_numpy(target_test(task)[0])
-    assert torch.equal(model.load(tmp_path)(x), trainer.outputs(x, "target")[1])
+    assert torch.equal(model.load_model(tmp_path)(x), trainer.outputs(x, "target")[1])
 
 
 def test_tensors_of_any_kind_are_kept(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_tensors_of_any_kind_are_kept(tmp_path: Path) -> None:
     net.to(memory_format=torch.channels_last)
     net.register_buffer("slice", net[0].weight.detach()[:, 1])
     net.register_buffer("adapting", torch.tensor(True))
-    task = load(MOONS.task)
+    task = load_task(MOONS.task)
     net.facts = facts = facts_of(task.train_view(), n_classes=2)
     save_weights(SimpleNamespace(method=net), task, tmp_path)
     read, state = weights.read(tmp_path)
@@ -145,7 +145,7 @@ def test_pretrained_weights_are_not_read_again(copy: Path) -> None:
     spec["protocol"]["backbone"] += "&weights=gone.pth"
     (copy / "spec.json").write_text(json.dumps(spec))
     seal(copy)
-    model.load(copy)
+    model.load_model(copy)
 
 
 def test_a_record_without_weights_is_done_again_where_they_are_asked_for(
@@ -180,7 +180,7 @@ def predict(store: Store, run: object, path: Path, out: Path, *flags: str) -> in
 def test_features_are_predicted_with_their_accuracy(
     form: str, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    x, y = target_test(load(MOONS.task))
+    x, y = target_test(load_task(MOONS.task))
     path, out = tmp_path / f"new.{form}", tmp_path / "out.csv"
     if form == "npz":
         np.savez(path, x=x, y=y)
@@ -252,9 +252,9 @@ def own_record(folder: Path, kind: str = ".csv") -> Path:
         else:
             table = pd.DataFrame(x, columns=["time", "noise"]).assign(kind=np.array(["cat", "dog"])[y])
             table.to_csv(folder / f"{name}.csv", index=False)
-    task = enter(folder / f"a{kind}", folder / f"b{kind}", "kind")
+    task = make_task(folder / f"a{kind}", folder / f"b{kind}", "kind")
     spec = spec_of("source_only", task, lr_backbone=0.01)
-    keep(trained(spec), spec, load(task), folder)
+    keep(trained(spec), spec, load_task(task), folder)
     return folder
 
 
@@ -268,7 +268,7 @@ def test_a_record_is_enough_where_neither_cache_nor_data_are(
     (tmp_path / f"a{kind}").unlink()
     assert predict(store, tmp_path, tmp_path / f"b{kind}", tmp_path.with_suffix(".csv")) == 0
     assert capsys.readouterr().out == "accuracy 100.0% of 100 labelled samples\n"
-    how = model.load(tmp_path).preprocessing
+    how = model.load_model(tmp_path).preprocessing
     assert how is not None
     assert (how.label, how.columns) == ("kind", ("time", "noise") if kind == ".csv" else ())
     assert how.mean[0] == pytest.approx(1.7e9 + 10, abs=2)
@@ -279,13 +279,13 @@ def test_weights_of_another_version_are_one_clear_error(copy: Path) -> None:
     save_file(load_file(copy / WEIGHTS), copy / WEIGHTS, {"model": json.dumps(older)})
     seal(copy)
     with pytest.raises(UserError, match="is of another version of this program; delete it and run again"):
-        model.load(copy)
+        model.load_model(copy)
 
 
 def test_nothing_is_overwritten_without_force(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    x, _ = target_test(load(MOONS.task))
+    x, _ = target_test(load_task(MOONS.task))
     path = tmp_path / "in.csv"
     pd.DataFrame(x, columns=["a", "b"]).to_csv(path, index=False)
     (tmp_path / "link.csv").symlink_to(path)
@@ -456,14 +456,14 @@ def test_weights_that_are_missing_broken_or_anothers_are_named(copy: Path, image
     for content in (whole[:-10], whole[:50], b"", b"no weights"):
         path.write_bytes(content)
         with pytest.raises(UserError, match="truncated, or no file of weights"):
-            model.load(copy)
+            model.load_model(copy)
     path.write_bytes((images[0] / WEIGHTS).read_bytes())
     with pytest.raises(UserError, match=r"does not fit toys/moons adda seed 0: .*Missing key"):
-        model.load(copy)
+        model.load_model(copy)
     path.write_bytes(whole)
     save_file(load_file(path), path)  # without the signature
     with pytest.raises(UserError, match="no file of weights"):
-        model.load(copy)
+        model.load_model(copy)
     path.unlink()
     with pytest.raises(UserError, match="has no weights; do its run again with --save-weights"):
-        model.load(copy)
+        model.load_model(copy)

@@ -20,7 +20,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.plan.grid import plan
 from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import Trainer, prepare
-from datasets.base import DomainFamily, LabelledArrays, Samples, Task, TrainView, load
+from datasets.base import DomainFamily, LabelledArrays, Samples, Task, TrainView, load_task
 from methods.base import (
     Batch,
     Deep,
@@ -323,7 +323,7 @@ def start(method: str, task: str | Task | None = None, seed: int = 0, **protocol
     name = task if isinstance(task, str) else "toys/blobs"
     spec = replace(spec_of("source_only", name, seed, **protocol), method=method)
     prepare(CPU, spec.protocol)
-    task = load(task) if isinstance(task, str) else task
+    task = load_task(task) if isinstance(task, str) else task
     view = few_labels(task) if method == "mme" else task.train_view()
     return new_trainer(spec, facts_of(view, len(task.classes)), view, CPU)
 
@@ -406,7 +406,7 @@ def test_adabn_predicts_with_the_statistics_of_the_target() -> None:
 
 
 def test_deepjdot_moves_the_target_onto_the_source() -> None:
-    task = load("toys/blobs")
+    task = load_task("toys/blobs")
     adapted, baseline = (run(start(name, seed=1, steps=150)) for name in ("deepjdot", "source_only"))
     assert accuracy(adapted, task) > accuracy(baseline, task) + 0.3
 
@@ -478,7 +478,7 @@ def test_pada_lets_a_class_go_that_the_target_lacks() -> None:
 
 
 def test_shot_learns_from_the_target_alone_what_the_source_began() -> None:
-    task = load("toys/blobs")
+    task = load_task("toys/blobs")
     adapted, baseline = (run(start(name, steps=200)) for name in ("shot", "source_only"))
     assert len(adapted.method.pseudo) == len(adapted.target.x)
     assert accuracy(adapted, task) > accuracy(baseline, task) + 0.05
@@ -520,7 +520,7 @@ def test_fixmatch_learns_from_strong_views_what_its_teacher_says_of_weak_ones() 
 
 
 def test_mme_takes_the_few_labels_that_are_granted() -> None:
-    task = load("toys/blobs")
+    task = load_task("toys/blobs")
     trainer, baseline = (
         run(start(name, seed=1, steps=100, lr_backbone=0.01, lr_new=0.01)) for name in ("mme", "source_only")
     )
@@ -532,7 +532,7 @@ def test_mme_takes_the_few_labels_that_are_granted() -> None:
 
 
 def test_a_fit_of_scikit_learn_is_a_method_without_networks() -> None:
-    view = load("toys/moons").train_view()
+    view = load_task("toys/moons").train_view()
     fitted = LogisticRegression(fit_intercept=False).fit(view.source.x, view.source.y)
     trainer = run(start("logistic", "toys/moons"))
     said = trainer.outputs(torch.from_numpy(view.target.x), "target")[1].softmax(1).numpy()
@@ -636,8 +636,8 @@ def test_a_slip_in_a_method_is_one_clear_error(message: str, monkeypatch: pytest
 
 
 def test_facts_are_those_of_what_a_run_trains_on() -> None:
-    view = load("shifts/a+b-c").train_view()
+    view = load_task("shifts/a+b-c").train_view()
     found = facts_of(view, n_classes=2)
     assert (found.n_sources, found.n_targets, found.traits) == (2, 1, ("several_sources",))
     assert (found.input_shape, found.source_size) == ((2,), len(view.source.y))
-    assert facts_of(few_labels(load("toys/blobs")), n_classes=2).traits == ("few",)
+    assert facts_of(few_labels(load_task("toys/blobs")), n_classes=2).traits == ("few",)

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError
 from datasets import files, har
-from datasets.base import Samples, load, split
+from datasets.base import Samples, load_task, split
 from datasets.har import HAR
 from datasets.office_caltech_surf import OfficeCaltechSURF
 from datasets.readers import digits as published
@@ -54,7 +54,7 @@ def test_nearest_neighbours_of_surf_histograms_are_the_published_ones() -> None:
 
 @needs("office_caltech_surf")
 def test_the_whole_surf_target_is_trained_on_and_scored() -> None:
-    task = load("office_caltech_surf/amazon-dslr", transductive=True)
+    task = load_task("office_caltech_surf/amazon-dslr", transductive=True)
     scored = task.evaluation_view().target_test_x
     assert np.array_equal(scored, task.train_view().target.x)
     assert len(scored) == len(task.oracle().target_test_y) == 157
@@ -72,7 +72,7 @@ def halves(x: np.ndarray) -> set[bytes]:
 @needs("har")
 @pytest.mark.parametrize(("task", "target"), [("har/2-11", False), ("har/2-11?standardised=each", True)])
 def test_signals_are_standardised_with_the_source_or_each_domain_with_its_own(task: str, target: bool) -> None:
-    view = load(task).train_view()
+    view = load_task(task).train_view()
     for x, own in [(view.source.x, True), (view.target.x, target)]:
         means, deviations = x.mean(axis=(0, 2)), x.std(axis=(0, 2))
         assert (np.allclose(means, 0, atol=1e-4) and np.allclose(deviations, 1, atol=1e-4)) == own
@@ -91,7 +91,7 @@ def test_windows_of_different_parts_share_no_half() -> None:
 @needs("har")
 @pytest.mark.parametrize("task", HAR().tasks())
 def test_all_activities_are_in_every_part_of_a_har_source(task: str) -> None:
-    loaded = load(f"har/{task}")
+    loaded = load_task(f"har/{task}")
     view = loaded.evaluation_view()
     for part in (loaded.train_view().source, view.source_val, view.source_test):
         assert set(part.y) == set(range(6))
@@ -113,8 +113,8 @@ def test_words_are_those_of_training_texts(monkeypatch: pytest.MonkeyPatch) -> N
             return dataclasses.replace(TEXTS, x=texts)
 
         monkeypatch.setattr(Sentiment, "read_domain", read_domain)
-        load.cache_clear()
-        view = load("sentiment/products-films").train_view()
+        load_task.cache_clear()
+        view = load_task("sentiment/products-films").train_view()
         return [view.source.x, view.target.x]
 
     def same(a: list[np.ndarray], b: list[np.ndarray]) -> list[bool]:
@@ -151,7 +151,7 @@ def test_bouts_are_chains_of_windows_that_share_a_half() -> None:
 
 @needs("digits", "usps_zip-mnist")
 def test_addas_protocol_has_2000_and_1800_training_digits_and_all_test_digits() -> None:
-    whole, task = load("digits/usps_zip-mnist"), load("digits/usps_zip-mnist?train=adda")
+    whole, task = load_task("digits/usps_zip-mnist"), load_task("digits/usps_zip-mnist?train=adda")
     x, source = task.train_view().target.x, task.train_view().source.x
     assert len(rows(x)) == len(x) == 2000
     assert len(source) == 0.9 * 1800

@@ -150,9 +150,9 @@ def test_noise_for_target_labels_changes_no_choice(tmp_path: Path, monkeypatch: 
         return sources, Samples(target.x, y, target.test, target.groups)
 
     monkeypatch.setattr(Toys, "read", with_other_labels)
-    from datasets.base import load
+    from datasets.base import load_task
 
-    load.cache_clear()
+    load_task.cache_clear()
     do(planned, stores[1])
     frames = [selection.candidates(planned, load_records(store.root)) for store in stores]
     assert not frames[0][ACCURACY].equals(frames[1][ACCURACY])

@@ -11,7 +11,7 @@ from sklearn.svm import LinearSVC
 
 from benchmarks.core.settings import UserError
 from benchmarks.training.loop import Trainer
-from datasets.base import Samples, Task, load
+from datasets.base import Samples, Task, load_task
 from methods.base import NEVER
 from methods.coral_svm import covariance_power
 from methods.svm import STRENGTHS, linear_svm
@@ -26,7 +26,7 @@ def predictions(trainer: Trainer, x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("task", ["toys/moons", "toys/waves"])
 def test_nearest_neighbours_are_those_of_scikit_learn(task: str) -> None:
-    view = load(task).train_view()
+    view = load_task(task).train_view()
     source, target = (x.reshape(len(x), -1) for x in (view.source.x, view.target.x))
     wanted = KNeighborsClassifier(1).fit(source, view.source.y).predict(target)
     assert (predictions(trained(spec_of("nearest_neighbour", task)), view.target.x) == wanted).mean() > 0.995
@@ -162,7 +162,7 @@ def test_the_nearest_sample_is_found_among_those_of_ten_thousand_classes() -> No
 
 @pytest.mark.parametrize(("scale", "inert"), [(1.0, False), (0.01, True)])
 def test_coral_says_when_inputs_are_too_small_for_it(scale: float, inert: bool) -> None:
-    task = load("toys/scale")
+    task = load_task("toys/scale")
     view = task.train_view()
     domains = [Samples(scale * x, np.arange(len(x)) % len(task.classes)) for x in (view.source.x, view.target.x)]
     small = Task("small", task.classes, domains[:1], domains[1])
@@ -174,7 +174,7 @@ def test_coral_says_when_inputs_are_too_small_for_it(scale: float, inert: bool) 
 
 def test_coral_gives_the_source_the_covariance_of_the_target_up_to_the_identity() -> None:
     """(C_s + I) turns into (C_t + I); the target stays."""
-    trainer, view = trained(spec_of("coral_svm", "toys/scale")), load("toys/scale").train_view()
+    trainer, view = trained(spec_of("coral_svm", "toys/scale")), load_task("toys/scale").train_view()
     features = [
         trainer.outputs(torch.from_numpy(x), side)[0].numpy()
         for x, side in (

@@ -25,7 +25,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.training.loop import Trainer
 from benchmarks.training.run import execute
 from benchmarks.training.signals import Signals
-from datasets.base import Samples, Task, load
+from datasets.base import Samples, Task, load_task
 from methods.adda import ADDA
 from methods.base import Batch, Loss, Sees, Stage
 from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps, trained, trainer_of, weights
@@ -312,7 +312,7 @@ def test_faster_modes_learn_the_same(options: dict[str, object]) -> None:
     if "compile" in options and not shutil.which("g++"):
         pytest.skip("torch.compile needs a C++ compiler")
     plain, fast = (trained(spec_of("dann", "toys/blobs", steps=200, **more)) for more in ({}, options))
-    x = torch.from_numpy(load("toys/blobs").train_view().target.x)
+    x = torch.from_numpy(load_task("toys/blobs").train_view().target.x)
     logits = [trainer.outputs(x, "target")[1] for trainer in (plain, fast)]
     assert logits[1].dtype == torch.float32
     assert (logits[0].argmax(1) == logits[1].argmax(1)).double().mean() > 0.95

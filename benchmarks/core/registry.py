@@ -199,4 +199,4 @@ class Registry(Generic[T, Info]):
 
 
 METHODS: Registry[Any, MethodInfo] = Registry("method", "methods", MethodInfo, helpers=("base",))
-DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets", DatasetInfo, helpers=("augment", "base"))
+DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets", DatasetInfo, helpers=("augment",))

@@ -167,7 +167,7 @@ def _planned(
     for text in tasks or listed:
         spec = resolve(text)
         family = DATASETS.get(spec.family)()
-        entry = listed.get(spec.name) or listed.get(spec.undrawn)
+        entry = listed.get(spec.name) or listed.get(spec.without_dials)
         own = entry.protocol if entry else family.protocol(spec.task)
         base = Protocol.parse({**suite.protocol, **own}, f"suite {name!r}, protocol of {spec.name}")
         data = {"options": dict(spec.options), "version": spec.version}

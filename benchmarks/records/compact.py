@@ -42,7 +42,7 @@ def save_records(records: pd.DataFrame, path: Path, failures: Mapping[str, str] 
         file.write(text.encode())
 
 
-def load(path: Path, broken: Callable[[UserError], object] | None) -> pd.DataFrame:
+def load_compact(path: Path, broken: Callable[[UserError], object] | None) -> pd.DataFrame:
     """The records of a file of :func:`save_records`, as :func:`frame.load_records` gives them."""
     content = _read(path)
     for problem in content.problems:

@@ -37,7 +37,7 @@ def load_records(
         return _load(map(Path, source), lambda folder: record_row(Record(folder)), broken)
     path = Path(source)
     if is_compact(path):
-        return compact.load(path, broken)
+        return compact.load_compact(path, broken)
     store = Store(path).require()
     for problem in store.misplaced():
         if broken is None:

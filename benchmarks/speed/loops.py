@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from benchmarks.plan.grid import plan
 from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import Trainer, prepare
-from datasets.base import Samples, Task, load
+from datasets.base import Samples, Task, load_task
 from methods.networks.grl import reverse
 
 Loop = Callable[[int], None]
@@ -150,7 +150,7 @@ def _trainer(
 def task_of(backbone: str) -> Task:
     """What a backbone is timed on."""
     if backbone == "lenet":
-        return load(TASK)
+        return load_task(TASK)
     rng, shape = np.random.default_rng(0), (320, 3, 224, 224)
     source, target = (
         Samples(rng.integers(256, size=shape, dtype=np.uint8), rng.integers(10, size=320)) for _ in range(2)

@@ -19,7 +19,7 @@ from benchmarks.plan.spec import RunSpec
 from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import prepare
 from benchmarks.training.run import execute
-from datasets.base import load
+from datasets.base import load_task
 
 WARM, TIMED = 4, 8  # steps
 PATIENCE = 4.0  # seconds for all probes: a dry run is for people who wait
@@ -141,7 +141,7 @@ def _training_seconds(spec: RunSpec, device: torch.device) -> float:
     """What precedes the first step is paid once, a step as often as there are steps: never, for some methods."""
     probe = _short(spec)
     prepare(device, probe.protocol)
-    task = load(probe.task, transductive=probe.protocol.scoring == "transductive")
+    task = load_task(probe.task, transductive=probe.protocol.scoring == "transductive")
     view = task.train_view()
     trainer = new_trainer(probe, facts_of(view, len(task.classes)), view, device)
     start = time.perf_counter()

@@ -63,7 +63,7 @@ class TrainedModel(nn.Module):
         return next(tensor for tensor in self.state_dict().values() if tensor.is_floating_point())
 
 
-def load(folder: Path, device: torch.device | None = None) -> TrainedModel:
+def load_model(folder: Path, device: torch.device | None = None) -> TrainedModel:
     """The model of a record that has its weights, in evaluation mode.
 
     Raises:

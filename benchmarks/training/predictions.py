@@ -12,7 +12,7 @@ from scipy.special import softmax
 from benchmarks.core.escape import quoted, reason, shown, spreadsheet
 from benchmarks.core.outfiles import writing
 from benchmarks.core.settings import UserError, nearest
-from benchmarks.training.model import TrainedModel, load
+from benchmarks.training.model import TrainedModel, load_model
 from datasets import own
 from datasets.base import Preprocessing
 from datasets.files import tell
@@ -50,7 +50,7 @@ def predict(record: Path, path: Path, label: str | None, device: torch.device) -
     Raises:
         UserError: a record without weights, or data that cannot be read or do not fit the model.
     """
-    model = load(record, device)
+    model = load_model(record, device)
     domain = _read(path, label, model.preprocessing)
     x = _fitting(domain, model)
     truth = None if domain.labels is None else class_numbers(domain.labels, model.classes, path)

@@ -16,7 +16,7 @@ from benchmarks.records.record import write_json
 from benchmarks.records.store import PREDICTIONS
 from benchmarks.records.validation import write_scores
 from benchmarks.training.loop import Trainer, on_device
-from datasets.base import Inputs, Task, load
+from datasets.base import Inputs, Task, load_task
 from datasets.files.images import ImageFiles
 
 CPU = torch.device("cpu")
@@ -107,7 +107,7 @@ def model_outputs(trainer: Trainer, inputs: dict[str, tuple[Inputs, np.ndarray |
 @lru_cache(maxsize=64)
 def _input_distance(task: str, transductive: bool) -> dict[str, Any]:
     """Proxy A-distance of a task's raw inputs, the same in each of its records."""
-    view = load(task, transductive=transductive).evaluation_view()
+    view = load_task(task, transductive=transductive).evaluation_view()
     if isinstance(view.target_test_x, ImageFiles):  # photographs have too many pixels for a linear classifier
         return {}
     source, target = (np.asarray(x).reshape(len(x), -1) for x in (view.source_test.x, view.target_test_x))

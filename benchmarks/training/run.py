@@ -25,7 +25,7 @@ from benchmarks.training.memory import is_out_of_memory, peak_mb, reset_peak
 from benchmarks.training.recorder import Recorder
 from benchmarks.training.signals import Signals, discriminator_doubt
 from benchmarks.training.stopping import Best, Stopping
-from datasets.base import Task, load
+from datasets.base import Task, load_task
 from methods.base import MethodWarning
 
 SAVE_EVERY = 60.0  # seconds between saved states of a long run
@@ -174,5 +174,5 @@ class Run:
 
 def task_of(spec: RunSpec, folder: Path) -> Task:
     """The task of a run: by its name, or derived from what another run predicted."""
-    task = load(spec.task, transductive=spec.protocol.scoring == "transductive")
+    task = load_task(spec.task, transductive=spec.protocol.scoring == "transductive")
     return task.reversed(read_arrays(folder / PREDICTIONS)["target_train"]) if spec.reverse_of else task

@@ -64,7 +64,7 @@ class ImageFiles:
     ndim = 4
 
     def __init__(self, paths: Sequence[File], side: int = 224, name: str = "images") -> None:
-        self.sets: tuple[Squares, ...] = (Squares(paths, round(side * 256 / 224), name),)
+        self.sets: tuple[SquareImages, ...] = (SquareImages(paths, round(side * 256 / 224), name),)
         self.which = np.zeros(len(paths), np.int64)  # the set that each image is of,
         self.position = np.arange(len(paths))  # and its place there
         self.side = side
@@ -136,7 +136,7 @@ class ImageFiles:
             made[place] = image.transpose(2, 0, 1)
         return made
 
-    def _with(self, sets: "tuple[Squares, ...]", which: np.ndarray, position: np.ndarray) -> "ImageFiles":
+    def _with(self, sets: "tuple[SquareImages, ...]", which: np.ndarray, position: np.ndarray) -> "ImageFiles":
         other = object.__new__(type(self))
         other.sets, other.which, other.position, other.side = sets, which, position, self.side
         return other
@@ -153,7 +153,7 @@ def concatenate(parts: Sequence[Any]) -> Any:
     return ImageFiles.concatenate(parts) if isinstance(parts[0], ImageFiles) else np.concatenate(parts)
 
 
-class Squares:
+class SquareImages:
     """The images of one set, each resized to a square (size, size, 3) uint8; from the cache where it may be."""
 
     def __init__(self, paths: Sequence[File], size: int, name: str) -> None:

@@ -25,7 +25,7 @@ from benchmarks.records.store import Store
 from benchmarks.report.table import build_report
 from benchmarks.training.recorder import model_outputs
 from benchmarks.training.run import execute
-from datasets.base import load
+from datasets.base import load_task
 from methods.losses.coral import coral
 from methods.losses.mmd import mk_mmd
 from tests.conftest import CANDIDATES, CPU, spec_of, trainer_of
@@ -85,7 +85,7 @@ def test_grid(benchmark: BenchmarkFixture, tmp_path: Path, workers: int) -> None
 def test_evaluation(benchmark: BenchmarkFixture) -> None:
     """One checkpoint of a digits run: outputs of all splits and their scores."""
     trainer = trainer_of(spec_of("dann", "digits/mnist5k-optdigits", **DIGITS))
-    task = load("digits/mnist5k-optdigits")
+    task = load_task("digits/mnist5k-optdigits")
     inputs = evaluation_inputs(task.train_view(), task.evaluation_view())
     benchmark.pedantic(lambda: scores.evaluate(model_outputs(trainer, inputs, last=False)), rounds=2)
 

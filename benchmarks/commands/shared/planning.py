@@ -63,7 +63,7 @@ class WhatFlags:
         if self.source and self.target:
             from datasets import own
 
-            tasks.append(own.enter(self.source, self.target, self.label or "label"))
+            tasks.append(own.make_task(self.source, self.target, self.label or "label"))
         return tasks
 
 
