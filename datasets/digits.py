@@ -33,7 +33,7 @@ from benchmarks.core.randomness import generator
 from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from benchmarks.core.settings import UserError
 from datasets import files as data
-from datasets.base import SPLIT_SEED, TEST_SHARE, DomainFamily, Options, Samples
+from datasets.base import SPLIT_SEED, TEST_SHARE, DomainFamily, Domains, Options, Samples, parse_domains
 from datasets.readers import digits as full
 from datasets.readers.synth import synth
 
@@ -103,13 +103,16 @@ class Digits(DomainFamily):
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "dtn" if "svhn" in _domains(task) else "lenet"}
 
-    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> Domains:
         side = 32 if "svhn" in _domains(task) else 28
-        read = [self.read_domain(domain) for domain in _domains(task)]
-        if isinstance(options, Subset) and options.train == "adda":
-            read = [_subset(domain, samples) for domain, samples in zip(_domains(task), read, strict=True)]
-        *sources, target = (_sized(samples, side) for samples in read)
-        return sources, target
+        adda = isinstance(options, Subset) and options.train == "adda"
+
+        def read(domain: str) -> Samples:
+            samples = self.read_domain(domain)
+            return _sized(_subset(domain, samples) if adda else samples, side)
+
+        sources, targets = (list(map(read, names)) for names in parse_domains(task))
+        return Domains(sources, targets)
 
     def read_domain(self, domain: str) -> Samples:
         readers: dict[str, Callable[[], Samples]] = {
@@ -128,7 +131,7 @@ class Digits(DomainFamily):
 
 
 def _domains(task: str) -> list[str]:
-    return task.replace("-", "+").split("+")
+    return [name for names in parse_domains(task) for name in names]
 
 
 def _subset(domain: str, samples: Samples) -> Samples:

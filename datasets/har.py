@@ -20,7 +20,7 @@ from pydantic import Field
 
 from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
-from datasets.base import TEST_SHARE, VAL_SHARE, DomainFamily, Options, Samples, split
+from datasets.base import TEST_SHARE, VAL_SHARE, DomainFamily, Domains, Options, Samples, split
 
 WINDOWS = DataFile("UCIHAR/ucihar.npz", "82ef850c27fd4805f16a0928db188d2ee49babb569de4ffde678542494b3379a")
 TRAIN, VAL, TEST, LEFT_OUT = range(4)
@@ -62,17 +62,19 @@ class HAR(DomainFamily):
     def options(self, task: str) -> type[Options]:
         return Standardised
 
-    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> Domains:
         assert isinstance(options, Standardised)
-        sources, target = super().read(task, options)
-        training = [source.x[split(source, options.split)[0]] for source in sources]
+        domains = super().read(task, options)
+        training = [source.x[split(source)[0]] for source in domains.sources]
         if options.standardised == "each":
-            train, val, _ = split(target, options.split)
-            training.append(target.x[np.union1d(train, val)])
+            of_targets = [target.x[np.union1d(*split(target)[:2])] for target in domains.targets]
         else:
-            training = [np.concatenate(training)] * (len(sources) + 1)
-        *sources, target = map(_standardised, (*sources, target), training)
-        return sources, target
+            training = [np.concatenate(training)] * len(domains.sources)
+            of_targets = training[:1] * len(domains.targets)
+        return Domains(
+            list(map(_standardised, domains.sources, training)),
+            list(map(_standardised, domains.targets, of_targets)),
+        )
 
     def read_domain(self, domain: str) -> Samples:
         archive = _archive()

@@ -1,8 +1,12 @@
 """The user's own data, named by two paths: ``run --source PATH --target PATH``.
 
 A path is an ``.npz`` with arrays ``x`` and ``y``, a folder ``class/image``, or a ``.csv`` with a column of labels
-and columns of numbers. The task's name ends in a digest of both domains: changed data are another task, and moved
-data are the same. Where they are is kept in the cache folder, for the processes that train and for later commands.
+and columns of numbers. Target samples may have no label: a target that is not fully labelled is scored on all the
+labels that it has, transductively.
+
+The task's name ends in a digest of the inputs and of the source's labels: changed data are another task, and moved
+data are the same. Labels of the target are not in it, so that more of them train nothing again. Where the data are
+is kept in the cache folder, for the processes that train and for later commands.
 
 Features are standardised, each by its mean and deviation over the source's training samples; sequences and images
 of real numbers by channel. Images of bytes are left as they are.
@@ -23,9 +27,9 @@ from benchmarks.core.escape import quoted, shown
 from benchmarks.core.registry import DATASETS, DatasetInfo
 from benchmarks.core.settings import Settings, UserError, nearest, parse_query
 from datasets import files
-from datasets.base import SPLIT_SEED, Family, Options, Preprocessing, Samples, split
+from datasets.base import SPLIT_SEED, Domains, Family, Options, Preprocessing, Samples, forget_tasks, split
 from datasets.files.images import ImageFiles
-from datasets.readers.domains import LABELS, Domain, read_domain
+from datasets.readers.domains import Domain, read_domain
 from datasets.readers.folders import TRAINING
 from datasets.readers.standardise import Scale, doubts, fitted, standardised
 from datasets.readers.text import is_whole, plain
@@ -57,13 +61,17 @@ class Own(Family):
         return _known_task(task).classes
 
     def protocol(self, task: str) -> dict[str, Any]:
-        backbone = _known_task(task).backbone
-        return {"backbone": backbone, **(TRAINING if backbone == IMAGE_FILES else {})}
+        known = _known_task(task)
+        scoring = {} if known.fully_labelled else {"scoring": "transductive"}
+        return {"backbone": known.backbone, **(TRAINING if known.backbone == IMAGE_FILES else {}), **scoring}
 
-    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
+    def fully_labelled(self, task: str) -> bool:
+        return _known_task(task).fully_labelled
+
+    def read(self, task: str, options: Options) -> Domains:
         known = _known_task(task)
         domains = known.read()
-        scale = _scale(domains[0], options.split)
+        scale = _scale(domains[0], options.draw)
         first, last = (
             Samples(
                 _scaled(domain, scale),
@@ -72,11 +80,11 @@ class Own(Family):
             )
             for domain in domains
         )
-        return [first], last
+        return Domains([first], [last])
 
     def preprocessing(self, task: str, options: Options) -> Preprocessing:
         known = _known_task(task)
-        scale = known.scale(options.split)
+        scale = known.scale(options.draw)
         return Preprocessing(
             label=known.label,
             columns=known.columns,
@@ -93,6 +101,7 @@ class OwnTask(Settings):
         columns: of a table, in the order of the features.
         mean, deviation: of each feature or channel over the source's training samples, in the first draw of the
             splits; none for images of bytes.
+        fully_labelled: whether all samples of the target had a label when the paths were given.
     """
 
     source: str
@@ -104,6 +113,7 @@ class OwnTask(Settings):
     columns: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
+    fully_labelled: bool = True
 
     def scale(self, draw: int) -> Scale:
         """That of a draw of the splits; of the first it is known without reading the source again."""
@@ -147,7 +157,9 @@ def make_task(source: Path, target: Path, label: str) -> str:
         "columns": domains[0].columns,
         "mean": scale.mean,
         "deviation": scale.deviation,
+        "fully_labelled": bool((domains[1].labels != "").all()),
     }
+    forget_tasks()  # the target's labels may have changed
     task = task.replace(found, "own data")
     name = "-".join(_stem(path) for path in (source, target)) + f"-{task.digest[:12]}"
     notes = [*domains[0].notes, *domains[1].notes, *_doubts(*domains, scale), *_untrained(domains[0], classes)]
@@ -241,7 +253,6 @@ def _doubts(source: Domain, target: Domain, scale: Scale) -> list[str]:
 
 def _untrained(source: Domain, classes: tuple[str, ...]) -> list[str]:
     """A note on classes that no training sample of the source has."""
-    assert source.labels is not None
     absent = sorted(set(classes) - set(source.labels[_train(source, SPLIT_SEED)].tolist()))
     if not absent:
         return []
@@ -254,21 +265,17 @@ def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
     """The classes, numbers in their order.
 
     Raises:
-        UserError: no labels, a single class, or a class that only one of the domains has.
+        UserError: a source sample without a label, a single class, or one that the target alone has.
     """
-    for domain in (source, target):
-        if domain.labels is None:
-            raise UserError(f"{shown(domain.path)}: it has no labels; {_how_to_label(domain)}; {LABELS}")
-    assert source.labels is not None
     found = set(source.labels.tolist())
+    if found == {""}:
+        raise UserError(f"{shown(source.path)}: the source has no labels; {_how_to_label(source)}")
+    if "" in found:
+        where = source.place(source.labels.tolist().index(""))
+        raise UserError(f"{shown(source.path)}: {where}: there is no label; every sample of the source needs one")
     classes = sorted(found, key=int) if all(map(is_whole, found)) else sorted(found)
-    assert target.labels is not None
-    if unknown := set(target.labels.tolist()) - found:
+    if unknown := set(target.labels.tolist()) - found - {""}:
         raise UserError(f"{shown(target.path)}: the source has no class {nearest(min(unknown), classes)}")
-    if missing := found - set(target.labels.tolist()):
-        raise UserError(
-            f"{shown(target.path)}: no sample of the class {min(missing)!r}, which {shown(source.path)} has"
-        )
     if len(classes) < 2:
         raise UserError(f"{shown(source.path)}: all samples are of the class {classes[0]!r}; it takes two classes")
     return tuple(classes)
@@ -317,17 +324,17 @@ def _scaled(domain: Domain, scale: Scale) -> Any:
 
 
 def _digest(source: Domain, target: Domain, label: str) -> str:
-    """Of the contents of both domains and, for tables, of the label's column; not of where they are."""
+    """Of the inputs, the source's labels and, for tables, the name of their column; not of where the data are."""
     digest = hashlib.sha256(os.fsencode(label) if source.columns else b"")
+    digest.update("\0".join(source.labels.tolist()).encode())
     for domain in (source, target):
+        digest.update("\0".join((f"{domain.x.dtype.str} {domain.x.shape}", *domain.columns)).encode())
         if isinstance(domain.x, ImageFiles):
             (squares,) = domain.x.sets
             for path, content in zip(squares.paths, squares.digests, strict=True):
-                name = str(path).removeprefix(str(domain.path))
-                digest.update(b"\0" + os.fsencode(name) + b"\0" + content)
+                digest.update(b"\0" + os.fsencode(path.name) + b"\0" + content)
         else:
-            with domain.path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(np.ascontiguousarray(domain.x).data)
     return digest.hexdigest()
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
-from datasets.base import DomainFamily, Options, Samples, split
+from datasets.base import DomainFamily, Domains, Options, Samples, split
 
 WORDS = 5000
 NEUTRAL = 0.05
@@ -51,18 +51,21 @@ class Sentiment(DomainFamily):
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "mlp?width=50&depth=1", "discriminator_layers": ""}
 
-    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> Domains:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        sources, target = super().read(task, options)
-        train, val, _ = split(target, options.split)
-        seen = [*(source.x[split(source, options.split)[0]] for source in sources), target.x[train], target.x[val]]
+        domains = super().read(task, options)
+        seen = [source.x[split(source, options.draw)[0]] for source in domains.sources]
+        for target in domains.targets:
+            train, val, _ = split(target, options.draw)
+            seen += [target.x[train], target.x[val]]
         words = TfidfVectorizer(ngram_range=(1, 2), max_features=WORDS, sublinear_tf=True, dtype=np.float32)
         words.fit(np.concatenate(seen))
-        *sources, target = [
-            replace(domain, x=words.transform(domain.x).toarray()) for domain in (*sources, target)
-        ]
-        return sources, target
+        sources, targets = (
+            [replace(domain, x=words.transform(domain.x).toarray()) for domain in side]
+            for side in (domains.sources, domains.targets)
+        )
+        return Domains(sources, targets)
 
     def read_domain(self, domain: str) -> Samples:
         """Sentences, of which ``read`` makes inputs."""

@@ -31,7 +31,7 @@ import numpy as np
 from benchmarks.core.randomness import generator
 from benchmarks.core.registry import DATASETS, DatasetInfo
 from benchmarks.core.settings import param
-from datasets.base import Family, Options, Samples
+from datasets.base import Domains, Family, Options, Samples
 
 TRAIN, TEST = 1000, 1000  # samples a domain
 
@@ -133,7 +133,7 @@ class Toys(Family):
     def protocol(self, task: str) -> dict[str, Any]:
         return TOYS[task][2]
 
-    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
+    def read(self, task: str, options: Options) -> Domains:
         draw = TOYS[task][0]
 
         def domain(name: str) -> Samples:
@@ -144,4 +144,4 @@ class Toys(Family):
             x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
             return Samples(x.astype(np.float32), y.astype(np.int64), test=np.arange(len(x)) >= TRAIN)
 
-        return [domain("source")], domain("target")
+        return Domains([domain("source")], [domain("target")])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import numpy as np
 import pytest
 import torch
 
@@ -22,7 +23,7 @@ from benchmarks.records.store import Store
 from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import Trainer, prepare
 from datasets import files
-from datasets.base import Task, load_task
+from datasets.base import Domains, Task, forget_tasks, load_task
 from datasets.readers.folders import ImageFamily
 from methods.base import SamplesT, Unlabelled
 
@@ -77,6 +78,11 @@ def rows_of(samples: SamplesT, index: torch.Tensor) -> SamplesT:
     if isinstance(samples, Unlabelled):
         taken["views"] = {name: view[index] for name, view in samples.views.items()}
     return replace(samples, **taken)
+
+
+def with_target_labels(domains: Domains, change: Callable[[np.ndarray], np.ndarray]) -> Domains:
+    """Domains whose targets have other labels."""
+    return Domains(domains.sources, [replace(target, y=change(target.y)) for target in domains.targets])
 
 
 def make_older(folder: Path) -> None:
@@ -155,5 +161,5 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _clean_process() -> None:
     """A test that patches a reader must not leave its task behind, nor a run its floating-point mode."""
-    load_task.cache_clear()
+    forget_tasks()
     torch.set_flush_denormal(False)  # hypothesis draws denormal floats and checks that they are there

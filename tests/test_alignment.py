@@ -159,7 +159,7 @@ def test_estimated_weights_belong_to_the_samples_that_look_like_the_targets() ->
         Samples(rng.normal(mean, 1, size=(600, 1)).astype(np.float32), rng.integers(2, size=600))
         for mean in (0, 1)
     ]
-    task = Task("mine/a-b", ("0", "1"), domains[:1], domains[1])
+    task = Task("mine/a-b", ("0", "1"), domains[:1], domains[1:])
     trainer = trained(spec_of("reweighting"), task)
     assert stats.spearmanr(trainer.method.weight, trainer.source.x[:, 0]).statistic > 0.95
 

@@ -95,7 +95,7 @@ def test_asking_for_views_shifts_nothing_else(
     """Same samples, same plain inputs; and each view differs from the others, from step to step and by seed."""
     monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
     domain = images(tmp_path) if stored == "files" else arrays()
-    task = Task("mine/a-b", ("0", "1"), [domain], domain)
+    task = Task("mine/a-b", ("0", "1"), [domain], [domain])
     plain, asked, other = (
         trainer_of(spec_of("source_only", seed=seed, backbone="cnn?width=8", target_batch=6), task).batches
         for seed in (0, 0, 1)

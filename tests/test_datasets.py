@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError
-from datasets import digits
-from datasets.base import DomainFamily, Family, Samples, Task, load_task, resolve
+from datasets import digits, toys
+from datasets.base import DomainFamily, Domains, Family, Samples, Task, forget_tasks, load_task, resolve
 from datasets.base.splits import draw
-from tests.conftest import all_tasks
+from tests.conftest import all_tasks, with_target_labels
 
 TASKS = all_tasks()
 
@@ -54,7 +54,7 @@ def test_no_sample_is_on_two_sides(name: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_is_the_same_every_time(name: str) -> None:
     first = load_task(name).train_view()
-    load_task.cache_clear()
+    forget_tasks()
     second = load_task(name).train_view()
     assert np.array_equal(first.source.x, second.source.x)
     assert np.array_equal(first.target.x, second.target.x)
@@ -90,12 +90,11 @@ def test_target_splits_are_blind_to_labels(monkeypatch: pytest.MonkeyPatch, name
     family = DATASETS.get(resolve(name).family)
     read = family.read
 
-    def shuffled(self: Family, task: str, options: Any) -> tuple[list[Samples], Samples]:
-        sources, target = read(self, task, options)
-        return sources, dataclasses.replace(target, y=np.random.default_rng(0).permutation(target.y))
+    def shuffled(self: Family, task: str, options: Any) -> Domains:
+        return with_target_labels(read(self, task, options), np.random.default_rng(0).permutation)
 
     monkeypatch.setattr(family, "read", shuffled)
-    load_task.cache_clear()
+    forget_tasks()
     after = load_task(name)
     assert np.array_equal(before.train_view().target.x, after.train_view().target.x)
     views = [task.evaluation_view().target_test_x for task in (before, after)]
@@ -108,8 +107,8 @@ def test_a_target_without_test_samples_can_be_scored_transductively_alone() -> N
     source = Samples(np.zeros((20, 2), np.float32), np.arange(20) % 2)
     target = dataclasses.replace(source, test=np.zeros(20, bool))
     with pytest.raises(UserError, match="the target has no test samples"):
-        Task("t", ("a", "b"), [source], target)
-    assert len(Task("t", ("a", "b"), [source], target, transductive=True).oracle().target_test_y) == 20
+        Task("t", ("a", "b"), [source], [target])
+    assert len(Task("t", ("a", "b"), [source], [target], transductive=True).oracle().target_test_y) == 20
 
 
 @pytest.mark.parametrize("name", ["digits/optdigits-mnist5k", "digits/mnist5k-optdigits"])
@@ -179,7 +178,7 @@ GOOD = Samples(np.zeros((20, 2), np.float32), np.arange(20) % 2)
         (dataclasses.replace(GOOD, x=np.zeros((20, 2))), "float64"),
         (dataclasses.replace(GOOD, x=np.zeros((20, 3), np.float32)), "different shapes"),
         (dataclasses.replace(GOOD, y=np.arange(20)), "labels must be"),
-        (dataclasses.replace(GOOD, y=np.arange(20) % 2 - 1), "labels must be"),
+        (dataclasses.replace(GOOD, y=np.arange(20) % 2 - 2), "labels must be"),
         (dataclasses.replace(GOOD, y=np.zeros(19, np.int64)), "19 labels"),
         (Samples(np.zeros((0, 2), np.float32), np.zeros(0, np.int64)), "at least"),
     ],
@@ -188,7 +187,7 @@ GOOD = Samples(np.zeros((20, 2), np.float32), np.arange(20) % 2)
 def test_bad_samples_end_with_one_clear_message(bad: Samples, message: str) -> None:
     for sources, target in (([bad], GOOD), ([GOOD], bad)):
         with pytest.raises(UserError, match=message):
-            Task("mine/a-b", ("0", "1"), sources, target)
+            Task("mine/a-b", ("0", "1"), sources, [target])
 
 
 @pytest.mark.parametrize(
@@ -254,3 +253,73 @@ def test_references_are_trained_on_the_labels_they_are_named_after() -> None:
     assert np.array_equal(both.source.y[len(view.source.y) :], target.source.y)
     test = {x.tobytes() for x in task.evaluation_view().target_test_x}
     assert not any(x.tobytes() in test for x in both.source.x)
+
+
+def test_a_split_of_the_runs_seed_is_the_draw_of_that_number_under_one_name() -> None:
+    name = "toys/moons?split=seed"
+    assert resolve(name).name == name
+    for seed in (0, 3):
+        own, numbered = load_task(name, seed=seed), load_task(f"toys/moons?split={seed}")
+        assert own.name == name
+        for view in ("train_view", "evaluation_view"):
+            ours, theirs = getattr(own, view)(), getattr(numbered, view)()
+            for part in ("source", "target", "source_val", "source_test"):
+                if hasattr(ours, part):
+                    assert np.array_equal(getattr(ours, part).x, getattr(theirs, part).x)
+    with pytest.raises(UserError, match="split=seed follows the seed of a run"):
+        load_task(name)
+
+
+def test_a_seed_makes_no_other_task_where_the_split_does_not_follow_it() -> None:
+    assert load_task("toys/moons", seed=1) is load_task("toys/moons", seed=2)
+
+
+@pytest.mark.parametrize("split", ["3", "seed"])
+def test_splits_of_the_datas_own_are_never_drawn(split: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To ask for one draw is an error; to let it follow the seed has no effect."""
+    third = np.arange(1500) % 3
+    given = Samples(np.zeros((1500, 2), np.float32), np.arange(1500) % 2, third == 1, val=third == 2)
+    monkeypatch.setattr(toys.Toys, "read", lambda *_: Domains([given], [given]))
+    if split == "3":
+        with pytest.raises(UserError, match="all splits are the data set's own"):
+            load_task("toys/moons?split=3")
+    else:
+        view = load_task("toys/moons?split=seed", seed=3).evaluation_view()
+        assert (len(view.source_val.y), len(view.source_test.y), len(view.target_test_x)) == (500, 500, 500)
+
+
+def test_several_targets_are_numbered_split_each_for_itself_and_scored_together() -> None:
+    task = load_task("digits/mnist5k-mnist5k_m+optdigits")
+    alone = [load_task(f"digits/mnist5k-{target}") for target in ("mnist5k_m", "optdigits")]
+    target = task.train_view().target
+    for number, one in enumerate(alone):
+        assert (target.domain == number).sum() == len(one.train_view().target.x)
+    assert np.array_equal(target.x[target.domain == 0], alone[0].train_view().target.x)
+    scored = np.concatenate([one.oracle().target_test_y for one in alone])
+    assert np.array_equal(task.oracle().target_test_y, scored)
+    assert len(task.evaluation_view().target_test_x) == len(scored)
+    assert task.traits == {"several_targets"}
+    assert digits.Digits().traits("mnist5k-mnist5k_m+optdigits") == {"several_targets"}
+    assert digits.Digits().traits("mnist5k+optdigits-mnist5k_m") == {"several_sources"}
+
+
+def test_groups_of_several_targets_are_apart() -> None:
+    """Reverse validation splits the targets' samples, and a group of one target is none of the other's."""
+    y = np.arange(30) % 2
+    grouped = Samples(np.arange(60, dtype=np.float32).reshape(30, 2), y, groups=np.arange(30) // 10)
+    plain = dataclasses.replace(grouped, groups=None)
+    for targets, groups in (([grouped, grouped], 6), ([grouped, plain], 33), ([plain], None)):
+        made = Task("t", ("a", "b"), [plain], targets, transductive=True)._target_groups
+        assert (None if made is None else len(set(made.tolist()))) == groups
+
+
+def test_a_target_may_lack_labels_and_a_source_may_not() -> None:
+    unknown = dataclasses.replace(GOOD, y=np.where(np.arange(20) < 15, GOOD.y, -1))
+    task = Task("t", ("0", "1"), [GOOD], [unknown], transductive=True)
+    assert task.traits == {"unlabelled"}
+    assert (task.oracle().target_test_y >= 0).sum() == 15
+    assert not Task("t", ("0", "1"), [GOOD], [GOOD], transductive=True).traits
+    with pytest.raises(UserError, match=r"labels must be int64 in 0\.\.1"):
+        Task("t", ("0", "1"), [unknown], [GOOD])
+    with pytest.raises(UserError, match="a reference trains on target labels, and not all samples have one"):
+        task.supervised("target")

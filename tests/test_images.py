@@ -14,6 +14,7 @@ from benchmarks.core.registry import DATASETS, DatasetInfo
 from benchmarks.core.settings import UserError
 from benchmarks.training.run import execute
 from datasets import files
+from datasets.base import Options
 from datasets.files import images
 from datasets.files.images import ImageFiles, concatenate
 from datasets.office_caltech import ARCHIVE, OfficeCaltech
@@ -269,8 +270,8 @@ def test_a_cache_broken_from_outside_is_named(root: Path, change: Callable[[byte
 
 
 def test_folders_are_domains_and_classes(root: Path) -> None:
-    sources, target = Pets().read("photo-sketch", None)  # type: ignore[arg-type]
-    for samples in (*sources, target):
+    domains = Pets().read("photo-sketch", Options())
+    for samples in (*domains.sources, *domains.targets):
         assert sorted(samples.y.tolist()) == [0, 1, 1]
         assert len(samples.x) == 3
         assert samples.test is None

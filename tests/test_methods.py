@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.core.registry import METHODS
-from datasets.base import Samples, Task
+from datasets.base import Domains, Samples, Task
 from datasets.toys import Toys
 from methods import cdan as cdan_file
 from methods import dann as dann_file
@@ -32,6 +32,8 @@ def relabel(samples: Samples, how: str) -> Samples:
         "random": rng.integers(2, size=len(samples.y)),
         "zeros": np.zeros_like(samples.y),
         "other marginal": (rng.random(len(samples.y)) < 0.9).astype(np.int64),
+        "none": np.full_like(samples.y, -1),
+        "some": np.where(rng.random(len(samples.y)) < 0.3, samples.y, -1),
     }[how]
     return dataclasses.replace(samples, y=y)
 
@@ -40,24 +42,25 @@ def with_target_labels(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     """Replace the target's labels where the reader returns them, before any split."""
     read = Toys.read
 
-    def patched(self: Toys, task: str, options: Any) -> tuple[list[Samples], Samples]:
-        sources, target = read(self, task, options)
+    def patched(self: Toys, task: str, options: Any) -> Domains:
+        domains = read(self, task, options)
+        (target,) = domains.targets
         # Without its own test samples, so that the split is drawn here too.
-        return sources, dataclasses.replace(relabel(target, how) if how else target, test=None)
+        return Domains(domains.sources, [dataclasses.replace(relabel(target, how) if how else target, test=None)])
 
     monkeypatch.setattr(Toys, "read", patched)
 
 
 def weights_with_target_labels(monkeypatch: pytest.MonkeyPatch, method: str, how: str) -> dict[str, Tensor]:
-    from datasets.base import load_task
+    from datasets.base import forget_tasks
 
     with monkeypatch.context() as patch:
         with_target_labels(patch, how)
-        load_task.cache_clear()
+        forget_tasks()
         return weights(trained(spec_of(method)))
 
 
-@pytest.mark.parametrize("how", ["random", "zeros", "other marginal"])
+@pytest.mark.parametrize("how", ["random", "zeros", "other marginal", "none", "some"])
 @pytest.mark.parametrize("method", CANDIDATES)
 def test_target_labels_change_nothing(monkeypatch: pytest.MonkeyPatch, method: str, how: str) -> None:
     honest = weights_with_target_labels(monkeypatch, method, "")
@@ -66,13 +69,13 @@ def test_target_labels_change_nothing(monkeypatch: pytest.MonkeyPatch, method: s
 
 def test_target_labels_change_nothing_of_early_stopping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from benchmarks.training.run import execute
-    from datasets.base import load_task
+    from datasets.base import forget_tasks
 
     kept = []
     for how in ("", "random"):
         with monkeypatch.context() as patch:
             with_target_labels(patch, how)
-            load_task.cache_clear()
+            forget_tasks()
             folder = tmp_path / f"labels-{how}"
             folder.mkdir()
             spec = spec_of("dann", steps=84, stopping="source_val", patience=3, checkpoints=1)
@@ -385,7 +388,7 @@ def test_weights_have_mean_one_and_a_collapse_is_told() -> None:
 def test_a_task_knows_its_target_labels_in_one_place() -> None:
     """Views of a task have no way to the target's labels."""
     samples = Samples(np.zeros((10, 2), np.float32), np.zeros(10, np.int64))
-    task = Task("t", ("a",), [samples], samples)
+    task = Task("t", ("a",), [samples], [samples])
     assert not any("y" in field.name for field in dataclasses.fields(task.train_view()))
     assert {f.name for f in dataclasses.fields(task.evaluation_view())} == {
         "source_val",

@@ -18,7 +18,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.training.model import load_model
 from benchmarks.training.run import execute
 from datasets import files, own
-from datasets.base import Options, Samples, load_task, resolve, split
+from datasets.base import Options, Samples, forget_tasks, load_task, resolve, split
 from datasets.readers import standardise
 from datasets.readers.domains import read_domain
 from tests.conftest import CPU, spec_of, trained
@@ -144,7 +144,7 @@ def test_chunks_do_not_show(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     before = load_task(whole).train_view().source.x
     monkeypatch.setattr(standardise, "CHUNK", 130)
     again, _ = domains(folder, ".npz", x, x + 1)
-    load_task.cache_clear()
+    forget_tasks()
     assert again == whole
     assert np.array_equal(load_task(again).train_view().source.x, before)
 
@@ -260,10 +260,11 @@ def test_names_of_any_script_and_length_become_a_task(folder: Path) -> None:
 
 def test_images_become_a_task(folder: Path) -> None:
     task = entered(folder, "")
-    sources, target = own.Own().read(task.removeprefix("own/"), Options())
+    domains = own.Own().read(task.removeprefix("own/"), Options())
+    (source,), (target,) = domains.sources, domains.targets
     assert own.Own().classes(task.removeprefix("own/")) == ("cat", "dog")
     assert target.x.shape == (6, 3, 224, 224)
-    assert sorted(sources[0].y.tolist()) == [0, 0, 0, 1, 1, 1]
+    assert sorted(source.y.tolist()) == [0, 0, 0, 1, 1, 1]
 
 
 def test_byte_images_of_an_npz_stay_bytes(folder: Path) -> None:
@@ -285,7 +286,7 @@ def test_a_name_follows_the_contents_not_the_place(folder: Path) -> None:
     assert entered(folder) != name
     assert load_task(name)  # where it was last seen
     shutil.copy(folder / "new.npz", folder / "odd place, with?&=")
-    load_task.cache_clear()
+    forget_tasks()
     with pytest.raises(UserError, match="has changed; give --source and --target again"):
         load_task(name)
 

@@ -62,7 +62,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trainer]:
 def kept_images(spec: RunSpec, folder: Path) -> tuple[Path, Trainer]:
     rng = np.random.default_rng(0)
     noise = Samples(rng.integers(256, size=(60, 1, 28, 28), dtype=np.uint8), rng.integers(3, size=60))
-    task = Task("noise", ("cat", "dog", "hen"), [noise], noise)
+    task = Task("noise", ("cat", "dog", "hen"), [noise], [noise])
     trainer = trained(spec, task)
     keep(trainer, spec, task, folder)
     return folder, trainer
@@ -232,7 +232,7 @@ def test_image_files_are_resized_as_for_training(
     for path in paths:
         Image.fromarray(rng.integers(256, size=(50, 40, 3), dtype=np.uint8)).save(path)
     domain = Samples(ImageFiles(paths, 28), np.arange(9) % 2)
-    task = Task("noise", ("cat", "dog"), [domain], domain)
+    task = Task("noise", ("cat", "dog"), [domain], [domain])
     trainer = trained(IMAGES, task)
     keep(trainer, IMAGES, task, tmp_path)
     assert predict(store, tmp_path, tmp_path / "new", tmp_path.with_suffix(".csv")) == 0
@@ -334,7 +334,7 @@ def test_names_of_files_are_one_cell_and_no_formula(
 def test_a_model_in_colour_takes_grey_images(store: Store, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     colour = Samples(rng.integers(256, size=(60, 3, 28, 28), dtype=np.uint8), np.arange(60) % 2)
-    task = Task("noise", ("cat", "dog"), [colour], colour)
+    task = Task("noise", ("cat", "dog"), [colour], [colour])
     keep(trained(IMAGES, task), IMAGES, task, tmp_path)
     grey = rng.integers(256, size=(5, 28, 28), dtype=np.uint8)
     tables = []

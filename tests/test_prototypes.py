@@ -394,7 +394,7 @@ def images(shift: float) -> Samples:
 
 def test_adabn_predicts_with_the_statistics_of_the_target() -> None:
     """What leaves its first batch norm has, over the target, the norm's own mean and deviation."""
-    task = Task("mine/a-b", ("0", "1"), [images(0)], images(3))
+    task = Task("mine/a-b", ("0", "1"), [images(0)], [images(3)])
     trainer = run(start("adabn", task, backbone="cnn?width=8", steps=2))
     norm, seen = trainer.method.encoder[1], []
     norm.register_forward_hook(lambda module, x, y: seen.append(y))
@@ -427,7 +427,7 @@ def test_mdds_adversary_agrees_on_the_source_and_the_encoder_makes_it_agree_on_t
 @pytest.mark.parametrize("forward", ["joint", "separate"])
 def test_mcd_forwards_the_domains_as_the_protocol_says(forward: str) -> None:
     """Joint: one update of batch norm with the mixed mean. Separate: two, the target's last."""
-    task = Task("mine/a-b", ("0", "1"), [images(0)], images(3))
+    task = Task("mine/a-b", ("0", "1"), [images(0)], [images(3)])
     trainer = start("mcd", task, backbone="cnn?width=8", forward=forward, source_batch=8, target_batch=8)
     batch = trainer.batches.at(0)
     convolution, norm = trainer.method.encoder[0], trainer.method.encoder[1]
@@ -468,7 +468,7 @@ def test_mdans_discriminators_tell_each_its_own_source_from_the_target() -> None
 def test_pada_lets_a_class_go_that_the_target_lacks() -> None:
     rng, y = np.random.default_rng(0), np.arange(300) % 3
     x = (rng.normal(0, 0.5, (300, 2)) + 4 * np.c_[y == 1, y == 2]).astype(np.float32)
-    task = Task("mine/a-b", ("0", "1", "2"), [Samples(x, y)], Samples(x[y < 2], y[y < 2]))
+    task = Task("mine/a-b", ("0", "1", "2"), [Samples(x, y)], [Samples(x[y < 2], y[y < 2])])
     trainer = run(start("pada", task, steps=100, lr_backbone=0.01, lr_new=0.01))
     share = trainer.method.share
     assert share[:2].min() > 0.7

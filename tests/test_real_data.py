@@ -9,7 +9,7 @@ import pytest
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError
 from datasets import files, har
-from datasets.base import Samples, load_task, split
+from datasets.base import Samples, forget_tasks, load_task, split
 from datasets.har import HAR
 from datasets.office_caltech_surf import OfficeCaltechSURF
 from datasets.readers import digits as published
@@ -113,7 +113,7 @@ def test_words_are_those_of_training_texts(monkeypatch: pytest.MonkeyPatch) -> N
             return dataclasses.replace(TEXTS, x=texts)
 
         monkeypatch.setattr(Sentiment, "read_domain", read_domain)
-        load_task.cache_clear()
+        forget_tasks()
         view = load_task("sentiment/products-films").train_view()
         return [view.source.x, view.target.x]
 

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,8 @@ from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.table import build_report
 from benchmarks.training.run import execute
-from datasets.base import Samples
-from tests.conftest import CPU, TINY
+from datasets.base import Domains
+from tests.conftest import CPU, TINY, with_target_labels
 
 GRID = {"suite": "quick", "methods": ["source_only", "dann"], "tasks": ["toys/moons"], "seeds": range(2)}
 PROTOCOL = {"protocol": {**TINY, "backbone": "mlp", "steps": 60}}
@@ -144,15 +145,13 @@ def test_noise_for_target_labels_changes_no_choice(tmp_path: Path, monkeypatch: 
     do(planned, stores[0])
     read = Toys.read
 
-    def with_other_labels(self: Toys, *arguments: object) -> tuple[list[Samples], Samples]:
-        sources, target = read(self, *arguments)  # type: ignore[arg-type]
-        y = np.random.default_rng(1).permutation(target.y)
-        return sources, Samples(target.x, y, target.test, target.groups)
+    def with_other_labels(self: Toys, *arguments: Any) -> Domains:
+        return with_target_labels(read(self, *arguments), np.random.default_rng(1).permutation)
 
     monkeypatch.setattr(Toys, "read", with_other_labels)
-    from datasets.base import load_task
+    from datasets.base import forget_tasks
 
-    load_task.cache_clear()
+    forget_tasks()
     do(planned, stores[1])
     frames = [selection.candidates(planned, load_records(store.root)) for store in stores]
     assert not frames[0][ACCURACY].equals(frames[1][ACCURACY])

@@ -36,7 +36,7 @@ def test_images_are_scaled_alike_when_fitted_and_when_used() -> None:
     """The samples themselves are their own nearest neighbours only if both sides are scaled."""
     images = RNG.integers(256, size=(60, 1, 4, 4), dtype=np.uint8)
     domain = Samples(images, RNG.integers(3, size=60), test=np.arange(60) >= 40)
-    task = Task("mine/a-b", ("0", "1", "2"), [domain], domain)
+    task = Task("mine/a-b", ("0", "1", "2"), [domain], [domain])
     source = task.train_view().source
     assert (predictions(trained(spec_of("nearest_neighbour"), task), source.x) == source.y).all()
 
@@ -59,7 +59,7 @@ def test_what_the_svm_says_are_its_decision_values() -> None:
     """Two classes around 5 and 7: without its bias, or with its sign turned, a linear rule tells nothing."""
     y = RNG.integers(2, size=200)
     domain = Samples((5 + 2 * y[:, None] + RNG.normal(0, 0.2, (200, 1))).astype(np.float32), y)
-    task = Task("mine/a-b", ("0", "1"), [domain], domain)
+    task = Task("mine/a-b", ("0", "1"), [domain], [domain])
     trainer, source = trained(spec_of("svm", params={"c": 1.0}), task), task.train_view().source
     assert (predictions(trainer, source.x) == source.y).mean() > 0.95
     machine = LinearSVC(loss="hinge", C=1.0, max_iter=10**5).fit(source.x, source.y)
@@ -105,7 +105,7 @@ def two_domains(source: int, target: int, features: int, classes: int = 2) -> Ta
         x = RNG.normal(size=(len(place), features)).astype(np.float32)
         test, val = place >= size + validation, (place >= size) & (place < size + validation)
         domains.append(Samples(x, place % classes, test, val=val))
-    return Task("mine/a-b", names, domains[:1], domains[1])
+    return Task("mine/a-b", names, domains[:1], domains[1:])
 
 
 @pytest.mark.parametrize("method", ["coral_svm", "svm"])
@@ -165,7 +165,7 @@ def test_coral_says_when_inputs_are_too_small_for_it(scale: float, inert: bool) 
     task = load_task("toys/scale")
     view = task.train_view()
     domains = [Samples(scale * x, np.arange(len(x)) % len(task.classes)) for x in (view.source.x, view.target.x)]
-    small = Task("small", task.classes, domains[:1], domains[1])
+    small = Task("small", task.classes, domains[:1], domains[1:])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         trained(spec_of("coral_svm"), small)

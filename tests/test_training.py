@@ -23,7 +23,7 @@ from benchmarks.core.protocol import Protocol
 from benchmarks.core.randomness import BatchStream, key
 from benchmarks.core.settings import UserError
 from benchmarks.training.loop import Trainer
-from benchmarks.training.run import execute
+from benchmarks.training.run import execute, task_of
 from benchmarks.training.signals import Signals
 from datasets.base import Samples, Task, load_task
 from methods.adda import ADDA
@@ -247,7 +247,7 @@ def test_a_trainers_batches_are_the_seeds_and_each_domains_own() -> None:
     source, target = (
         Samples(np.zeros((n, 2), np.float32), np.arange(n) % 2, test=np.arange(n) >= n - 100) for n in (200, 190)
     )
-    task, drawn = Task("mine/a-b", ("0", "1"), [source], target), {}
+    task, drawn = Task("mine/a-b", ("0", "1"), [source], [target]), {}
     for seed in (0, 1):
         trainer = trainer_of(spec_of("dann", seed=seed), task)
         assert len(trainer.source.x) == len(trainer.target.x) == 90
@@ -579,3 +579,22 @@ def test_initial_weights_reach_every_network_and_are_the_seeds(initial: str, bia
 def test_initial_weights_are_refused_where_a_backbone_brings_trained_ones() -> None:
     with pytest.raises(UserError, match="would undo the trained weights of backbone 'resnet18"):
         trainer_of(spec_of("dann", backbone="resnet18?weights=some.pt", initial_weights="glorot"))
+
+
+def test_a_split_of_the_runs_seed_pairs_methods_references_and_reverse_runs(tmp_path: Path) -> None:
+    """All runs of a seed have its draw, and runs of different seeds have not."""
+    name = "toys/moons?split=seed"
+    tested = {}
+    for seed in (1, 2):
+        view = load_task(f"toys/moons?split={seed}").evaluation_view()
+        specs = [spec_of(method, name, seed) for method in ("source_only", "dann", "target_only")]
+        for spec in specs:
+            assert spec.task == name
+            drawn = task_of(spec, tmp_path).evaluation_view()
+            assert np.array_equal(drawn.source_val.x, view.source_val.x)
+        trained_on = task_of(specs[0], tmp_path).train_view()
+        np.savez(tmp_path / "predictions.npz", target_train=np.arange(len(trained_on.target.x)) % 2)
+        back = task_of(specs[0].reversed(), tmp_path)
+        assert np.array_equal(back.evaluation_view().target_test_x, view.source_val.x)
+        tested[seed] = view.source_val.x
+    assert not np.array_equal(tested[1], tested[2])

@@ -155,7 +155,7 @@ def task_of(backbone: str) -> Task:
     source, target = (
         Samples(rng.integers(256, size=shape, dtype=np.uint8), rng.integers(10, size=320)) for _ in range(2)
     )
-    return Task("random images", [str(label) for label in range(10)], [source], target)
+    return Task("random images", [str(label) for label in range(10)], [source], [target])
 
 
 def _networks(device: str, backbone: str) -> tuple[nn.Module, nn.Module, nn.Module]:

@@ -141,7 +141,8 @@ def _training_seconds(spec: RunSpec, device: torch.device) -> float:
     """What precedes the first step is paid once, a step as often as there are steps: never, for some methods."""
     probe = _short(spec)
     prepare(device, probe.protocol)
-    task = load_task(probe.task, transductive=probe.protocol.scoring == "transductive")
+    transductive = probe.protocol.scoring == "transductive"
+    task = load_task(probe.task, transductive=transductive, seed=probe.seed)
     view = task.train_view()
     trainer = new_trainer(probe, facts_of(view, len(task.classes)), view, device)
     start = time.perf_counter()

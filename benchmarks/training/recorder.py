@@ -16,7 +16,7 @@ from benchmarks.records.record import write_json
 from benchmarks.records.store import PREDICTIONS
 from benchmarks.records.validation import write_scores
 from benchmarks.training.loop import Trainer, on_device
-from datasets.base import Inputs, Task, load_task
+from datasets.base import Inputs, Task, load_task, seed_that_matters
 from datasets.files.images import ImageFiles
 
 CPU = torch.device("cpu")
@@ -64,7 +64,11 @@ class Recorder:
             {
                 "checkpoints": self.rows,
                 "last": scores.evaluate_last(self.last),
-                "task": _input_distance(self.spec.task, self.spec.protocol.scoring == "transductive"),
+                "task": _input_distance(
+                    self.spec.task,
+                    self.spec.protocol.scoring == "transductive",
+                    seed_that_matters(self.spec.task, self.spec.seed),
+                ),
                 "cost": cost,
             },
         )
@@ -105,9 +109,9 @@ def model_outputs(trainer: Trainer, inputs: dict[str, tuple[Inputs, np.ndarray |
 
 
 @lru_cache(maxsize=64)
-def _input_distance(task: str, transductive: bool) -> dict[str, Any]:
+def _input_distance(task: str, transductive: bool, seed: int | None) -> dict[str, Any]:
     """Proxy A-distance of a task's raw inputs, the same in each of its records."""
-    view = load_task(task, transductive=transductive).evaluation_view()
+    view = load_task(task, transductive=transductive, seed=seed).evaluation_view()
     if isinstance(view.target_test_x, ImageFiles):  # photographs have too many pixels for a linear classifier
         return {}
     source, target = (np.asarray(x).reshape(len(x), -1) for x in (view.source_test.x, view.target_test_x))

@@ -174,5 +174,6 @@ class Run:
 
 def task_of(spec: RunSpec, folder: Path) -> Task:
     """The task of a run: by its name, or derived from what another run predicted."""
-    task = load_task(spec.task, transductive=spec.protocol.scoring == "transductive")
+    transductive = spec.protocol.scoring == "transductive"
+    task = load_task(spec.task, transductive=transductive, seed=spec.seed)
     return task.reversed(read_arrays(folder / PREDICTIONS)["target_train"]) if spec.reverse_of else task

@@ -13,12 +13,11 @@ from torch import Tensor
 from benchmarks.core import atomic
 from benchmarks.core.facts import TrainFacts
 from benchmarks.core.reading import parse_json
-from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import Settings, UserError
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import WEIGHTS, Record
 from benchmarks.training.loop import Trainer
-from datasets.base import Inputs, Preprocessing, Task, resolve
+from datasets.base import Inputs, Preprocessing, Task, preprocessing_of
 from datasets.files.images import ImageFiles
 
 AGAIN = "delete it and run again with --save-weights"
@@ -55,14 +54,11 @@ def write(folder: Path, trainer: Trainer, spec: RunSpec, task: Task) -> None:
         name: tensor.cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in trainer.method.state_dict().items()
     }
-    known = resolve(spec.task)
-    family = DATASETS.get(known.family)()
-    options = family.options(known.task).of_identity(known.options, known.name)
     signature = Signature(
         facts=trainer.method.facts,
         classes=task.classes,
         inputs=input_kind(task.train_view().target.x),
-        preprocessing=family.preprocessing(known.task, options),
+        preprocessing=preprocessing_of(spec.task, spec.seed),
     )
     with atomic.writing(folder / WEIGHTS) as file:
         file.write(save(tensors, {"model": signature.model_dump_json()}))

@@ -1,8 +1,17 @@
 """What a data set is made of, and how it becomes a task: what data sets and the harness import from here."""
 
-from datasets.base.family import DomainFamily, Family, Options, Preprocessing
-from datasets.base.loading import TaskSpec, load_task, resolve
+from datasets.base.dials import Options
+from datasets.base.family import DomainFamily, Family, Preprocessing, parse_domains
+from datasets.base.loading import (
+    TaskSpec,
+    forget_tasks,
+    load_task,
+    preprocessing_of,
+    resolve,
+    seed_that_matters,
+)
 from datasets.base.samples import (
+    Domains,
     EvaluationView,
     Inputs,
     LabelledArrays,
@@ -19,6 +28,7 @@ __all__ = [
     "TEST_SHARE",
     "VAL_SHARE",
     "DomainFamily",
+    "Domains",
     "EvaluationView",
     "Family",
     "Inputs",
@@ -31,7 +41,11 @@ __all__ = [
     "TaskSpec",
     "TrainView",
     "UnlabelledArrays",
+    "forget_tasks",
     "load_task",
+    "parse_domains",
+    "preprocessing_of",
     "resolve",
+    "seed_that_matters",
     "split",
 ]

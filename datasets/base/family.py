@@ -1,23 +1,13 @@
 """What a data set says of itself: its tasks, their classes and options, and how their domains are read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from itertools import permutations
 from typing import Any, ClassVar
 
-from pydantic import Field
-
-from benchmarks.core.registry import DATASETS, DataFile
+from benchmarks.core.registry import DATASETS, DataFile, Trait
 from benchmarks.core.settings import Settings, UserError, nearest
-from datasets.base.samples import Samples
-from datasets.base.splits import SPLIT_SEED
-
-
-class Options(Settings):
-    """The typed parameters of a task, ``family/task?key=value``; a family may add its own."""
-
-    later: ClassVar[Mapping[str, Any]] = {"split": SPLIT_SEED}
-    split: int = Field(SPLIT_SEED, ge=0, description="which draw of the validation and test samples")
+from datasets.base.dials import Options
+from datasets.base.samples import Domains, Samples
 
 
 class Preprocessing(Settings):
@@ -51,13 +41,25 @@ class Family(ABC):
         """Names of all tasks, without the family."""
 
     @abstractmethod
-    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
-        """The reader: source domains and the target domain of a task, not yet split."""
+    def read(self, task: str, options: Options) -> Domains:
+        """The reader: source and target domains of a task, not yet split."""
 
     def check(self, task: str) -> None:
         """Raise a UserError unless ``task`` can be read."""
         if task not in self.tasks():
             raise UserError(f"{self.name} has no task {nearest(task, self.tasks())}")
+
+    def domain_counts(self, task: str) -> tuple[int, int]:
+        """How many sources and targets the task has."""
+        return 1, 1
+
+    def fully_labelled(self, task: str) -> bool:
+        """Whether every target sample has a label, so that references can be trained on them."""
+        return True
+
+    def traits(self, task: str) -> frozenset[Trait]:
+        """What the task is, as far as its name and the kind of its data say."""
+        return traits_of(*self.domain_counts(task), fully_labelled=self.fully_labelled(task))
 
     def files(self, task: str) -> tuple[DataFile, ...]:
         """What reading the task needs of the data directory."""
@@ -76,7 +78,7 @@ class Family(ABC):
 
 
 class DomainFamily(Family):
-    """Named domains; every ordered pair is a task, and ``a+b-c`` has two sources."""
+    """Named domains; every ordered pair is a task, and ``a+b-c+d`` has two sources and two targets."""
 
     domains: tuple[str, ...]
 
@@ -88,20 +90,39 @@ class DomainFamily(Family):
         return [f"{source}-{target}" for source, target in permutations(self.domains, 2)]
 
     def check(self, task: str) -> None:
-        sources, target = _parse_pair(task)
-        for domain in (*sources, target):
+        named = [*parse_domains(task)[0], *parse_domains(task)[1]]
+        for domain in named:
             if domain not in self.domains:
                 raise UserError(f"{self.name} has no domain {nearest(domain, self.domains)}")
-        if target in sources or len(set(sources)) < len(sources):
+        if len(set(named)) < len(named):
             raise UserError(f"{self.name}/{task}: a domain is named twice")
 
-    def read(self, task: str, options: Options) -> tuple[list[Samples], Samples]:
-        sources, target = _parse_pair(task)
-        return [self.read_domain(source) for source in sources], self.read_domain(target)
+    def domain_counts(self, task: str) -> tuple[int, int]:
+        sources, targets = parse_domains(task)
+        return len(sources), len(targets)
+
+    def read(self, task: str, options: Options) -> Domains:
+        sources, targets = ([self.read_domain(name) for name in names] for names in parse_domains(task))
+        return Domains(sources, targets)
 
 
-def _parse_pair(task: str) -> tuple[list[str], str]:
-    source, dash, target = task.rpartition("-")
-    if not (dash and source and target):
-        raise UserError(f"task {task!r}: expected source-target or source+source-target")
-    return source.split("+"), target
+def parse_domains(task: str) -> tuple[list[str], list[str]]:
+    """Names of the sources and of the targets of ``a+b-c+d``.
+
+    Raises:
+        UserError: it has another form.
+    """
+    sources, dash, targets = task.rpartition("-")
+    if not (dash and sources and targets):
+        raise UserError(f"task {task!r}: expected source-target, or several of either as source+source-target")
+    return sources.split("+"), targets.split("+")
+
+
+def traits_of(n_sources: int, n_targets: int, *, fully_labelled: bool) -> frozenset[Trait]:
+    """What a task with so many domains is."""
+    found: dict[Trait, bool] = {
+        "several_sources": n_sources > 1,
+        "several_targets": n_targets > 1,
+        "unlabelled": not fully_labelled,
+    }
+    return frozenset(trait for trait, holds in found.items() if holds)

@@ -7,6 +7,8 @@ from typing import Any
 
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError, format_query, parse_query
+from datasets.base.dials import Options, check_split
+from datasets.base.family import Preprocessing
 from datasets.base.task import Task
 
 
@@ -16,7 +18,7 @@ class TaskSpec:
 
     Attributes:
         name: the short canonical name: options at their defaults are left out.
-        without_dials: the name of the same task with the splits' first draw.
+        without_dials: the name of the same task as its data set has it.
         options: what they add to a run's identity.
         version: the data set's version.
     """
@@ -43,9 +45,10 @@ def resolve(text: str) -> TaskSpec:
     family.check(task)
     options = family.options(task).parse(query, f"task {text!r}")
     changed = options.changed()
+    own = {key: value for key, value in changed.items() if key not in Options.model_fields}
     return TaskSpec(
         name=format_query(path, changed),
-        without_dials=format_query(path, {key: value for key, value in changed.items() if key != "split"}),
+        without_dials=format_query(path, own),
         family=family_name,
         task=task,
         options=options.identity(),
@@ -53,18 +56,49 @@ def resolve(text: str) -> TaskSpec:
     )
 
 
-@lru_cache(maxsize=2)
-def load_task(name: str, *, transductive: bool = False) -> Task:
-    """Read and split a task (cached: the runs of a grid share it)."""
+def load_task(name: str, *, transductive: bool = False, seed: int | None = None) -> Task:
+    """Read and split a task. The runs of a grid share it.
+
+    Args:
+        seed: of the run, for a task whose split follows it.
+    """
+    return _load_task(name, transductive, seed_that_matters(name, seed))
+
+
+def seed_that_matters(name: str, seed: int | None) -> int | None:
+    """A run's seed, for a task whose split follows it; None for others, which are alike in all runs."""
+    return seed if resolve(name).options.get("split") == "seed" else None
+
+
+def options_of(name: str, seed: int | None) -> Options:
+    """The options of a task in a run of that seed."""
     spec = resolve(name)
-    family = DATASETS.get(spec.family)()
-    options = family.options(spec.task).of_identity(spec.options, name)
-    sources, target = family.read(spec.task, options)
+    return DATASETS.get(spec.family)().options(spec.task).of_identity(spec.options, name).of_seed(seed)
+
+
+def preprocessing_of(name: str, seed: int | None) -> Preprocessing | None:
+    """What new data must pass before a model takes them that a run of that seed has trained; None: nothing."""
+    spec = resolve(name)
+    return DATASETS.get(spec.family)().preprocessing(spec.task, options_of(name, seed))
+
+
+@lru_cache(maxsize=2)
+def _load_task(name: str, transductive: bool, seed: int | None) -> Task:
+    spec = resolve(name)
+    family, options = DATASETS.get(spec.family)(), options_of(name, seed)
+    domains = family.read(spec.task, options)
+    if seed is None:
+        check_split(name, options, domains)
     return Task(
         name,
         family.classes(spec.task),
-        sources,
-        target,
-        split_seed=options.split,
+        domains.sources,
+        domains.targets,
+        split_seed=options.draw,
         transductive=transductive,
     )
+
+
+def forget_tasks() -> None:
+    """Read tasks again: their data may have changed."""
+    _load_task.cache_clear()

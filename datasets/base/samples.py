@@ -1,5 +1,6 @@
 """Domains as arrays: as they are read, and the views of a task that training, evaluation and the oracle have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ class Samples:
     Attributes:
         x: (n, ...) float32, used as it is; or uint8 images (n, channels, height, width), which the harness
             scales to [-1, 1]; or :class:`ImageFiles`, which are decoded batch by batch.
-        y: (n,) int64 labels in 0..classes-1.
+        y: (n,) int64 labels in 0..classes-1; of a target also -1, where nobody has labelled a sample.
         test: (n,) bool, the data set's own test samples; None: drawn at random, blind to the labels.
         groups: (n,) ids of samples that belong together and must stay on one side of a split.
         val: (n,) bool, the data set's own validation samples, none of them for testing; None: drawn.
@@ -27,6 +28,14 @@ class Samples:
     test: np.ndarray | None = None
     groups: np.ndarray | None = None
     val: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Domains:
+    """What a family reads of a task, not yet split."""
+
+    sources: Sequence[Samples]
+    targets: Sequence[Samples]
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,10 @@ class EvaluationView:
 
 @dataclass(frozen=True)
 class Oracle:
-    """The target's labels: of ``EvaluationView.target_test_x`` and of ``TrainView.target``, in their orders."""
+    """The target's labels: of ``EvaluationView.target_test_x`` and of ``TrainView.target``, in their orders.
+
+    -1 where a sample has none.
+    """
 
     target_test_y: np.ndarray
     target_train_y: np.ndarray

@@ -7,7 +7,7 @@ from datasets.base.samples import Samples
 
 TEST_SHARE = 0.3  # of a domain's samples, where the data set has no test split of its own
 VAL_SHARE = 0.1  # of the source's training samples
-SPLIT_SEED = 0  # splits belong to a task, never to a run
+SPLIT_SEED = 0  # of the first draw: splits belong to a task, unless it says split=seed
 
 
 def _test_mask(samples: Samples, seed: int) -> np.ndarray:

@@ -10,14 +10,16 @@ from typing import Literal
 
 import numpy as np
 
+from benchmarks.core.registry import Trait
 from benchmarks.core.settings import UserError
+from datasets.base.family import traits_of
 from datasets.base.samples import EvaluationView, LabelledArrays, Oracle, Samples, TrainView, UnlabelledArrays
 from datasets.base.splits import SPLIT_SEED, split
 from datasets.files.images import concatenate
 
 
 class Task:
-    """Source domain(s) and a target domain, split.
+    """Source and target domains, split.
 
     Args:
         split_seed: which draw of the validation and test samples, where the data set has none of its own.
@@ -33,18 +35,18 @@ class Task:
         name: str,
         classes: Sequence[str],
         sources: Sequence[Samples],
-        target: Samples,
+        targets: Sequence[Samples],
         *,
         split_seed: int = SPLIT_SEED,
         transductive: bool = False,
     ) -> None:
         self.name, self.classes, self.split_seed = name, tuple(classes), split_seed
-        for samples in (*sources, target):
-            _check(name, samples, len(classes))
-        sources, target = _same_channels(name, [*sources, target])
-        given = [*(mask is not None for s in sources for mask in (s.test, s.val)), target.test is not None]
-        if split_seed != SPLIT_SEED and all(given):
-            raise UserError(f"{name}: all splits are the data set's own; there is nothing to draw with split=")
+        for samples in sources:
+            _check(name, samples, range(len(classes)))
+        for samples in targets:
+            _check(name, samples, range(-1, len(classes)))
+        matched = _same_channels(name, [*sources, *targets])
+        sources, targets = matched[: len(sources)], matched[len(sources) :]
         train, val, test = zip(*(split(samples, split_seed) for samples in sources), strict=True)
         for parts in zip(train, val, test, strict=True):
             if not all(map(len, parts)):
@@ -54,44 +56,60 @@ class Task:
                     "and copies or groups stay together"
                 )
         self._source = {
-            "train": _labelled(sources, train),
-            "val": _labelled(sources, val),
-            "test": _labelled(sources, test),
+            "train": _joined(sources, train),
+            "val": _joined(sources, val),
+            "test": _joined(sources, test),
         }
-        if transductive and target.test is None:
-            target = replace(target, test=np.zeros(len(target.y), bool))
-        self._target = target
-        target_train, target_val, target_test = split(target, split_seed)
-        self._target_train = np.union1d(target_train, target_val)
-        self._target_test = self._target_train if transductive else target_test
-        if not len(self._target_train):
+        if transductive:
+            targets = [_whole(samples) for samples in targets]
+        train, val, test = zip(*(split(samples, split_seed) for samples in targets), strict=True)
+        seen = [np.union1d(*parts) for parts in zip(train, val, strict=True)]
+        if not all(map(len, seen)):
             raise UserError(f"{name}: the target has no training samples; copies or groups stay together")
-        if not len(self._target_test):
+        scored = seen if transductive else test
+        if not all(map(len, scored)):
             raise UserError(f"{name}: the target has no test samples; set protocol.scoring=transductive")
+        self._target = {
+            "train": _joined(targets, seen),
+            "test": _joined(targets, scored),
+            "labelled": _joined(targets, train),
+        }
+        self._target_groups = _joined_groups(targets, seen)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        return self._target.x.shape[1:]
+        return self._source["train"].x.shape[1:]
+
+    @property
+    def traits(self) -> frozenset[Trait]:
+        """What the task is: the numbers of its domains, and whether every target sample has a label."""
+        n_sources, n_targets = (len(np.unique(side["train"].domain)) for side in (self._source, self._target))
+        known = all((self._target[part].y >= 0).all() for part in ("train", "test"))
+        return traits_of(n_sources, n_targets, fully_labelled=known)
 
     def train_view(self) -> TrainView:
-        x = self._target.x[self._target_train]
-        return TrainView(self._source["train"], UnlabelledArrays(x, np.zeros(len(x), np.int64)))
+        target = self._target["train"]
+        return TrainView(self._source["train"], UnlabelledArrays(target.x, target.domain))
 
     def evaluation_view(self) -> EvaluationView:
-        return EvaluationView(self._source["val"], self._source["test"], self._target.x[self._target_test])
+        return EvaluationView(self._source["val"], self._source["test"], self._target["test"].x)
 
     def oracle(self) -> Oracle:
         """The labels that no training may see."""
-        return Oracle(self._target.y[self._target_test], self._target.y[self._target_train])
+        return Oracle(self._target["test"].y, self._target["train"].y)
 
     def supervised(self, on: Literal["target", "both"]) -> TrainView:
-        """What a reference trains on: the labelled target's training samples, after the source's or alone."""
-        train, _, _ = split(self._target, self.split_seed)
-        x, y = self._target.x[train], self._target.y[train]
-        source = self._source["train"]
-        labelled = LabelledArrays(x, y, np.full(len(y), source.domain.max() + 1))
+        """What a reference trains on: the labelled target's training samples, after the source's or alone.
+
+        Raises:
+            UserError: not all of them have a label.
+        """
+        source, target = self._source["train"], self._target["labelled"]
+        if (target.y < 0).any():
+            raise UserError(f"{self.name}: a reference trains on target labels, and not all samples have one")
+        labelled = replace(target, domain=target.domain + source.domain.max() + 1)
         if on == "both":
-            labelled = _joined([source, labelled])
+            labelled = _concatenated([source, labelled])
         return TrainView(labelled, self.train_view().target)
 
     def reversed(self, predictions: np.ndarray) -> "Task":
@@ -102,15 +120,20 @@ class Task:
                 target's own labels are not read. Scored are the samples that were the source's validation split.
         """
         train, val = self._source["train"], self._source["val"]
-        groups = None if self._target.groups is None else self._target.groups[self._target_train]
-        backward = Samples(self._target.x[self._target_train], predictions, groups=groups)
+        backward = Samples(self._target["train"].x, predictions, groups=self._target_groups)
         held_out = np.repeat([False, True], [len(train.y), len(val.y)])
         forward = Samples(concatenate([train.x, val.x]), np.concatenate([train.y, val.y]), held_out)
-        return Task(self.name, self.classes, [backward], forward, split_seed=self.split_seed)
+        return Task(self.name, self.classes, [backward], [forward], split_seed=self.split_seed)
 
 
-def _labelled(domains: Sequence[Samples], parts: Sequence[np.ndarray]) -> LabelledArrays:
-    return _joined(
+def _whole(target: Samples) -> Samples:
+    """A target whose test samples are not drawn: all of it is for training, and is scored."""
+    return target if target.test is not None else replace(target, test=np.zeros(len(target.y), bool))
+
+
+def _joined(domains: Sequence[Samples], parts: Sequence[np.ndarray]) -> LabelledArrays:
+    """A part of each domain, one after the other, with the domains' numbers."""
+    return _concatenated(
         [
             LabelledArrays(domain.x[part], domain.y[part], np.full(len(part), number))
             for number, (domain, part) in enumerate(zip(domains, parts, strict=True))
@@ -118,12 +141,24 @@ def _labelled(domains: Sequence[Samples], parts: Sequence[np.ndarray]) -> Labell
     )
 
 
-def _joined(parts: Sequence[LabelledArrays]) -> LabelledArrays:
+def _concatenated(parts: Sequence[LabelledArrays]) -> LabelledArrays:
     y, domain = (np.concatenate([getattr(part, name) for part in parts]) for name in ("y", "domain"))
     return LabelledArrays(concatenate([part.x for part in parts]), y, domain)
 
 
-def _check(name: str, samples: Samples, classes: int) -> None:
+def _joined_groups(domains: Sequence[Samples], parts: Sequence[np.ndarray]) -> np.ndarray | None:
+    """(n,) ids of the groups of samples, different in each domain; None where no domain has any."""
+    if all(domain.groups is None for domain in domains):
+        return None
+    joined, first = [], 0
+    for domain, part in zip(domains, parts, strict=True):
+        _, ids = np.unique(part if domain.groups is None else domain.groups[part], return_inverse=True)
+        joined.append(first + ids)
+        first += ids.max() + 1
+    return np.concatenate(joined)
+
+
+def _check(name: str, samples: Samples, allowed: range) -> None:
     x, y = samples.x, samples.y
     if len(x) != len(y) or len(x) < 2:
         raise UserError(f"{name}: a domain has {len(x)} inputs and {len(y)} labels; it needs at least 2 of each")
@@ -131,11 +166,12 @@ def _check(name: str, samples: Samples, classes: int) -> None:
         raise UserError(f"{name}: inputs are {x.dtype}; they must be float32, or uint8 images")
     if isinstance(x, np.ndarray) and x.dtype == np.float32 and not np.isfinite(x).all():
         raise UserError(f"{name}: inputs contain NaN or infinity")
-    if y.dtype != np.int64 or y.min() < 0 or y.max() >= classes:
-        raise UserError(f"{name}: labels must be int64 in 0..{classes - 1}, got {y.dtype} {y.min()}..{y.max()}")
+    if y.dtype != np.int64 or y.min() not in allowed or y.max() not in allowed:
+        limits = f"{allowed[0]}..{allowed[-1]}"
+        raise UserError(f"{name}: labels must be int64 in {limits}, got {y.dtype} {y.min()}..{y.max()}")
 
 
-def _same_channels(name: str, domains: list[Samples]) -> tuple[list[Samples], Samples]:
+def _same_channels(name: str, domains: list[Samples]) -> list[Samples]:
     """Grey images beside colour ones are repeated to three channels; other shapes must agree."""
     channels = max(samples.x.shape[1] for samples in domains)
     matched = []
@@ -147,4 +183,4 @@ def _same_channels(name: str, domains: list[Samples]) -> tuple[list[Samples], Sa
             shapes = " and ".join(str(samples.x.shape[1:]) for samples in domains)
             raise UserError(f"{name}: the domains have inputs of different shapes: {shapes}")
         matched.append(replace(samples, x=x))
-    return matched[:-1], matched[-1]
+    return matched

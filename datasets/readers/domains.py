@@ -15,8 +15,6 @@ from datasets.readers.npz import read_arrays
 from datasets.readers.tables import read_table
 from datasets.readers.text import class_name
 
-LABELS = "the labels are needed to score, and no training sees those of the target"
-
 
 @dataclass(frozen=True)
 class Domain:
@@ -24,21 +22,22 @@ class Domain:
 
     Attributes:
         x: inputs (n, ...): images of bytes, or numbers of any other type.
-        labels: (n,) names of classes, if it has any.
+        labels: (n,) names of classes; empty where a sample has none.
+        place: says where the label of a sample is, or would be.
         columns: names of a table's features.
         notes: what a user should know of it, a line each.
     """
 
     path: Path
     x: Any
-    labels: np.ndarray | None
+    labels: np.ndarray
+    place: Callable[[int], str]
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def numbers(self, classes: Sequence[str]) -> np.ndarray:
-        """Labels (n,) int64 as places in ``classes``."""
-        assert self.labels is not None
-        order = {name: number for number, name in enumerate(classes)}
+        """Labels (n,) int64 as places in ``classes``; -1 where a sample has none."""
+        order = {"": -1} | {name: number for number, name in enumerate(classes)}
         return np.array([order[label] for label in self.labels.tolist()])
 
     @property
@@ -76,8 +75,8 @@ def read_domain(path: Path, label: str) -> Domain:
 def _read(path: Path, label: str) -> Domain:
     if path.is_dir():
         found = read_folder(path)
-        labels = None if found.labels is None else np.array(found.labels)
-        return Domain(path, ImageFiles(found.paths, name="own"), labels, notes=found.notes)
+        images = ImageFiles(found.paths, name="own")
+        return Domain(path, images, np.array(found.labels, str), lambda i: found.paths[i].name, notes=found.notes)
     if not path.is_file():
         what = "it is a pipe or a device" if path.exists() else "no such file or folder"
         raise UserError(f"{shown(path)}: {what}; expected an .npz, a .csv or a folder class/image")
@@ -97,16 +96,19 @@ def _npz(path: Path) -> Domain:
                 f"{shown(path)}: images must be (n, 1 or 3 channels, height, width), not {x.shape}; transpose x"
             )
     elif not np.isfinite(x).all():
-        place = np.argwhere(~np.isfinite(x))[0]
-        raise UserError(f"{shown(path)}: x[{place[0]}] has NaN, infinity or nothing; fix it or leave it out")
-    if y is None:
-        return Domain(path, x, None)
-    labels, notes = _class_names(path, _label_texts(path, y), lambda i: f"y[{i}]")
-    return Domain(path, x, labels, notes=notes)
+        first = np.argwhere(~np.isfinite(x))[0][0]
+        raise UserError(f"{shown(path)}: x[{first}] has NaN, infinity or nothing; fix it or leave it out")
+
+    def place(i: int) -> str:
+        return f"y[{i}]"
+
+    texts = [""] * len(x) if y is None else _label_texts(path, y)
+    labels, notes = _class_names(path, texts, place)
+    return Domain(path, x, labels, place, notes=notes)
 
 
 def _label_texts(path: Path, y: np.ndarray) -> list[str]:
-    """Texts, whole numbers or booleans as texts (n,)."""
+    """Texts, whole numbers or booleans as texts (n,); empty for NaN."""
     if y.dtype.kind == "S":
         try:
             return np.strings.decode(y, "utf-8").tolist()
@@ -119,29 +121,30 @@ def _label_texts(path: Path, y: np.ndarray) -> list[str]:
             return [str(value) for value in y.tolist()]
         except (SystemError, ValueError) as error:  # code points that are none
             raise UserError(f"{shown(path)}: y holds what is not text ({reason(error)})") from None
-    fractions = np.flatnonzero(~np.isfinite(y) | (y != np.rint(y)))
+    missing = np.isnan(y)
+    fractions = np.flatnonzero(~missing & (~np.isfinite(y) | (y != np.rint(y))))
     if len(fractions):
         i = fractions[0]
         raise UserError(f"{shown(path)}: y[{i}] is {y[i]}; labels are whole numbers or texts, not {y.dtype}")
-    return [str(int(value)) for value in y]
+    return ["" if absent else str(int(value)) for value, absent in zip(y, missing, strict=True)]
 
 
 def _csv(path: Path, label: str) -> Domain:
     table = read_table(path, label)
-    if table.labels is None:
-        return Domain(path, table.x, None, table.columns)
 
     def place(i: int) -> str:
         return f"line {table.lines[i]}, column {quoted(label)}"
 
-    values = [_value(text) for text in dict.fromkeys(table.labels)]
-    if None not in values and not all(value.is_integer() for value in values if value is not None):
-        i = next(i for i, text in enumerate(table.labels) if not float(text).is_integer())
+    texts = [""] * len(table.x) if table.labels is None else table.labels
+    values = {text: _value(text) for text in texts if text.strip()}
+    fractions = [text for text, value in values.items() if value is not None and not value.is_integer()]
+    if fractions and None not in values.values():
+        where = place(texts.index(fractions[0]))
         raise UserError(
-            f"{shown(path)}: {place(i)}: {quoted(table.labels[i])} is no class; labels are whole numbers or texts"
+            f"{shown(path)}: {where}: {quoted(fractions[0])} is no class; labels are whole numbers or texts"
         )
-    labels, notes = _class_names(path, table.labels, place)
-    return Domain(path, table.x, labels, table.columns, notes)
+    labels, notes = _class_names(path, texts, place)
+    return Domain(path, table.x, labels, place, table.columns, notes)
 
 
 def _value(text: str) -> float | None:
@@ -152,18 +155,18 @@ def _value(text: str) -> float | None:
 
 
 def _class_names(path: Path, texts: list[str], place: Callable[[int], str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels (n,) as names of classes, and a note on classes that are spelt in several ways."""
+    """Labels (n,) as names of classes, blank where there is none; and a note on classes spelt in several ways."""
     names: dict[str, str] = {}
     for text in dict.fromkeys(texts):
         try:
-            names[text] = class_name(text)
+            names[text] = class_name(text) if text.strip() else ""
         except ValueError as error:
             where = f"{shown(path)}: {place(texts.index(text))}"
-            problem = f"the label {quoted(text)} {error}" if text.strip() else f"there is no label; {LABELS}"
-            raise UserError(f"{where}: {problem}") from None
+            raise UserError(f"{where}: the label {quoted(text)} {error}") from None
     spelt: dict[str, list[str]] = {}
     for text, name in names.items():
-        spelt.setdefault(name, []).append(text)
+        if name:
+            spelt.setdefault(name, []).append(text)
     notes = tuple(
         f"{shown(path)}: the labels {', '.join(ascii(text[:60]) for text in several[:5])} are one class, {name!r}"
         for name, several in spelt.items()

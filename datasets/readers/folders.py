@@ -69,21 +69,21 @@ class ImageFamily(DomainFamily):
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """What a folder ``class/image`` holds, or one of images alone.
+    """What a folder holds: images in ``class/image`` folders, images that nobody has sorted, or both.
 
     Attributes:
         paths: of the images.
-        labels: (n,) names of their classes; None for images alone.
-        notes: what else it holds, and is not read; a line each.
+        labels: (n,) names of their classes; empty for images beside the classes' folders.
+        notes: what a user should know of it, a line each.
     """
 
     paths: list[File]
-    labels: list[str] | None
+    labels: list[str]
     notes: tuple[str, ...]
 
 
 def read_folder(folder: File) -> ImageFolder:
-    """The images of ``class/image`` folders; where no folder within has an image, those of the folder itself.
+    """The images of ``class/image`` folders, and those in the folder itself, which have no label.
 
     Raises:
         UserError: a folder whose name can be no class.
@@ -95,14 +95,14 @@ def read_folder(folder: File) -> ImageFolder:
         if images := _images(child, left, "folders within a class"):
             left["folders without an image"] -= 1
             by_class.setdefault(_class_of(child), []).extend((child.name, path) for path in images)
-    if not by_class:
-        return ImageFolder(beside, None, _notes(folder, left))
-    left["images beside the classes' folders"] += len(beside)
     notes = _notes(folder, left)
+    if by_class and beside:
+        notes += (f"{shown(folder)}: {len(beside)} images beside the classes' folders have no label",)
     for name, several in by_class.items():
         if len(spelt := sorted({child for child, _ in several})) > 1:
             notes += (f"{shown(folder)}: the folders {', '.join(map(ascii, spelt))} are one class, {name!r}",)
-    found = [(path, name) for name, several in by_class.items() for _, path in several]
+    found = [(path, "") for path in beside]
+    found += [(path, name) for name, several in by_class.items() for _, path in several]
     found.sort(key=lambda item: (item[0].name, str(item[0])))
     paths, labels = _blind_to_labels([path for path, _ in found], [name for _, name in found])
     return ImageFolder(paths, labels, notes)
@@ -176,16 +176,16 @@ def _numbered(folder: File, classes: Sequence[str]) -> tuple[list[File], np.ndar
         UserError: images of another class, or none at all.
     """
     found = read_folder(folder)
-    if found.labels is None:
+    images = [(path, name) for path, name in zip(found.paths, found.labels, strict=True) if name]
+    if not images:
         raise UserError(f"{shown(folder)}: no images; expected folders class/image")
-    for name in found.labels:
+    for _, name in images:
         if name not in classes:
             raise UserError(f"{shown(folder)}: the folder {quoted(name)} is none of the {len(classes)} classes")
     for note in found.notes:
         files.tell(note)
     numbers = {name: number for number, name in enumerate(classes)}
-    y = np.array([numbers[name] for name in found.labels])
-    return found.paths, y
+    return [path for path, _ in images], np.array([numbers[name] for _, name in images])
 
 
 def read_list(path: File, root: File, classes: Sequence[str]) -> tuple[list[File], np.ndarray]:
