@@ -50,6 +50,7 @@ SMALLEST = 3  # samples of a domain: one for each part of the source
 )
 class Own(Family):
     name = "own"
+    labels_may_change = True
 
     def tasks(self) -> list[str]:
         return []

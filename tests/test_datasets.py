@@ -298,9 +298,10 @@ def test_several_targets_are_numbered_split_each_for_itself_and_scored_together(
     scored = np.concatenate([one.oracle().target_test_y for one in alone])
     assert np.array_equal(task.oracle().target_test_y, scored)
     assert len(task.evaluation_view().target_test_x) == len(scored)
-    assert task.traits == {"several_targets"}
-    assert digits.Digits().traits("mnist5k-mnist5k_m+optdigits") == {"several_targets"}
-    assert digits.Digits().traits("mnist5k+optdigits-mnist5k_m") == {"several_sources"}
+    facts = digits.Digits().facts("mnist5k-mnist5k_m+optdigits")
+    assert task.traits == facts.traits == ("several_targets",)
+    assert (facts.n_sources, facts.n_targets, facts.n_classes) == (1, 2, 10)
+    assert digits.Digits().facts("mnist5k+optdigits-mnist5k_m").traits == ("several_sources",)
 
 
 def test_groups_of_several_targets_are_apart() -> None:
@@ -316,7 +317,7 @@ def test_groups_of_several_targets_are_apart() -> None:
 def test_a_target_may_lack_labels_and_a_source_may_not() -> None:
     unknown = dataclasses.replace(GOOD, y=np.where(np.arange(20) < 15, GOOD.y, -1))
     task = Task("t", ("0", "1"), [GOOD], [unknown], transductive=True)
-    assert task.traits == {"unlabelled"}
+    assert task.traits == ("unlabelled",)
     assert (task.oracle().target_test_y >= 0).sum() == 15
     assert not Task("t", ("0", "1"), [GOOD], [GOOD], transductive=True).traits
     with pytest.raises(UserError, match=r"labels must be int64 in 0\.\.1"):

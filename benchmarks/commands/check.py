@@ -102,6 +102,7 @@ def main(options: Options) -> int:
 def _check(options: Options, methods: Sequence[str]) -> int:
     """Compare with a baseline; prints a line a cell."""
     from benchmarks.report.baseline import baseline_path, load_baseline, specs_of
+    from benchmarks.report.cells import require_labels
     from benchmarks.report.check import as_json, as_junit, compare
 
     suite = options.suite_of_baseline
@@ -109,7 +110,10 @@ def _check(options: Options, methods: Sequence[str]) -> int:
         inputs = (baseline_path(options.baseline), Path(suite), options.source)
         prepare_output(options.junit, filter(None, inputs), force=options.force)
     baseline = load_baseline(options.baseline, methods, split(options.tasks))
-    findings = compare(baseline, _records_now(options, specs_of(baseline, suite)))
+    require_labels("check", baseline)
+    now = _records_now(options, specs_of(baseline, suite))
+    require_labels("check", now)
+    findings = compare(baseline, now)
     failed = sum(finding.failed for finding in findings)
     if options.format == "json":
         print(as_json(findings))
@@ -143,6 +147,7 @@ def _update(options: Options, methods: Sequence[str]) -> int:
     from benchmarks.records.compact import save_records
     from benchmarks.records.frame import load_records
     from benchmarks.report.baseline import baseline_path, is_current
+    from benchmarks.report.cells import require_labels
 
     path, suite = baseline_path(options.baseline), options.suite_of_baseline
     count = options.seeds or load_suite(suite).seeds
@@ -157,6 +162,8 @@ def _update(options: Options, methods: Sequence[str]) -> int:
     engine = options.engine.make(store, options.devices, fresh=True)
     if todo and follow(engine.run(todo), len(todo)):
         raise UserError("some runs failed, so the baseline is not written")
-    save_records(load_records(map(store.folder, planned.specs)), path)
+    records = load_records(map(store.folder, planned.specs))
+    require_labels("check", records)
+    save_records(records, path)
     print(f"written to {path}: {len(planned.specs)} runs", file=sys.stderr)
     return 0

@@ -50,6 +50,7 @@ def add_flags(command: ArgumentParser) -> None:
 def main(options: Options) -> int:
     from benchmarks.commands.shared.reading import grid_and_records
     from benchmarks.report import beside
+    from benchmarks.report.cells import require_labels
     from benchmarks.report.render import render
 
     def plan(seeds: Sequence[int] | None) -> Grid:
@@ -58,6 +59,7 @@ def main(options: Options) -> int:
     sources = _sources(options)
     print(f"records: {', '.join(map(str, sources))}", file=sys.stderr)
     planned, records = grid_and_records(sources, plan, options.how.seeds)
+    require_labels("compare", records[0])
     suite, select = Path(options.suite).stem, options.how.validator(options.suite)
     comparisons = beside.compare(
         published_for(options.suite),

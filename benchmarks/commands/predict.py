@@ -68,5 +68,6 @@ def main(options: Options) -> int:
     count = len(predictions.samples)
     print(f"predictions of {shown(record)} on {count} samples written to {shown(options.out)}", file=sys.stderr)
     if predictions.accuracy is not None:
-        print(f"accuracy {predictions.accuracy:.1%} of {count} labelled samples")
+        labelled = (predictions.truth >= 0).sum()
+        print(f"accuracy {predictions.accuracy:.1%} of {labelled} labelled samples")
     return 0

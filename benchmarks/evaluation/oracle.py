@@ -1,8 +1,10 @@
 """The only place that opens target labels: to report accuracy, and to train references that are marked as such.
 
-Nothing here returns to training, selection or defaults of a method.
+Nothing here returns to training, selection or defaults of a method. Target samples without a label (-1) are left
+out; where no sample has one, no score exists.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ from scipy.special import softmax
 from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 
 from benchmarks.core import atomic
+from benchmarks.evaluation import HEADLINE
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.scores import accuracy
 from datasets.base import Oracle, Task, TrainView
@@ -31,47 +34,68 @@ def reference_view(task: Task, on: Literal["target", "both"]) -> TrainView:
 
 def evaluate_oracle(outputs: Outputs, oracle: Oracle) -> dict[str, float]:
     """The headline, at one checkpoint."""
-    return {"target_test_accuracy": accuracy(outputs["target_test.logits"], oracle.target_test_y)}
+    logits, y = _labelled(outputs["target_test.logits"], oracle.target_test_y)
+    return {HEADLINE: accuracy(logits, y)} if len(y) else {}
 
 
 def evaluate_last(outputs: Outputs, target_train: np.ndarray, oracle: Oracle) -> dict[str, Any]:
-    """What accuracy on unseen samples alone does not say.
+    """What accuracy on unseen samples alone does not say: all of :data:`LAST`, and accuracy in training.
 
     Args:
         target_train: (n,) predictions of the samples that training used without labels: their accuracy is the
             transductive one.
-
-    ``confusion`` counts samples by true class (rows) and predicted class, of up to 100 classes; class-mean
-    accuracy is the mean recall of the classes present (for two: balanced accuracy), macro-F1 that of their F1; the
-    majority rate is the share of the most frequent class. The area under the ROC curve is there for two classes.
     """
-    logits, y = outputs["target_test.logits"], oracle.target_test_y
-    predicted = logits.argmax(1)
-    n_classes = logits.shape[1]
-    sizes = np.bincount(y, minlength=n_classes)
-    right = np.bincount(y[predicted == y], minlength=n_classes)
+    logits, y = _labelled(outputs["target_test.logits"], oracle.target_test_y)
+    predicted, true = _labelled(target_train, oracle.target_train_y)
+    found: dict[str, Any] = {}
+    for score in LAST if len(y) else ():
+        found |= score(logits, y)
+    if len(true):
+        found |= {"target_train_accuracy": float((predicted == true).mean()), "target_train_n": len(true)}
+    return found
+
+
+def _labelled(of: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is known of the samples that have a label, and their labels."""
+    known = y >= 0
+    return of[known], y[known]
+
+
+def _by_class(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Mean recall (of two classes: balanced accuracy) and F1 of the classes present; the share of the largest."""
+    predicted, sizes = logits.argmax(1), np.bincount(y, minlength=logits.shape[1])
+    present = np.flatnonzero(sizes)
+    right = np.bincount(y[predicted == y], minlength=len(sizes))
     return {
         "target_test_n": len(y),
-        "target_class_mean_accuracy": float((right[sizes > 0] / sizes[sizes > 0]).mean()),
-        "target_macro_f1": float(
-            f1_score(y, predicted, labels=np.flatnonzero(sizes), average="macro", zero_division=0)
-        ),
-        **_auc(logits, y),
-        "target_train_accuracy": float((target_train == oracle.target_train_y).mean()),
-        "target_train_n": len(target_train),
+        "target_class_mean_accuracy": float((right[present] / sizes[present]).mean()),
+        "target_macro_f1": float(f1_score(y, predicted, labels=present, average="macro", zero_division=0)),
         "target_majority_rate": float(sizes.max() / len(y)),
-        "target_calibration_error": calibration_error(logits, y),
-    } | (
-        {"confusion": confusion_matrix(y, predicted, labels=range(n_classes)).tolist()}
-        if n_classes <= CONFUSION_CLASSES
-        else {}
-    )
+    }
 
 
 def _auc(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """The area under the ROC curve, for two classes."""
     if logits.shape[1] != 2 or len(np.unique(y)) != 2:
         return {}
     return {"target_auc": float(roc_auc_score(y, logits[:, 1] - logits[:, 0]))}
+
+
+def _calibration(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    return {"target_calibration_error": calibration_error(logits, y)}
+
+
+def _confusion(logits: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """Samples by true class (rows) and predicted class, of up to 100 classes."""
+    classes = range(logits.shape[1])
+    if len(classes) > CONFUSION_CLASSES:
+        return {}
+    return {"confusion": confusion_matrix(y, logits.argmax(1), labels=classes).tolist()}
+
+
+Score = Callable[[np.ndarray, np.ndarray], dict[str, Any]]
+LAST: tuple[Score, ...] = (_by_class, _auc, _calibration, _confusion)
+"""Scores of logits (n, classes) and labels (n,) after the last step, n at least 1. To add one, add a function."""
 
 
 def calibration_error(logits: np.ndarray, y: np.ndarray) -> float:
@@ -84,5 +108,6 @@ def calibration_error(logits: np.ndarray, y: np.ndarray) -> float:
 
 
 def save_oracle(oracle: Oracle, path: Path) -> None:
+    """Keep the labels that scores were made of, -1 where a sample has none."""
     with atomic.writing(path) as file:
-        np.savez(file, target_test_y=oracle.target_test_y)
+        np.savez(file, target_test_y=oracle.target_test_y, target_train_y=oracle.target_train_y)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from benchmarks.core.facts import Facts, counted_traits
+from benchmarks.core.facts import Facts
 from benchmarks.core.protocol import Protocol, StepsScale
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.core.settings import Settings, UserError, format_query, parse_query
@@ -153,6 +153,8 @@ def obstacle(method: str, facts: Facts, protocol: Protocol) -> str | None:
     """Why a method cannot run on a task, or None if it can."""
     if lacking := [need for need in METHODS.info(method).needs if need not in facts.traits]:
         return f"it needs what the task does not have: {', '.join(lacking)}"
+    if METHODS.info(method).reference and "unlabelled" in facts.traits:
+        return "it trains on target labels, and not all samples of this target have one"
     return METHODS.get(method).unsupported(facts, protocol)
 
 
@@ -160,7 +162,7 @@ def _planned(
     name: str, suite: Suite, tasks: Sequence[str], override: Mapping[str, Any], scale: StepsScale | None
 ) -> dict[str, PlannedTask]:
     """By task name."""
-    from datasets.base import DomainFamily, resolve
+    from datasets.base import resolve
 
     listed = {resolve(task.name).name: task for task in suite.task}
     resolved = {}
@@ -171,11 +173,11 @@ def _planned(
         own = entry.protocol if entry else family.protocol(spec.task)
         base = Protocol.parse({**suite.protocol, **own}, f"suite {name!r}, protocol of {spec.name}")
         data = {"options": dict(spec.options), "version": spec.version}
-        sources = spec.task.rpartition("-")[0].count("+") + 1 if isinstance(family, DomainFamily) else 1
-        facts = Facts(n_classes=len(family.classes(spec.task)), n_sources=sources, traits=counted_traits(sources))
         protocol = base.replace(override, "protocol")
         _check_backbone(protocol.backbone)
-        resolved[spec.name] = PlannedTask(data, protocol.scaled(scale) if scale else protocol, facts)
+        resolved[spec.name] = PlannedTask(
+            data, protocol.scaled(scale) if scale else protocol, family.facts(spec.task)
+        )
     return resolved
 
 

@@ -15,6 +15,7 @@ from benchmarks.core.escape import reason
 from benchmarks.core.outfiles import writing
 from benchmarks.core.reading import parse_json, read_bytes
 from benchmarks.core.settings import UserError
+from benchmarks.evaluation import HEADLINE
 from benchmarks.records.plausible import check_value, kind_of
 from benchmarks.records.record import IMPOSSIBLE, check_spec
 
@@ -24,7 +25,6 @@ NESTED = ("spec", "checkpoints", "confusion")  # columns that are JSON
 # What a .csv means that is silent of a column, as older ones are.
 EMPTY = {"warnings": "", "reverse_of": "", "confusion": "[]"}
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-ACCURACY = "target_test_accuracy"  # that every ordinary run has
 LARGEST = 2**29  # bytes of a file
 
 
@@ -167,8 +167,8 @@ def _checked(row: Mapping[str, str]) -> dict[str, Any]:
         differ = own != known and own == own and known == known  # NaN stands for no score
         if name.endswith("accuracy") and differ:
             raise ValueError(f"column {name!r}: it is {own}, and {known} at the last checkpoint")
-    if not spec.get("reverse_of") and values.get(ACCURACY) is None:
-        raise ValueError(f"column {ACCURACY!r}: it is empty")
+    if values.get("target_test_n") is not None and values.get(HEADLINE) is None:
+        raise ValueError(f"column {HEADLINE!r}: it is empty")
     return {name: values.get(name, []) for name in NESTED}
 
 

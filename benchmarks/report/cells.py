@@ -8,12 +8,14 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.core.registry import METHODS
+from benchmarks.core.settings import UserError
+from benchmarks.evaluation import HEADLINE
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
 from benchmarks.report.statistics import Summary, summarise
 
-ACCURACY = "target_test_accuracy"
+ACCURACY = HEADLINE
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,19 @@ class Cells:
         self.variants = list(dict.fromkeys(variant for variant, _ in keys))
         self.tasks = list(dict.fromkeys(task for _, task in keys))
         self.seeds = sorted({spec.seed for spec in grid.specs})
+        self.unscored = [task for task in self.tasks if self._is_unscored(task)]
+        self.scored = [task for task in self.tasks if task not in self.unscored]
 
     @property
     def candidates(self) -> list[str]:
         """Variants that are no references."""
         return [variant for variant in self.variants if not is_reference(variant)]
+
+    def _is_unscored(self, task: str) -> bool:
+        """Whether there are records, and none has the headline: no target sample has a label."""
+        specs = [spec for (_, of), by_seed in self.specs.items() if of == task for spec in by_seed.values()]
+        rows = [self.records[spec.run_id] for spec in specs if spec.run_id in self.records]
+        return bool(rows) and all(pd.isna(row.get(ACCURACY)) for row in rows)
 
     def values(self, metric: str, variant: str, task: str) -> Values:
         """What a metric, or a choice, gave in each seed that has it."""
@@ -111,6 +121,17 @@ class Cells:
         seeds = sorted(set.intersection(*(set(values) for values in by_task))) if by_task else []
         runs = tuple(values[seed].run_id for values in by_task for seed in seeds)
         return {seed: sum(values[seed].number for values in by_task) / len(by_task) for seed in seeds}, runs
+
+
+def require_labels(command: str, records: pd.DataFrame) -> None:
+    """Refuse ordinary runs without the headline.
+
+    Raises:
+        UserError: no target sample of a task has a label.
+    """
+    for row in records.to_dict("records"):
+        if not row.get("reverse_of") and pd.isna(row.get(ACCURACY)):
+            raise UserError(f"{command} needs target labels: no target sample of {row['task']} has one")
 
 
 def is_reference(variant: str) -> bool:

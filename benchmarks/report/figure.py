@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.core.escape import shown
 from benchmarks.core.outfiles import NAME, writing
+from benchmarks.core.settings import UserError
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.statistics import ENOUGH
@@ -26,7 +27,9 @@ BLUE, GREY, RED = "#1f5fa8", "#8a8a8a", "#b3402a"
 
 def save_figure(report: Report, path: Path) -> None:
     """Target accuracy with its intervals; the dashed line is the baseline, and red is worse than it."""
-    block = next(block for block in report.blocks if block.metric == ACCURACY)
+    block = next((block for block in report.blocks if block.metric == ACCURACY), None)
+    if block is None:
+        raise UserError("--figure: it shows accuracies, and no target sample has a label")
     tasks = [column for column in block.columns if column != MEAN]
     methods = sorted(block.rows, key=lambda name: name in block.references)
     columns = min(len(tasks), ACROSS)

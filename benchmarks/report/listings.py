@@ -171,7 +171,7 @@ def _ranking(complete: Complete) -> str:
 def bound(cells: Cells) -> Listing:
     """Proxies of the terms of Ben-David's bound, side by side, never summed (Machine Learning 2010, theorem 2)."""
     rows: list[dict[str, Entry]] = []
-    for task in cells.tasks:
+    for task in cells.scored:
         joint = [_error(cells, split, JOINT, task) for split in ("source", "target")]
         rows += [
             {

@@ -21,6 +21,8 @@ LOST = 0.1  # of source accuracy, below source_only: more is no price of adaptin
 def general(cells: Cells) -> list[str]:
     """What holds for any table of these cells."""
     notes = [_about_seeds(len(cells.seeds))]
+    if cells.unscored:
+        notes.append(f"Not scored: no target sample of {', '.join(cells.unscored)} has a label.")
     if not cells.grid.ranked:
         notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
     common = cells.common_tasks(ACCURACY)

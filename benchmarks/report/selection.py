@@ -16,6 +16,7 @@ from benchmarks.plan.grid import Grid
 from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
 
 LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
+SELECTED_SOURCE, SOURCE = "selected, on the source", "source_test_accuracy"  # of a task without target labels
 GROUP = ["variant", "task", "seed"]
 PARTS = [name for name in VALIDATORS if name not in SELECTABLE]  # of MixVal
 
@@ -74,31 +75,39 @@ def label_free(frame: pd.DataFrame) -> pd.DataFrame:
 def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
     """What is shown side by side: the validator's choice, the oracle's, and a random candidate.
 
+    Of a task without target labels it is the validator's choice alone, and its accuracy on the source.
+
     The oracle takes the best of the same candidates by target test accuracy. The random candidate is an
     expectation: the mean accuracy of all.
     """
     pick: dict[str, Callable[[pd.DataFrame], tuple[float, str] | None]] = {
-        SELECTED: lambda group: _at(group, select(label_free(group), validator)),
-        ORACLE: lambda group: _at(group, group[ACCURACY].idxmax()),
+        SELECTED: lambda group: _at(group, select(label_free(group), validator), ACCURACY),
+        ORACLE: lambda group: _at(group, group[ACCURACY].idxmax(), ACCURACY),
         RANDOM: lambda group: (float(group[ACCURACY].mean()), " ".join(group["run_id"].unique())),
     }
     if len(frame) and not _columns(validator) <= set(frame):
         raise UserError(
             f"--select {validator}: these records are of an older version without its scores; run again"
         )
-    found: dict[str, Choice] = {name: {} for name in pick}
+    unscored = {SELECTED_SOURCE: lambda group: _at(group, select(label_free(group), validator), SOURCE)}
+    found: dict[str, Choice] = {name: {} for name in (*pick, *unscored)}
     for (variant, task, seed), group in frame.groupby(GROUP, sort=False) if len(frame) else ():
-        for name, rule in pick.items():
+        for name, rule in (pick if len(scored(group)) else unscored).items():
             if (value := rule(group)) is not None:
                 found[name].setdefault((variant, task), {})[seed] = Value(*value)
     return found
 
 
-def _at(group: pd.DataFrame, label: Hashable | None) -> tuple[float, str] | None:
+def scored(frame: pd.DataFrame) -> pd.DataFrame:
+    """The candidates whose task has target labels."""
+    return frame[frame[ACCURACY].notna()] if ACCURACY in frame else frame.iloc[:0]
+
+
+def _at(group: pd.DataFrame, label: Hashable | None, metric: str) -> tuple[float, str] | None:
     if label is None:
         return None
     row = group.loc[label]
-    return float(row[ACCURACY]), str(row["run_id"])
+    return float(row[metric]), str(row["run_id"])
 
 
 def regrets(frame: pd.DataFrame) -> pd.DataFrame:

@@ -73,12 +73,20 @@ def build_report(
     cells = Cells(grid, records, failures, selection.choices(frame, select) if select else {})
     complete = Complete.of(cells) if grid.ranked else None
     kept = ", ".join(sorted({KEPT[spec.protocol.stopping] for spec in grid.specs}))
-    blocks = [_accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}")]
-    if select:
-        blocks.append(_accuracy(cells, selection.SELECTED, f"Target test accuracy (%), selected by {select}"))
+    blocks = []
+    if cells.scored:
+        blocks.append(_accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}"))
+        if select:
+            blocks.append(_accuracy(cells, selection.SELECTED, f"Target test accuracy (%), selected by {select}"))
+    if cells.unscored:
+        title = "Source test accuracy (%)"
+        blocks.append(_block(cells, selection.SOURCE, f"{title}, {kept}", PERCENT, cells.unscored))
+        if select:
+            by = f"{title}, selected by {select}"
+            blocks.append(_block(cells, selection.SELECTED_SOURCE, by, PERCENT, cells.unscored))
     blocks.append(_distances(cells))
     for metric in show:
-        if metric not in PARTS:
+        if metric not in (*PARTS, *(block.metric for block in blocks)):
             share = metric.endswith(SHARES)
             title = metric.replace("_", " ").capitalize() + " (%)" * share
             blocks.append(_block(cells, metric, title, PERCENT if share else 1.0))
@@ -92,11 +100,11 @@ def _listings(
 ) -> list[Listing]:
     title = "Gain over source_only, mean over tasks, paired by seed (points)"
     found = [listings.gains(cells, ACCURACY, title)]
-    if select:
+    if select and cells.scored:
         found.append(listings.gains(cells, selection.SELECTED, f"{title}: selected by {select}"))
         found.append(listings.side_by_side(cells, select))
-    if len(frame):
-        found.append(listings.validators(frame))
+    if len(scored := selection.scored(frame)):
+        found.append(listings.validators(scored))
     if "statistics" in show and complete:
         found += listings.statistics(complete)
     if "bound" in show:
@@ -108,7 +116,7 @@ def _listings(
 
 def _accuracy(cells: Cells, metric: str, title: str) -> Block:
     """A block whose methods are compared with the baseline; with the size of each test set."""
-    block = _block(cells, metric, title, PERCENT)
+    block = _block(cells, metric, title, PERCENT, cells.scored)
     rows = {
         variant: {
             column: replace(cell, hurts=_worse(cells, metric, variant, column)) for column, cell in row.items()
@@ -139,17 +147,19 @@ def _test_sets(cells: Cells) -> dict[str, str]:
     return found
 
 
-def _block(cells: Cells, metric: str, title: str, scale: float) -> Block:
-    several = len(cells.tasks) > 1
+def _block(cells: Cells, metric: str, title: str, scale: float, tasks: Sequence[str] = ()) -> Block:
+    """A block of these tasks, or of all."""
+    tasks = tasks or cells.tasks
+    several = len(tasks) > 1
     shown = cells.candidates if metric in cells.chosen else cells.variants
     rows: dict[str, dict[str, Cell]] = {}
     for variant in shown:
-        rows[variant] = {task: cells.cell(metric, variant, task) for task in cells.tasks}
+        rows[variant] = {task: cells.cell(metric, variant, task) for task in tasks}
         if several:
             values, runs = cells.task_means(metric, variant)
             rows[variant][MEAN] = Cell(summarise(list(values.values())), runs)
     references = frozenset(variant for variant in shown if is_reference(variant))
-    return Block(metric, title, [*cells.tasks, *[MEAN] * several], rows, scale, references)
+    return Block(metric, title, [*tasks, *[MEAN] * several], rows, scale, references)
 
 
 def _mark_best(rows: dict[str, dict[str, Cell]], columns: list[str], references: frozenset[str]) -> None:

@@ -28,17 +28,19 @@ class Predictions:
     Attributes:
         samples: their row numbers or file names.
         probability: (n, k) of each class.
-        truth: (n,) numbers of the true classes, where they are known.
+        truth: (n,) numbers of the true classes; -1 where they are not known.
     """
 
     samples: Sequence[object]
     classes: tuple[str, ...]
     probability: np.ndarray
-    truth: np.ndarray | None
+    truth: np.ndarray
 
     @property
     def accuracy(self) -> float | None:
-        return None if self.truth is None else float((self.probability.argmax(1) == self.truth).mean())
+        """Of the labelled samples; None without any."""
+        known = self.truth >= 0
+        return float((self.probability.argmax(1) == self.truth)[known].mean()) if known.any() else None
 
 
 def predict(record: Path, path: Path, label: str | None, device: torch.device) -> Predictions:
@@ -53,7 +55,9 @@ def predict(record: Path, path: Path, label: str | None, device: torch.device) -
     model = load_model(record, device)
     domain = _read(path, label, model.preprocessing)
     x = _fitting(domain, model)
-    truth = None if domain.labels is None else class_numbers(domain.labels, model.classes, path)
+    labelled = domain.labels != ""
+    truth = np.full(len(labelled), -1)
+    truth[labelled] = class_numbers(domain.labels[labelled], model.classes, path)
     logits = model.logits(x)
     if not np.isfinite(logits).all():
         place = domain.names[int(np.argwhere(~np.isfinite(logits))[0][0])]
@@ -70,8 +74,9 @@ def _read(path: Path, label: str | None, preprocessing: Preprocessing | None) ->
     if label and path.suffix.lower() != ".csv":
         raise UserError(f"--label names a column of a .csv; {quoted(str(path), 500)} is none")
     domain = read_domain(path, label or (preprocessing.label if preprocessing else "label"))
-    if label and domain.labels is None:
-        raise UserError(f"{shown(path)}: no column {nearest(shown(label), map(shown, domain.columns))}")
+    if label and not (domain.labels != "").any():
+        known = nearest(shown(label), map(shown, domain.columns))
+        raise UserError(f"{shown(path)}: no labels in a column {known}")
     for note in domain.notes:
         tell(note)
     return own.preprocessed(domain, preprocessing) if preprocessing else domain

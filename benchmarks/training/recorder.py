@@ -12,6 +12,7 @@ from benchmarks.evaluation import oracle, scores
 from benchmarks.evaluation.outputs import KEPT, MIXED, SPLITS, Outputs, evaluation_inputs
 from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
 from benchmarks.plan.spec import RunSpec
+from benchmarks.records import rescoring
 from benchmarks.records.record import write_json
 from benchmarks.records.store import PREDICTIONS
 from benchmarks.records.validation import write_scores
@@ -73,8 +74,7 @@ class Recorder:
             },
         )
         last = oracle.evaluate_last(self.last, predictions, self.oracle)
-        write_json(self.folder / "oracle.json", {"checkpoints": self.oracle_rows, "last": last})
-        oracle.save_oracle(self.oracle, self.folder / "oracle.npz")
+        rescoring.write(self.folder, self.oracle_rows, last, self.oracle)
         write_scores(self.folder, [_outputs(row["step"]) for row in self.rows])
 
     def _predictions(self, trainer: Trainer) -> np.ndarray:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from itertools import permutations
 from typing import Any, ClassVar
 
+from benchmarks.core.facts import Facts, counted_traits
 from benchmarks.core.registry import DATASETS, DataFile, Trait
 from benchmarks.core.settings import Settings, UserError, nearest
 from datasets.base.dials import Options
@@ -31,6 +32,7 @@ class Family(ABC):
     """A set of tasks over domains of one kind. Subclasses are registered with ``@DATASETS.register``."""
 
     name: ClassVar[str]
+    labels_may_change: ClassVar[bool] = False  # of the target, under the same task's name
 
     @abstractmethod
     def classes(self, task: str) -> tuple[str, ...]:
@@ -57,9 +59,15 @@ class Family(ABC):
         """Whether every target sample has a label, so that references can be trained on them."""
         return True
 
-    def traits(self, task: str) -> frozenset[Trait]:
-        """What the task is, as far as its name and the kind of its data say."""
-        return traits_of(*self.domain_counts(task), fully_labelled=self.fully_labelled(task))
+    def facts(self, task: str) -> Facts:
+        """What is known of the task without reading its data."""
+        n_sources, n_targets = self.domain_counts(task)
+        return Facts(
+            n_classes=len(self.classes(task)),
+            n_sources=n_sources,
+            n_targets=n_targets,
+            traits=traits_of(n_sources, n_targets, fully_labelled=self.fully_labelled(task)),
+        )
 
     def files(self, task: str) -> tuple[DataFile, ...]:
         """What reading the task needs of the data directory."""
@@ -118,11 +126,7 @@ def parse_domains(task: str) -> tuple[list[str], list[str]]:
     return sources.split("+"), targets.split("+")
 
 
-def traits_of(n_sources: int, n_targets: int, *, fully_labelled: bool) -> frozenset[Trait]:
+def traits_of(n_sources: int, n_targets: int, *, fully_labelled: bool) -> tuple[Trait, ...]:
     """What a task with so many domains is."""
-    found: dict[Trait, bool] = {
-        "several_sources": n_sources > 1,
-        "several_targets": n_targets > 1,
-        "unlabelled": not fully_labelled,
-    }
-    return frozenset(trait for trait, holds in found.items() if holds)
+    unlabelled: tuple[Trait, ...] = () if fully_labelled else ("unlabelled",)
+    return counted_traits(n_sources, n_targets) + unlabelled

@@ -81,7 +81,7 @@ class Task:
         return self._source["train"].x.shape[1:]
 
     @property
-    def traits(self) -> frozenset[Trait]:
+    def traits(self) -> tuple[Trait, ...]:
         """What the task is: the numbers of its domains, and whether every target sample has a label."""
         n_sources, n_targets = (len(np.unique(side["train"].domain)) for side in (self._source, self._target))
         known = all((self._target[part].y >= 0).all() for part in ("train", "test"))

@@ -9,6 +9,7 @@ from benchmarks.commands import warn
 from benchmarks.plan.grid import Grid
 from benchmarks.records.compact import load_failures
 from benchmarks.records.frame import is_compact, load_records
+from benchmarks.records.rescoring import rescore
 from benchmarks.records.store import Store
 
 Records = tuple[pd.DataFrame, dict[str, str]]
@@ -20,6 +21,7 @@ def records_of(planned: Grid, store: Store) -> Records:
     for problem in store.misplaced():
         warn(problem)
     specs = [*planned.specs, *planned.reverse]
+    rescore(store, [spec for spec in planned.specs if store.finished(spec)], tell=warn)
     done = {spec.run_id: store.folder(spec) for spec in specs if store.finished(spec)}
     errors = {spec.run_id: store.failed(spec) for spec in specs if spec.run_id not in done}
     records = load_records(done.values(), broken=warn)

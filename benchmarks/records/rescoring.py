@@ -1,0 +1,73 @@
+"""Scores from target labels: written with a record, and made again from its outputs where the labels have changed.
+
+The user's own data are known by their inputs and the source's labels. So target labels may be added or corrected
+after a run, and nothing needs to be trained again for it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.core.registry import DATASETS, METHODS
+from benchmarks.core.settings import UserError
+from benchmarks.evaluation import oracle
+from benchmarks.evaluation.outputs import Outputs, read_arrays
+from benchmarks.plan.spec import RunSpec
+from benchmarks.records.record import DIGESTS, Record, digests, write_json
+from benchmarks.records.store import PREDICTIONS, Store
+from datasets.base import Oracle, load_task
+
+SCORES, LABELS = "oracle.json", "oracle.npz"
+
+
+def write(folder: Path, checkpoints: Sequence[Mapping[str, Any]], last: Mapping[str, Any], labels: Oracle) -> None:
+    """The part of a record that target labels have made, and those labels."""
+    write_json(folder / SCORES, {"checkpoints": checkpoints, "last": last})
+    oracle.save_oracle(labels, folder / LABELS)
+
+
+def rescore(store: Store, specs: Iterable[RunSpec], tell: Callable[[UserError], object]) -> None:
+    """Bring finished records up to today's target labels, where those are no part of a task's identity.
+
+    Args:
+        tell: told why a record keeps the scores that it has.
+    """
+    for spec in specs:
+        if spec.reverse_of or not DATASETS.get(spec.family).labels_may_change:
+            continue
+        try:
+            transductive = spec.protocol.scoring == "transductive"
+            labels = oracle.open_oracle(load_task(spec.task, transductive=transductive, seed=spec.seed))
+            record = Record(store.folder(spec))
+            if _kept(record, labels):
+                continue
+            if METHODS.info(spec.method).reference:
+                raise UserError(f"{spec}: the target labels that it was trained on have changed; run it --fresh")
+            _rescore(record, labels)
+        except UserError as error:
+            tell(error)
+        except OSError as error:
+            tell(store.unwritable(error))
+
+
+def _kept(record: Record, labels: Oracle) -> bool:
+    """Whether the scores are whole, and of these labels."""
+    try:
+        record.check(SCORES)
+        kept = read_arrays(record.check(LABELS))
+    except UserError:  # a process was killed between the two
+        return False
+    return all(np.array_equal(array, getattr(labels, name)) for name, array in kept.items())
+
+
+def _rescore(record: Record, labels: Oracle) -> None:
+    outputs = {int(Path(name).stem): Outputs.load(record.check(name)) for name in record.outputs()}
+    predictions = read_arrays(record.check(PREDICTIONS))["target_train"]
+    rows = [{"step": step, **oracle.evaluate_oracle(each, labels)} for step, each in outputs.items()]
+    last = oracle.evaluate_last(outputs[max(outputs)], predictions, labels)
+    write(record.folder, rows, last, labels)
+    if record.digests is not None:
+        new = digests(record.folder)
+        write_json(record.folder / DIGESTS, {**record.digests, **{name: new[name] for name in (SCORES, LABELS)}})
