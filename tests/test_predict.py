@@ -377,8 +377,8 @@ WRONG: list[tuple[dict[str, Any] | str, list[str], str]] = [
     ({"x": GOOD}, ["--label", "kind"], "--label names a column of a .csv"),
     ("a,b,kind\n1,2,0\n", [], "model was trained on (2,)"),
     ("a,b,kind\n1,2,up\n", [], "if it is the label, say --label kind"),
-    ("a,b,kind\n1,2,0\n", ["--label", "kinds"], "no column 'kinds'; did you mean 'kind'"),
-    ("a,b,kind\n1,2,\n", ["--label", "kind"], "line 2, column 'kind': there is no label"),
+    ("a,b,kind\n1,2,0\n", ["--label", "kinds"], "no labels in a column 'kinds'; did you mean 'kind'"),
+    ("a,b,kind\n1,2,\n", ["--label", "kind"], "no labels in a column 'kind'"),
     ("a,b\n1,\n", [], "line 2, column 'b' has NaN, infinity or nothing"),
     ("", [], "no .csv that can be read"),
 ]
