@@ -122,11 +122,12 @@ class OwnTask(Settings):
 
     def read(self) -> tuple[Domain, Domain]:
         source, target = (read_domain(Path(path), self.label) for path in (self.source, self.target))
+        target = _in_order(target, source.columns, shown(source.path))
         if self.digest not in ("", _digest(source, target, self.label)):
             raise UserError(
                 f"{shown(source.path)} or {shown(target.path)} has changed; give --source and --target again"
             )
-        return source, _in_order(target, source.columns, shown(source.path))
+        return source, target
 
 
 def make_task(source: Path, target: Path, label: str) -> str:

@@ -179,3 +179,10 @@ def test_the_readmes_new_method_and_dataset_work(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert "centroids" in result.stdout
+
+
+def test_the_headline_is_named_once() -> None:
+    from benchmarks.evaluation import HEADLINE
+
+    found = [path for path in (ROOT / "benchmarks").rglob("*.py") if f'"{HEADLINE}"' in path.read_text()]
+    assert [str(path.relative_to(ROOT)) for path in found] == ["benchmarks/evaluation/__init__.py"]

@@ -304,10 +304,12 @@ def test_a_class_may_be_called_none(folder: Path) -> None:
 
 
 def test_columns_of_the_target_may_have_another_order(folder: Path) -> None:
-    before = load_task(entered(folder, ".csv")).train_view().target.x
+    name = entered(folder, ".csv")
+    before = load_task(name).train_view().target.x
     table = pd.read_csv(folder / "new.csv")
     table[["kind", "c", "a", "b"]].to_csv(folder / "new.csv", index=False)
-    assert np.array_equal(load_task(entered(folder, ".csv")).train_view().target.x, before)
+    assert entered(folder, ".csv") == name
+    assert np.array_equal(load_task(name).train_view().target.x, before)
 
 
 @pytest.mark.parametrize("draw", [0, 1])
