@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks.commands import common
 from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation import HEADLINE
@@ -29,7 +28,7 @@ STEPS = ["--set", "protocol.steps=20", "--set", "protocol.checkpoints=2"]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A labelled source of two classes, a target without labels, and engines that work in this process."""
     monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(common, "LocalEngine", EngineHere)
+    monkeypatch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
     monkeypatch.chdir(tmp_path)
     table("old", SOURCE, np.arange(SOURCE))
     table("new", TARGET, np.array([], int))
