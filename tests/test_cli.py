@@ -107,7 +107,7 @@ WRONG = [
     (["run", "--device", "cuda:0,"], "unknown device"),
     (["run", "--device", "cuda:" + "9" * 5000], "unknown device"),
     (["run", "--ray-address", "head:6379"], "needs --engine ray"),
-    (["run", "--source", "old.csv"], "give both"),
+    (["table", "--source", "old.csv", "--store", "/nowhere"], "give both"),
     (["table", "--label", "diagnosis"], "needs --source and --target"),
     (["table", "--figure", "quick.txt"], "must end in .png"),
     (["compare", "--suite", "quick"], "no published numbers"),
