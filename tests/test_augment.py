@@ -111,3 +111,15 @@ def test_asking_for_views_shifts_nothing_else(
     again = asked.at(0, views=("strong",)).target.views["strong"]
     assert torch.equal(again, asked.at(0, views=VIEWS).target.views["strong"])
     assert not torch.equal(again, asked.at(0, fresh="/0.1", views=VIEWS).target.views["strong"])
+
+
+def test_each_view_of_each_step_has_random_numbers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    for name in ("weak", "distorted"):
+        monkeypatch.setattr(f"datasets.augment.{name}", lambda x, seed: seeds.append(seed) or x)
+    for run in (0, 1):
+        batches = trainer_of(spec_of("source_only", seed=run)).batches
+        for step in (0, 1):
+            for fresh in ("", "/0.1"):
+                batches.at(step, fresh=fresh, views=VIEWS)
+    assert len(set(seeds)) == len(seeds) == 2 * 2 * 2 * 3  # a weak view draws once, a strong one twice

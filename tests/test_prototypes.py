@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchmarks.core.registry import ADVERSARIAL, DATASETS, METHODS, DatasetInfo, MethodInfo, Trait
 from benchmarks.core.settings import UserError
-from benchmarks.plan.grid import plan
+from benchmarks.plan.grid import NotApplicable, plan
 from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import Trainer, prepare
 from datasets.base import DomainFamily, LabelledArrays, Samples, Task, TrainView, load_task
@@ -375,9 +375,10 @@ def test_it_resumes_to_the_same_bits(name: str) -> None:
     ("method", "task", "lacks"), [("mdan", "shifts/a-b", "several_sources"), ("mme", "toys/blobs", "few")]
 )
 def test_a_task_that_lacks_what_a_method_needs_is_not_applicable(method: str, task: str, lacks: str) -> None:
-    (cell,) = plan("quick", ["source_only", method], [task]).not_applicable
-    assert (cell.task, cell.variant) == (task, method)
-    assert cell.reason == f"it needs what the task does not have: {lacks}"
+    reason = f"it needs what the task does not have: {lacks}"
+    planned = plan("quick", ["source_only", method], [task])
+    assert planned.not_applicable == [NotApplicable(task, method, reason)]
+    assert {spec.method for spec in planned.specs} == {"source_only"}
 
 
 def test_a_task_of_several_sources_is_for_methods_that_need_them() -> None:
@@ -519,16 +520,22 @@ def test_fixmatch_learns_from_strong_views_what_its_teacher_says_of_weak_ones() 
     torch.testing.assert_close(terms["consistency"], ((sure > 0.95) * errors).mean())
 
 
+def test_granted_labels_come_with_batches_of_the_target() -> None:
+    granted, without = start("mme").batches, start("source_only").batches
+    few = granted.at(0).few
+    assert few is not None
+    assert sorted(few.index.tolist()) == list(range(6))  # all, where a batch would hold more
+    assert granted.at(0, sees="source").few is None
+    assert without.at(0).few is None
+    assert torch.equal(granted.at(0).target.index, without.at(0).target.index)
+
+
 def test_mme_takes_the_few_labels_that_are_granted() -> None:
     task = load_task("toys/blobs")
     trainer, baseline = (
         run(start(name, seed=1, steps=100, lr_backbone=0.01, lr_new=0.01)) for name in ("mme", "source_only")
     )
-    few = trainer.batches.at(0).few
-    assert sorted(few.index.tolist()) == list(range(6))  # all, where a batch would hold more
     assert accuracy(trainer, task) > accuracy(baseline, task) + 0.3
-    assert trainer.batches.at(0, sees="source").few is None
-    assert start("source_only").batches.at(0).few is None
 
 
 def test_a_fit_of_scikit_learn_is_a_method_without_networks() -> None:
