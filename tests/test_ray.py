@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks.core.settings import UserError
 from benchmarks.engines.ray import RayEngine
-from benchmarks.engines.work import train
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
 from tests.conftest import EngineHere, spec_of
@@ -61,7 +60,7 @@ def test_nothing_at_the_address_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_node_dies_and_the_numbers_are_those_of_the_local_engine(cluster: object, tmp_path: Path) -> None:
     specs = [spec_of("dann", seed=seed, steps=300) for seed in range(4)]
     local, remote = Store(tmp_path / "local"), Store(tmp_path / "ray")
-    list(EngineHere(local, ["cpu"], execute=train).run(specs))
+    list(EngineHere(local, ["cpu"]).run(specs))
     killed = False
     for event in RayEngine(remote, cluster.address, retries=3).run(specs):  # type: ignore[attr-defined]
         assert event.kind != "failed", event.error
