@@ -157,7 +157,7 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "small.toml").write_text(SUITE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        patch.setattr("benchmarks.commands.common.LocalEngine", EngineHere)
+        patch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
         assert main([*CHECK, "--update", "--methods", "dann,coral", "--store", "store"]) == 0
     return root
 
@@ -169,7 +169,7 @@ def test_unchanged_code_passes_to_the_bit(
     baseline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(baseline)
-    monkeypatch.setattr("benchmarks.commands.common.LocalEngine", EngineHere)
+    monkeypatch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
     assert main([*CHECK, "--from", "store"]) == 0
     assert "all 6 cells pass" in capsys.readouterr().out
     assert main([*CHECK, "--methods", "coral", "--tasks", "toys/blobs"]) == 0

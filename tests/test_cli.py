@@ -54,7 +54,7 @@ def run(*arguments: str) -> Result:
 def _engine_here() -> Iterator[None]:
     """The engine's own tests start workers; here each would spend its time on importing torch."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("benchmarks.commands.common.LocalEngine", EngineHere)
+        patch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
         yield
 
 
