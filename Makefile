@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Files with few and long tests go first, so that no worker is left alone with one of them at the end.
-SLOW := $(addprefix tests/test_,ray.py use.py check.py kill.py cli.py engine.py)
+# A process for each core; each takes whole files, whose tests share what is dear to make. The longest files go first,
+# so that no process is left alone with one at the end. kill and ray mostly wait: with two processes, the first takes
+# both, while the second computes.
+SLOW := $(addprefix tests/test_,kill.py use.py ray.py check.py training.py datasets.py engine.py cli.py)
 
 .PHONY: run test check setup format tables plants
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.engines.events import Event
-from benchmarks.engines.work import Execute, attempt
+from benchmarks.engines.work import Execute, attempt, require_files, train
 from benchmarks.plan.grid import plan
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import DIGESTS, VALIDATORS
@@ -107,16 +108,20 @@ def same(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
 class EngineHere:
     """The local engine without its processes, which take seconds to start."""
 
-    def __init__(self, store: Store, devices: Sequence[str], *, execute: Execute, **_: Any) -> None:
+    def __init__(self, store: Store, devices: Sequence[str], *, execute: Execute = train, **_: Any) -> None:
         ForkingPickler.dumps(execute)  # a process could not get it otherwise
         self.store, self.execute = store, execute
 
     def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:
+        require_files(specs)
         self.store.create()
         for spec in specs:
             with self.store.locked(spec) as folder:
-                failure = attempt(self.execute, spec, folder, "cpu", lambda signals: None)
-                if failure is None:
+                inputs = partial(self.store.inputs, spec)
+                failure = attempt(self.execute, spec, folder, "cpu", lambda signals: None, inputs)
+                if failure:
+                    self.store.write_failure(spec, failure.error, failure.traceback)
+                else:
                     self.store.publish(spec)
             yield Event("failed", spec, error=failure.error) if failure else Event("finished", spec)
 

@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.commands.parser import main
 from benchmarks.report.check import as_json, as_junit, compare
+from tests.conftest import EngineHere
 
 ROOT = Path(__file__).parents[1]
 SUITE = """
 kind = "fair"
 seeds = 3
-protocol = { backbone = "mlp", discriminator_layers = [64], steps = 200, checkpoints = 1 }
+protocol = { backbone = "mlp", discriminator_layers = [64], steps = 100, checkpoints = 1 }
 task = [{ name = "toys/blobs" }, { name = "toys/scale" }]
 """
 
@@ -149,33 +151,37 @@ def patch(path: Path, before: str, after: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the packages, with a small suite and its baseline."""
-    root = tmp_path_factory.mktemp("checkout")
-    for package in ("benchmarks", "methods", "datasets", "results"):
-        shutil.copytree(ROOT / package, root / package)
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small suite, its runs and its baseline."""
+    root = tmp_path_factory.mktemp("baseline")
     (root / "small.toml").write_text(SUITE)
-    arguments = ["--update", "--methods", "dann,coral", "--store", "store"]
-    result = benchmarks(root, "check", "--baseline", "small.csv", "--suite", "small.toml", *arguments)
-    assert result.returncode == 0, result.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
+        assert main([*CHECK, "--update", "--methods", "dann,coral", "--store", "store"]) == 0
     return root
 
 
 CHECK = ["check", "--baseline", "small.csv", "--suite", "small.toml", "--jobs", "1"]
 
 
-def test_unchanged_code_passes_to_the_bit(checkout: Path) -> None:
-    result = benchmarks(checkout, *CHECK, "--from", "store")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "all 6 cells pass" in result.stdout
-    trained = benchmarks(checkout, *CHECK, "--methods", "coral", "--tasks", "toys/blobs")
-    assert trained.returncode == 0, trained.stderr
-    assert trained.stdout.count("same (+0.0 points") == 2
+def test_unchanged_code_passes_to_the_bit(
+    baseline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(baseline)
+    monkeypatch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
+    assert main([*CHECK, "--from", "store"]) == 0
+    assert "all 6 cells pass" in capsys.readouterr().out
+    assert main([*CHECK, "--methods", "coral", "--tasks", "toys/blobs"]) == 0
+    assert capsys.readouterr().out.count("same (+0.0 points") == 2
 
 
-def test_planted_faults_turn_red_naming_the_method(checkout: Path, tmp_path: Path) -> None:
+def test_planted_faults_turn_red_naming_the_method(baseline: Path, tmp_path: Path) -> None:
+    """In a copy of the packages: its process has other code than this one."""
     broken = tmp_path / "broken"
-    shutil.copytree(checkout, broken)
+    shutil.copytree(baseline, broken)
+    for package in ("benchmarks", "methods", "datasets", "results"):
+        shutil.copytree(ROOT / package, broken / package)
     layers, coral = broken / "methods/networks/layers.py", broken / "methods/coral.py"
     patch(layers, "self.net(features).squeeze(1)", "self.net(features).softmax(1).squeeze(1)")
     patch(coral, "self.params.trade_off *", "0.0 *")
@@ -191,15 +197,18 @@ def test_planted_faults_turn_red_naming_the_method(checkout: Path, tmp_path: Pat
     assert "source_only on toys/blobs: same" in result.stdout
 
 
-def test_a_baseline_is_not_replaced_by_fewer_seeds(checkout: Path) -> None:
-    result = benchmarks(checkout, *CHECK, "--update", "--seeds", "2")
-    assert result.returncode == 2
-    assert "may not have fewer" in result.stderr
+def test_a_baseline_is_not_replaced_by_fewer_seeds(
+    baseline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(baseline)
+    assert main([*CHECK, "--update", "--seeds", "2"]) == 2
+    assert "may not have fewer" in capsys.readouterr().err
 
 
-def test_a_changed_suite_asks_for_a_new_baseline(checkout: Path, tmp_path: Path) -> None:
+def test_a_changed_suite_asks_for_a_new_baseline(
+    baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     changed = tmp_path / "small.toml"
-    changed.write_text(SUITE.replace("steps = 200", "steps = 201"))
-    result = benchmarks(checkout, "check", "--baseline", "small.csv", "--suite", str(changed))
-    assert result.returncode == 2
-    assert "--update" in result.stderr
+    changed.write_text(SUITE.replace("steps = 100", "steps = 101"))
+    assert main(["check", "--baseline", str(baseline / "small.csv"), "--suite", str(changed)]) == 2
+    assert "--update" in capsys.readouterr().err

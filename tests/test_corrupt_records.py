@@ -24,6 +24,7 @@ from tests.conftest import CPU, make_older, spec_of
 SPECS = [spec_of("source_only"), spec_of("dann")]
 FIRST, SECOND = SPECS
 NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?")
+Undamaged = tuple[dict[str, str], dict[str, bytes], dict[str, bytes]]
 VALUES = [b"0.123", b"7", b"-1", b"1e999", b"NaN", b"true", b'"x"', b"[]", b"null", b"9" * 5000]
 
 
@@ -55,6 +56,12 @@ def rows(source: Any) -> tuple[dict[str, str], list[str]]:
     frame = load_records(source, broken=told.append)
     assert all("\n" not in str(error) and len(str(error)) < 2000 for error in told)
     return {row["run_id"]: json.dumps(row) for row in frame.to_dict("records")}, list(map(str, told))
+
+
+@pytest.fixture(scope="module")
+def undamaged(whole: Store) -> Undamaged:
+    """The first record as it loads, its files, and those of the second."""
+    return rows([whole.folder(FIRST)])[0], *(contents(whole.folder(spec)) for spec in SPECS)
 
 
 def verified(store: Store) -> bool:
@@ -91,11 +98,10 @@ def damaged(draw: st.DrawFn, whole: dict[str, bytes], others: dict[str, bytes]) 
 @settings(max_examples=200, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_damaged_record_is_left_out_or_its_numbers_are_as_they_were(
-    whole: Store, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    whole: Store, undamaged: Undamaged, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    before, _ = rows([whole.folder(FIRST)])
-    files = contents(whole.folder(FIRST))
-    name, content = data.draw(damaged(files, contents(whole.folder(SECOND))))
+    before, files, others = undamaged
+    name, content = data.draw(damaged(files, others))
     store = Store(tmp_path_factory.mktemp("store"))
     folder = store.folder(FIRST)
     shutil.copytree(whole.folder(FIRST), folder)

@@ -25,7 +25,7 @@ from benchmarks.records.compact import load_failures, save_records
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
 from benchmarks.training.run import execute
-from tests.conftest import CPU, spec_of
+from tests.conftest import CPU, EngineHere, spec_of
 from tests.fakes import (
     die_at_seed_1,
     die_once,
@@ -55,9 +55,9 @@ def kinds(events: Sequence[Event]) -> list[str]:
 
 def test_numbers_are_the_same_whatever_the_number_of_workers_and_order(tmp_path: Path) -> None:
     frames = []
-    for jobs, specs in ((1, SPECS), (2, SPECS[::-1])):
+    for engine, jobs, specs in ((EngineHere, 1, SPECS), (LocalEngine, 2, SPECS[::-1])):
         store = Store(tmp_path / str(jobs))
-        assert kinds(list(LocalEngine(store, ["cpu"] * jobs).run(specs))) == ["finished"] * 4
+        assert kinds(list(engine(store, ["cpu"] * jobs).run(specs))) == ["finished"] * 4
         for spec in SPECS:
             assert store.finished(spec)
         frames.append(load_records([store.folder(spec) for spec in SPECS]))
@@ -96,9 +96,16 @@ def test_a_run_that_ends_its_worker_twice_has_failed(tmp_path: Path) -> None:
 
 def test_two_commands_on_one_store_share_the_work(tmp_path: Path) -> None:
     script = tmp_path / "drive.py"  # needs no `if __name__ == "__main__"`: workers do not import it
+    listed = [spec.to_dict() for spec in SPECS]
     script.write_text(
-        "from tests.test_engine import *\n"
-        f"print(kinds(list(LocalEngine(Store(Path({str(tmp_path)!r})), ['cpu'], execute=pretend).run(SPECS * 5))))"
+        "from pathlib import Path\n"
+        "from benchmarks.engines import local\n"
+        "from benchmarks.plan.spec import RunSpec\n"
+        "from benchmarks.records.store import Store\n"
+        "from tests.fakes import pretend\n"
+        "local.require_files = lambda specs: None  # toys need none, and it imports torch\n"
+        f"specs = [RunSpec.from_dict(spec, spec['method']) for spec in {listed!r}]\n"
+        f"list(local.LocalEngine(Store(Path({str(tmp_path)!r})), ['cpu'], execute=pretend).run(specs * 5))\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     both = [subprocess.Popen([sys.executable, str(script)], env=environment) for _ in range(2)]
@@ -108,7 +115,7 @@ def test_two_commands_on_one_store_share_the_work(tmp_path: Path) -> None:
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "run", "--methods", "dann", "--tasks", "toys/moons"]
-    command += ["--store", str(tmp_path), "--seeds", "20", "--set", "protocol.steps=100"]
+    command += ["--store", str(tmp_path), "--seeds", "20", "--set", "protocol.steps=100", "--jobs", "1"]
     # A job that a script put in the background ignores Ctrl-C, and its children do: not what is tested here.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     driver = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

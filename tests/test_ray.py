@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.core.settings import UserError
-from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.ray import RayEngine
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
-from tests.conftest import spec_of
+from tests.conftest import EngineHere, spec_of
 from tests.fakes import die_at_seed_1, fail, pretend
 
 ray_cluster = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed (the extra `ray`)")
@@ -47,7 +46,7 @@ def test_a_failing_run_and_one_that_kills_its_worker_fail_alone(cluster: object,
 
 def test_what_is_finished_is_not_done_again(cluster: object, tmp_path: Path) -> None:
     specs, store = [spec_of("source_only", seed=seed) for seed in range(3)], Store(tmp_path)
-    list(LocalEngine(store, ["cpu"], execute=pretend).run(specs[:1]))
+    list(EngineHere(store, ["cpu"], execute=pretend).run(specs[:1]))
     events = list(RayEngine(store, cluster.address, execute=pretend).run(specs))  # type: ignore[attr-defined]
     assert [event.kind for event in events if event.spec == specs[0]] == ["reused"]
     assert all(store.finished(spec) for spec in specs)
@@ -61,7 +60,7 @@ def test_nothing_at_the_address_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_node_dies_and_the_numbers_are_those_of_the_local_engine(cluster: object, tmp_path: Path) -> None:
     specs = [spec_of("dann", seed=seed, steps=300) for seed in range(4)]
     local, remote = Store(tmp_path / "local"), Store(tmp_path / "ray")
-    list(LocalEngine(local, ["cpu", "cpu"]).run(specs))
+    list(EngineHere(local, ["cpu"]).run(specs))
     killed = False
     for event in RayEngine(remote, cluster.address, retries=3).run(specs):  # type: ignore[attr-defined]
         assert event.kind != "failed", event.error

@@ -13,13 +13,12 @@ import torch
 
 from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
-from benchmarks.engines.local import LocalEngine
 from benchmarks.records.compact import save_records
 from benchmarks.records.frame import load_records
 from benchmarks.records.record import FILES
 from benchmarks.records.store import Store
 from benchmarks.training.run import execute
-from tests.conftest import CPU, TINY, make_older, spec_of
+from tests.conftest import CPU, TINY, EngineHere, make_older, spec_of
 
 ROOT = Path(__file__).parents[1]
 TINY_FLAGS = [flag for key, value in TINY.items() for flag in ("--set", f"protocol.{key}={value}")]
@@ -138,8 +137,7 @@ def test_a_saved_state_cannot_execute_code(tmp_path: Path) -> None:
     partial = store.root / ".partial" / spec.run_id
     partial.mkdir(parents=True)
     torch.save(Bomb(tmp_path / "boom"), partial / "state.pt")
-    events = [list(LocalEngine(store, ["cpu"]).run([spec]))[-1] for _ in range(2)]
-    assert [event.kind for event in events] == ["finished", "reused"]
+    assert [event.kind for event in EngineHere(store, ["cpu"]).run([spec])] == ["finished"]
     assert not (tmp_path / "boom").exists()
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.engines.local import LocalEngine
 from benchmarks.plan.grid import plan
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
 from benchmarks.report.statistics import t_half_width
+from tests.conftest import EngineHere
 
 RUNS = {
     "toys/blobs": ["source_only", "dann", "dan", "cdan"],
@@ -23,10 +23,10 @@ RUNS = {
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     store = Store(Path(tmp_path_factory.mktemp("use")))
-    once = {"protocol": {"checkpoints": "1"}}  # evaluating on the way would only take time
+    once = {"protocol": {"checkpoints": "1", "steps": "200"}}  # more of either would only take time
     grids = [plan("toys", methods, [task], range(5), once) for task, methods in RUNS.items()]
     specs = [spec for grid in grids for spec in grid.specs]
-    for event in LocalEngine(store, ["cpu", "cpu"]).run(specs):
+    for event in EngineHere(store, ["cpu"]).run(specs):
         assert event.kind != "failed", event.error
     return load_records(store.root)
 

@@ -53,23 +53,29 @@ def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> ProxyADistance |
 def _one_split(x: np.ndarray) -> float:
     """``x`` is (2, n, d), shuffled: its first half trains, of which the last third chooses the strength."""
     half, third = x.shape[1] // 2, x.shape[1] // 3
-    best = min(STRENGTHS, key=lambda strength: _error(x[:, :third], x[:, third:half], strength))
-    return float(np.clip(2 * (1 - 2 * _error(x[:, :half], x[:, half:], best)), 0, 2))
+    inner, outer = _scaled(x[:, :third], x[:, third:half]), _scaled(x[:, :half], x[:, half:])
+    best = min(STRENGTHS, key=lambda strength: _error(*inner, strength))
+    return float(np.clip(2 * (1 - 2 * _error(*outer, best)), 0, 2))
 
 
-def _error(train: np.ndarray, test: np.ndarray, strength: float) -> float:
+def _scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both (2, n, d) as rows, first those of one domain, then those of the other."""
     spreads = np.concatenate(train).std(0)
     # What hardly varies, as a word that no training sample has, is noise: scaling would make it loud.
     varies = spreads >= NOISE * spreads.max()
     train, test = train[..., varies], test[..., varies]
     scaler = StandardScaler().fit(np.concatenate(train))
+    return scaler.transform(np.concatenate(train)), scaler.transform(np.concatenate(test))
+
+
+def _error(train: np.ndarray, test: np.ndarray, strength: float) -> float:
     model = LogisticRegression(C=strength, max_iter=100)
     with warnings.catch_warnings():
         # Features that separate perfectly never converge, and need not: the error is 0 already.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(scaler.transform(np.concatenate(train)), _domains(train))
-    return 1 - model.score(scaler.transform(np.concatenate(test)), _domains(test))
+        model.fit(train, _domains(train))
+    return 1 - float((model.predict(test) == _domains(test)).mean())  # model.score takes half the time of a fit
 
 
-def _domains(x: np.ndarray) -> np.ndarray:
-    return np.repeat([0, 1], x.shape[1])
+def _domains(rows: np.ndarray) -> np.ndarray:
+    return np.repeat([0, 1], len(rows) // 2)
