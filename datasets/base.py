@@ -12,11 +12,10 @@ from itertools import permutations
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
 from benchmarks.core.randomness import generator
 from benchmarks.core.registry import DATASETS, DataFile
-from benchmarks.core.settings import Settings, UserError, format_query, nearest, parse_query
+from benchmarks.core.settings import Settings, UserError, format_query, nearest, parse_query, setting
 from datasets.files.images import ImageFiles, concatenate
 
 Inputs = np.ndarray | ImageFiles
@@ -48,8 +47,7 @@ class Samples:
 class Options(Settings):
     """The typed parameters of a task, ``family/task?key=value``; a family may add its own."""
 
-    later: ClassVar[Mapping[str, Any]] = {"split": SPLIT_SEED}
-    split: int = Field(SPLIT_SEED, ge=0, description="which draw of the validation and test samples")
+    split: int = setting(SPLIT_SEED, "which draw of the validation and test samples", before=SPLIT_SEED, ge=0)
 
 
 class Preprocessing(Settings):

@@ -2,16 +2,15 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 
 from benchmarks.core.facts import Facts
 from benchmarks.core.protocol import Protocol, StepsScale
 from benchmarks.core.registry import METHODS, MethodInfo
-from benchmarks.core.settings import Settings, UserError
+from benchmarks.core.settings import Settings, UserError, setting
 from benchmarks.plan.grid import NotApplicable, plan
 from benchmarks.plan.methods import groups, method_names
 from benchmarks.plan.search import Search
@@ -242,24 +241,35 @@ def test_a_setting_that_came_later_counts_only_where_it_is_set() -> None:
     assert usual.run_id != warm.run_id
 
 
+class Before(Settings):
+    weight: float = 1.0
+
+
+class Between(Before):
+    kernel: str = setting("linear", "a field that came later", before="linear")
+
+
+class SaysNothing(Between):
+    more: float = setting(0.0, "of its own", before=0.0)
+
+
+class Now(Between):
+    kernel: str = "gaussian"
+
+
 def test_an_id_means_the_same_after_a_default_has_changed() -> None:
     """Records without the field keep their id and their meaning; the new default has an id of its own."""
-
-    class Before(Settings):
-        weight: float = 1.0
-
-    class Between(Before):
-        later: ClassVar[Mapping[str, Any]] = {"kernel": "linear"}
-        kernel: str = "linear"
-
-    class Now(Between):
-        kernel: str = "gaussian"
-
     old = Before().identity()
     assert Between.of_identity(old, "x").identity() == Now.of_identity(old, "x").identity() == old
     assert Now.of_identity(old, "x").kernel == "linear"
     assert Now().identity() != old
     assert Now.of_identity(Now().identity(), "x") == Now()
+
+
+def test_a_subclass_that_says_nothing_keeps_ids() -> None:
+    assert SaysNothing().identity() == Between().identity() == Before().identity()
+    assert SaysNothing(kernel="gaussian").identity() == {"weight": 1.0, "kernel": "gaussian"}
+    assert not hasattr(Settings, "later")
 
 
 @pytest.mark.parametrize(

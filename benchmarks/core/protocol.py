@@ -1,12 +1,11 @@
 """The budget and conditions that every method of a table shares."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from benchmarks.core.settings import Settings, UserError
+from benchmarks.core.settings import Settings, UserError, setting
 
 # What no run needs more of: without limits a slip of the pen takes all memory, or a year, before it is noticed.
 LARGEST_BATCH = 65_536
@@ -41,88 +40,79 @@ class StepsScale:
 class Protocol(Settings):
     """All of it is part of a run's identity. Stdlib and pydantic only."""
 
-    later: ClassVar[Mapping[str, Any]] = {
-        "compile": False,
-        "deterministic": True,
-        "discriminator_dropout": 0.0,
-        "momentum": 0.9,
-        "decay": 0.5,
-        "decay_steps": 1000,
-        "decay_adversary": True,
-        "horizon": None,
-        "stopping": "last",
-        "patience": None,
-        "augmentation": "none",
-        "normalisation": "range",
-        "beta1_finetune": 0.9,
-        "initial_weights": "pytorch",
-    }
-    backbone: str = Field("mlp", description="name?key=value; see `list backbones`")
-    head_layers: Layers = Field((), description="hidden sizes of the classifier head")
-    discriminator_layers: Layers = Field((500, 500), description="hidden sizes of discriminators")
-    discriminator_dropout: float = Field(0.0, ge=0, lt=1, description="between the layers of discriminators")
-    initial_weights: Literal["pytorch", "glorot", "truncated_normal"] = Field(
+    backbone: str = setting("mlp", "name?key=value; see `list backbones`")
+    head_layers: Layers = setting((), "hidden sizes of the classifier head")
+    discriminator_layers: Layers = setting((500, 500), "hidden sizes of discriminators")
+    discriminator_dropout: float = setting(0.0, "between the layers of discriminators", before=0.0, ge=0, lt=1)
+    initial_weights: Literal["pytorch", "glorot", "truncated_normal"] = setting(
         "pytorch",
-        description="of convolutions and linear layers; pytorch: as the network has them; glorot: uniform, biases "
+        "of convolutions and linear layers; pytorch: as the network has them; glorot: uniform, biases "
         "0 (Keras, TF-Slim); truncated_normal: deviation 0.1, cut off at 0.2, biases 0.1 (TensorFlow's tutorials)",
+        before="pytorch",
     )
-    optimizer: Literal["adam", "sgd", "adagrad"] = "adam"
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd, by Nesterov's rule")
-    lr_backbone: float = Field(1e-3, gt=0, description="learning rate of encoders")
-    lr_new: float = Field(1e-3, gt=0, description="learning rate of heads")
-    lr_adversary: float = Field(1e-3, gt=0, description="learning rate of discriminators and critics")
-    lr_finetune: float = Field(0.1, gt=0, description="factor for stages that start from a trained encoder")
-    beta1_finetune: float = Field(0.9, ge=0, lt=1, description="of adam in those stages; 0.9 in all others")
-    weight_decay: float = Field(5e-4, ge=0)
-    schedule: Literal["constant", "inverse", "steps"] = Field(
+    optimizer: Literal["adam", "sgd", "adagrad"] = setting("adam", "the rule of a step")
+    momentum: float = setting(0.9, "of sgd, by Nesterov's rule", before=0.9, ge=0, lt=1)
+    lr_backbone: float = setting(1e-3, "learning rate of encoders", gt=0)
+    lr_new: float = setting(1e-3, "learning rate of heads", gt=0)
+    lr_adversary: float = setting(1e-3, "learning rate of discriminators and critics", gt=0)
+    lr_finetune: float = setting(0.1, "factor for stages that start from a trained encoder", gt=0)
+    beta1_finetune: float = setting(0.9, "of adam in those stages; 0.9 in all others", before=0.9, ge=0, lt=1)
+    weight_decay: float = setting(5e-4, "of all trained weights", ge=0)
+    schedule: Literal["constant", "inverse", "steps"] = setting(
         "inverse",
-        description="inverse: lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2); "
+        "inverse: lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2); "
         "steps: times `decay` every `decay_steps`",
     )
-    decay: float = Field(0.5, gt=0, le=1, description="factor of the schedule `steps`")
-    decay_steps: int = Field(1000, ge=1, le=MOST_STEPS, description="steps of a stage between two decays")
-    decay_adversary: bool = Field(True, description="the schedule holds for discriminators and critics too")
-    steps: int = Field(500, ge=1, le=MOST_STEPS, description="drawn pairs of batches; stages share them")
-    horizon: int | None = Field(
+    decay: float = setting(0.5, "factor of the schedule `steps`", before=0.5, gt=0, le=1)
+    decay_steps: int = setting(1000, "steps of a stage between two decays", before=1000, ge=1, le=MOST_STEPS)
+    decay_adversary: bool = setting(True, "the schedule holds for discriminators and critics too", before=True)
+    steps: int = setting(500, "drawn pairs of batches; stages share them", ge=1, le=MOST_STEPS)
+    horizon: int | None = setting(
         None,
+        "steps over which progress, and so λ and `inverse`, go from 0 to 1; default: steps",
+        before=None,
         ge=1,
         le=MOST_STEPS,
-        description="steps over which progress, and so λ and `inverse`, go from 0 to 1; default: steps",
     )
-    stopping: Literal["last", "source_val", "source_val_latest"] = Field(
+    stopping: Literal["last", "source_val", "source_val_latest"] = setting(
         "last",
-        description="the model kept: of the last step, or of the last stage's epoch with the best accuracy on "
+        "the model kept: of the last step, or of the last stage's epoch with the best accuracy on "
         "the source's validation samples, the first or (JMLR 2016's code) the latest of equals",
+        before="last",
     )
-    patience: int | None = Field(
+    patience: int | None = setting(
         None,
+        "if early: epochs after which training ends, or half as many again as the best took, "
+        "if that is more (JMLR 2016's code); default: it goes on to the last step",
+        before=None,
         ge=1,
         le=MOST_STEPS,
-        description="if early: epochs after which training ends, or half as many again as the best took, "
-        "if that is more (JMLR 2016's code); default: it goes on to the last step",
     )
-    source_batch: int = Field(64, ge=1, le=LARGEST_BATCH)
-    target_batch: int = Field(64, ge=1, le=LARGEST_BATCH)
-    forward: Literal["joint", "separate"] = Field("joint", description="the two domains through the encoder")
-    scoring: Literal["inductive", "transductive"] = Field(
-        "inductive", description="target samples scored: unseen ones, or those used unlabelled in training"
+    source_batch: int = setting(64, "labelled samples of a step", ge=1, le=LARGEST_BATCH)
+    target_batch: int = setting(64, "unlabelled samples of a step", ge=1, le=LARGEST_BATCH)
+    forward: Literal["joint", "separate"] = setting("joint", "the two domains through the encoder")
+    scoring: Literal["inductive", "transductive"] = setting(
+        "inductive", "target samples scored: unseen ones, or those used unlabelled in training"
     )
-    augmentation: Literal["none", "standard"] = Field(
-        "none", description="of images read from files; standard: random resized crop and horizontal flip"
+    augmentation: Literal["none", "standard"] = setting(
+        "none",
+        "of images read from files; standard: random resized crop and horizontal flip",
+        before="none",
     )
-    normalisation: Literal["range", "unit", "channel_mean"] = Field(
+    normalisation: Literal["range", "unit", "channel_mean"] = setting(
         "range",
-        description="of images in an array; range: [-1, 1]; unit: [0, 1]; channel_mean: that less the mean of "
+        "of images in an array; range: [-1, 1]; unit: [0, 1]; channel_mean: that less the mean of "
         "each channel over the training images of both domains",
+        before="range",
     )
-    checkpoints: int = Field(10, ge=1, le=1000, description="evenly spaced; the last is the last step")
-    precision: Literal["float32", "float64", "bfloat16"] = Field(
+    checkpoints: int = setting(10, "evenly spaced; the last is the last step", ge=1, le=1000)
+    precision: Literal["float32", "float64", "bfloat16"] = setting(
         "float32",
-        description="of networks and losses; bfloat16: autocast around encoders and heads, all else float32",
+        "of networks and losses; bfloat16: autocast around encoders and heads, all else float32",
     )
-    threads: int = Field(1, ge=1, le=1024, description="CPU threads of one run")
-    compile: bool = Field(False, description="torch.compile the networks")
-    deterministic: bool = Field(True, description="only kernels that repeat to the bit, where there are such")
+    threads: int = setting(1, "CPU threads of one run", ge=1, le=1024)
+    compile: bool = setting(False, "torch.compile the networks", before=False)
+    deterministic: bool = setting(True, "only kernels that repeat to the bit, where they exist", before=True)
 
     def scaled(self, scale: StepsScale) -> "Protocol":
         """With another number of steps: schedules as they were and cut short, or squeezed with them.

@@ -6,7 +6,8 @@ Stdlib and pydantic only: importing this must not import torch.
 import difflib
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Self
+from functools import cache
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -44,6 +45,24 @@ def nearest(name: str, known: Iterable[str]) -> str:
 Share = Annotated[float, Field(ge=0, lt=1)]  # of the steps, at the start, that go without something
 
 
+_ALWAYS = object()  # a field that all records have
+
+
+def setting(
+    default: Any, doc: str, *, before: Any = _ALWAYS, about: Mapping[str, Any] | None = None, **limits: Any
+) -> Any:
+    """A documented setting.
+
+    Args:
+        before: of one that came after the first records: what those records have there. It is part of an identity
+            only where it is other, whatever the default is by now: older records keep their ids.
+        about: more that is known of it.
+        limits: of its value, as pydantic's ``Field`` takes them.
+    """
+    known = dict(about or {}) | ({} if before is _ALWAYS else {"before": before})
+    return Field(default, description=doc, json_schema_extra=known, **limits)
+
+
 def param(
     default: Any,
     doc: str,
@@ -52,30 +71,22 @@ def param(
     low: float | None = None,
     high: float | None = None,
     log: bool = False,
+    before: Any = _ALWAYS,
 ) -> Any:
     """A documented hyper-parameter.
 
     ``low`` and ``high`` bound what a search may draw (``log``: on a logarithmic scale); any value that
     the type admits may be set by hand. ``source`` says where the default comes from: a paper's section,
-    or the label-free rule that chose it.
+    or the label-free rule that chose it. ``before`` is that of :func:`setting`.
     """
-    return Field(
-        default,
-        description=doc,
-        json_schema_extra={"source": source, "low": low, "high": high, "log": log},
-    )
+    about = {"source": source, "low": low, "high": high, "log": log}
+    return setting(default, doc, before=before, about=about)
 
 
 class Settings(BaseModel):
-    """Immutable, complete, and closed: an unknown key is an error that names the nearest one.
-
-    Attributes:
-        later: fields that came after the first records, with what those records have there: they are part of an
-            identity only where they are other, whatever the default is by now.
-    """
+    """Immutable, complete, and closed: an unknown key is an error that names the nearest one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    later: ClassVar[Mapping[str, Any]] = {}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str) -> Self:
@@ -100,15 +111,25 @@ class Settings(BaseModel):
 
     def identity(self) -> dict[str, Any]:
         """What a run's id hashes, as JSON values."""
+        before = self._before()
         values = self.model_dump(mode="json")
-        return {
-            name: value for name, value in values.items() if name not in self.later or value != self.later[name]
-        }
+        return {name: value for name, value in values.items() if name not in before or value != before[name]}
 
     @classmethod
     def of_identity(cls, values: Mapping[str, Any], where: str) -> Self:
         """The inverse of :meth:`identity`; raises as :meth:`parse` does."""
-        return cls.parse({**cls.later, **values}, where)
+        return cls.parse({**cls._before(), **values}, where)
+
+    @classmethod
+    @cache
+    def _before(cls) -> dict[str, Any]:
+        """What records without a field have there; a subclass that declares a field anew need not say it again."""
+        found = {}
+        for base in reversed(cls.__mro__):
+            for name, info in getattr(base, "__pydantic_fields__", {}).items():
+                if isinstance(info.json_schema_extra, dict) and "before" in info.json_schema_extra:
+                    found[name] = info.json_schema_extra["before"]
+        return found
 
     def changed(self, usual: Self | None = None) -> dict[str, Any]:
         """The values that differ from the usual ones: others, or the defaults."""
