@@ -30,13 +30,12 @@ HARNESS = (
     "benchmarks.training.signals",
     "benchmarks.training.batches",
     "benchmarks.core.objective",
+    "benchmarks.core.protocol",
     "benchmarks.core.randomness",
     "benchmarks.evaluation.outputs",
     "benchmarks.evaluation.scores",
     "benchmarks.evaluation.proxy_a_distance",
     "benchmarks.evaluation.oracle",
-    "datasets.augment",
-    "datasets.base",
 )
 
 
@@ -63,15 +62,32 @@ def spec_digest(spec: RunSpec) -> str:
 def code_digest(method: str, family: str, backbone: str) -> str:
     """12 hex digits over the files that decide a run's numbers: not those of other methods, data or backbones.
 
-    They are the harness, and the files of the three with all that these import of `methods` and `datasets`.
+    They are the harness, and the files of the three, with all that these import of `methods` and `datasets`. What
+    counts of a file is its syntax: a comment or a docstring changes no digest.
     """
     used = [cls.__module__ for cls in (METHODS.get(method), DATASETS.get(family))]
-    files = [_file(name) for name in HARNESS]
-    files += map(_file, _imported([*used, f"methods.networks.backbones.{parse_query(backbone)[0]}"]))
+    names = _imported([*HARNESS, *used, f"methods.networks.backbones.{parse_query(backbone)[0]}"])
     digest = hashlib.sha256()
-    for file in sorted(set(files)):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for name in sorted(names):
+        digest.update(f"{name}\0{_syntax(_file(name))}\0".encode())
     return digest.hexdigest()[:12]
+
+
+@cache
+def _syntax(file: Path) -> str:
+    """The syntax tree of a file, without positions and docstrings."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):  # also a string below a field, which says what it is for
+            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    )
 
 
 def _imported(names: Iterable[str]) -> set[str]:
