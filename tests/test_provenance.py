@@ -64,7 +64,7 @@ def test_a_sentence_changes_no_digest_and_a_number_does(
     assert (_syntax(files[0]) == _syntax(files[1])) == same
 
 
-# Files of the harness that train and score, and decide no number: how long it takes, what it leaves behind and how.
+# Files of these rooms that decide no number of a record: how long it takes, how it is saved and loaded.
 DECIDE_NOTHING = {"estimate", "memory", "model", "state", "weights", "validators", "__init__"}
 
 

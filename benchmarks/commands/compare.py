@@ -84,7 +84,7 @@ def compare(
         row,
         summarise(numbers),
         suite,
-        selection_of(select, specs[0].protocol.stopping if specs else "last"),
+        selection_of(select, specs[0].protocol.stopping.name if specs else "last"),
         explained.get((row.protocol_id, row.task, row.method), ""),
         tuple(value.run_id for each in values.values() for value in each),
     )

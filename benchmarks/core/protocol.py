@@ -1,11 +1,11 @@
 """The budget and conditions that every method of a table shares."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from benchmarks.core.settings import Settings, UserError, setting
+from benchmarks.core.settings import Choice, OneOf, Settings, UserError, setting
 
 # What no run needs more of: without limits a slip of the pen takes all memory, or a year, before it is noticed.
 LARGEST_BATCH = 65_536
@@ -37,6 +37,78 @@ class StepsScale:
         return cls(schedules, factor)  # type: ignore[arg-type]
 
 
+class Adam(Choice):
+    name = "adam"
+    beta1_finetune: float = setting(0.9, "in stages that finetune; 0.9 in all others", ge=0, lt=1)
+
+
+class SGD(Choice):
+    name = "sgd"
+    momentum: float = setting(0.9, "by Nesterov's rule", ge=0, lt=1)
+
+
+class Adagrad(Choice):
+    name = "adagrad"
+
+
+class Constant(Choice):
+    """Learning rates that stay."""
+
+    name = "constant"
+
+    def decays(self, role: str) -> bool:
+        """Whether the schedule holds for networks of a role."""
+        return False
+
+    def squeezed(self, factor: float) -> Self:
+        """For so many times as many steps."""
+        return self
+
+
+class Inverse(Constant):
+    """lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2)."""
+
+    name = "inverse"
+    adversary: bool = setting(True, "it holds for discriminators and critics too")
+
+    def decays(self, role: str) -> bool:
+        return role != "adversary" or self.adversary
+
+
+class Steps(Inverse):
+    name = "steps"
+    factor: float = setting(0.5, "of the learning rates at each decay", gt=0, le=1)
+    every: int = setting(1000, "steps of a stage between two decays", ge=1, le=MOST_STEPS)
+
+    def squeezed(self, factor: float) -> Self:
+        return self.replace({"every": max(1, round(self.every * factor))}, "--steps-scale: schedule")
+
+
+class Last(Choice):
+    """The model of the last step is kept."""
+
+    name = "last"
+    kept: ClassVar[str] = "last step"
+
+
+class SourceVal(Choice):
+    """Kept is the model of the last stage's epoch with the best accuracy on the source's validation samples."""
+
+    name = "source_val"
+    patience: int | None = setting(
+        None,
+        "epochs after which training ends, or half as many again as the best took, if that is more "
+        "(JMLR 2016's code); default: it goes on to the last step",
+        ge=1,
+        le=MOST_STEPS,
+    )
+    ties: Literal["first", "latest"] = setting("first", "which of equals; latest: as in JMLR 2016's code")
+
+    @property
+    def kept(self) -> str:
+        return f"{'last' if self.ties == 'latest' else 'first'} epoch with the best source validation accuracy"
+
+
 class Protocol(Settings):
     """All of it is part of a run's identity. Stdlib and pydantic only."""
 
@@ -50,22 +122,15 @@ class Protocol(Settings):
         "0 (Keras, TF-Slim); truncated_normal: deviation 0.1, cut off at 0.2, biases 0.1 (TensorFlow's tutorials)",
         before="pytorch",
     )
-    optimizer: Literal["adam", "sgd", "adagrad"] = setting("adam", "the rule of a step")
-    momentum: float = setting(0.9, "of sgd, by Nesterov's rule", before=0.9, ge=0, lt=1)
+    optimizer: OneOf[Adam | SGD | Adagrad] = setting(Adam(), "adam?beta1_finetune=, sgd?momentum=, or adagrad")
     lr_backbone: float = setting(1e-3, "learning rate of encoders", gt=0)
     lr_new: float = setting(1e-3, "learning rate of heads", gt=0)
     lr_adversary: float = setting(1e-3, "learning rate of discriminators and critics", gt=0)
     lr_finetune: float = setting(0.1, "factor for stages that start from a trained encoder", gt=0)
-    beta1_finetune: float = setting(0.9, "of adam in those stages; 0.9 in all others", before=0.9, ge=0, lt=1)
     weight_decay: float = setting(5e-4, "of all trained weights", ge=0)
-    schedule: Literal["constant", "inverse", "steps"] = setting(
-        "inverse",
-        "inverse: lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2); "
-        "steps: times `decay` every `decay_steps`",
+    schedule: OneOf[Constant | Inverse | Steps] = setting(
+        Inverse(), "of learning rates: constant, inverse?adversary=, or steps?factor=&every=&adversary="
     )
-    decay: float = setting(0.5, "factor of the schedule `steps`", before=0.5, gt=0, le=1)
-    decay_steps: int = setting(1000, "steps of a stage between two decays", before=1000, ge=1, le=MOST_STEPS)
-    decay_adversary: bool = setting(True, "the schedule holds for discriminators and critics too", before=True)
     steps: int = setting(500, "drawn pairs of batches; stages share them", ge=1, le=MOST_STEPS)
     horizon: int | None = setting(
         None,
@@ -74,19 +139,8 @@ class Protocol(Settings):
         ge=1,
         le=MOST_STEPS,
     )
-    stopping: Literal["last", "source_val", "source_val_latest"] = setting(
-        "last",
-        "the model kept: of the last step, or of the last stage's epoch with the best accuracy on "
-        "the source's validation samples, the first or (JMLR 2016's code) the latest of equals",
-        before="last",
-    )
-    patience: int | None = setting(
-        None,
-        "if early: epochs after which training ends, or half as many again as the best took, "
-        "if that is more (JMLR 2016's code); default: it goes on to the last step",
-        before=None,
-        ge=1,
-        le=MOST_STEPS,
+    stopping: OneOf[Last | SourceVal] = setting(
+        Last(), "which model is kept: last, or source_val?patience=&ties=first or latest"
     )
     source_batch: int = setting(64, "labelled samples of a step", ge=1, le=LARGEST_BATCH)
     target_batch: int = setting(64, "unlabelled samples of a step", ge=1, le=LARGEST_BATCH)
@@ -114,6 +168,12 @@ class Protocol(Settings):
     compile: bool = setting(False, "torch.compile the networks", before=False)
     deterministic: bool = setting(True, "only kernels that repeat to the bit, where they exist", before=True)
 
+    @field_validator("horizon")
+    @classmethod
+    def _none_if_it_is_the_training(cls, horizon: int | None, info: ValidationInfo) -> int | None:
+        """One value for one meaning."""
+        return None if horizon == info.data.get("steps") else horizon
+
     def scaled(self, scale: StepsScale) -> "Protocol":
         """With another number of steps: schedules as they were and cut short, or squeezed with them.
 
@@ -124,8 +184,7 @@ class Protocol(Settings):
         if scale.schedules == "truncate":
             return self.replace({"steps": steps, "horizon": self.horizon or self.steps}, "--steps-scale: protocol")
         horizon = self.horizon and max(1, round(self.horizon * scale.factor))
-        decay_steps = max(1, round(self.decay_steps * scale.factor))
-        scaled = {"steps": steps, "horizon": horizon, "decay_steps": decay_steps}
+        scaled = {"steps": steps, "horizon": horizon, "schedule": self.schedule.squeezed(scale.factor)}
         return self.replace(scaled, "--steps-scale: protocol")
 
     def checkpoint_steps(self) -> list[int]:

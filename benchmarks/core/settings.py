@@ -7,9 +7,10 @@ import difflib
 import reprlib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import core_schema
 
 
 class UserError(Exception):
@@ -97,9 +98,11 @@ class Settings(BaseModel):
         """
         for key in values:
             if key not in cls.model_fields:
-                raise UserError(f"{where}: unknown setting {nearest(key, cls.model_fields)}")
+                raise UserError(f"{where}: unknown setting {_place_of(cls, key)}")
         try:
             return cls.model_validate({key: _split(cls, key, value) for key, value in values.items()})
+        except UserError as error:  # of a setting that is a choice
+            raise UserError(f"{where}: {error}") from None
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(str(part) for part in first["loc"]) or "settings"
@@ -112,13 +115,20 @@ class Settings(BaseModel):
     def identity(self) -> dict[str, Any]:
         """What a run's id hashes, as JSON values."""
         before = self._before()
-        values = self.model_dump(mode="json")
+        values = self.model_dump(mode="json") | {
+            name: value.complete() for name, value in self if isinstance(value, Choice)
+        }
         return {name: value for name, value in values.items() if name not in before or value != before[name]}
 
     @classmethod
     def of_identity(cls, values: Mapping[str, Any], where: str) -> Self:
         """The inverse of :meth:`identity`; raises as :meth:`parse` does."""
-        return cls.parse({**cls._before(), **values}, where)
+        known = {**cls._before(), **values}
+        for field in cls.model_fields.keys() & known:
+            name, options = parse_query(known[field]) if (kinds := _kinds(cls, field)) else ("", {})
+            if name in kinds:
+                known[field] = kinds[name].of_identity(options, f"{where}: {field}")
+        return cls.parse(known, where)
 
     @classmethod
     @cache
@@ -135,6 +145,64 @@ class Settings(BaseModel):
         """The values that differ from the usual ones: others, or the defaults."""
         known = (usual or type(self)()).model_dump(mode="json")
         return {key: value for key, value in self.model_dump(mode="json").items() if value != known[key]}
+
+
+class Choice(Settings):
+    """One of several kinds, with options of its own: ``sgd?momentum=0.5``. A field of these is ``OneOf[A | B]``.
+
+    Attributes:
+        name: what it is called in text.
+    """
+
+    name: ClassVar[str]
+
+    def __str__(self) -> str:
+        """As short as can be: without what is the default."""
+        return format_query(self.name, self.changed())
+
+    def complete(self) -> str:
+        """All options, for an identity; one that is None cannot be written, and has no effect."""
+        return format_query(self.name, {key: value for key, value in self.identity().items() if value is not None})
+
+
+class _Written:
+    """How pydantic reads and writes a choice."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: object) -> core_schema.CoreSchema:
+        kinds = {kind.name: kind for kind in get_args(source)}
+
+        def parse(value: Any, info: core_schema.ValidationInfo) -> Choice:
+            if isinstance(value, Choice) and isinstance(value, tuple(kinds.values())):
+                return value
+            if not isinstance(value, str):
+                raise ValueError("input should be text, as name?key=value")
+            name, options = parse_query(value)
+            if name not in kinds:
+                raise UserError(f"unknown {info.field_name} {nearest(name, kinds)}")
+            return kinds[name].parse(options, f"{info.field_name} {short(value)}")
+
+        return core_schema.with_info_plain_validator_function(
+            parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+
+T = TypeVar("T")
+OneOf = Annotated[T, _Written()]
+
+
+def _place_of(cls: type[Settings], key: str) -> str:
+    """Where a setting is that a class has not: among the options of a choice, or under a name that is near."""
+    for field in cls.model_fields:
+        for kind in _kinds(cls, field).values():
+            if key in kind.model_fields:
+                return f"{key!r}; it is an option: {field}={kind.name}?{key}=VALUE"
+    return nearest(key, cls.model_fields)
+
+
+def _kinds(cls: type[Settings], field: str) -> dict[str, type[Choice]]:
+    """By name, what a field that is a choice may be; none of any other field."""
+    types = get_args(cls.model_fields[field].annotation)
+    return {kind.name: kind for kind in types if isinstance(kind, type) and issubclass(kind, Choice)}
 
 
 def _split(cls: type[BaseModel], key: str, value: Any) -> Any:
@@ -171,7 +239,7 @@ def parse_query(text: str) -> tuple[str, dict[str, str]]:
 def _exact(value: Any) -> str:
     """A value that comes back as it is; floats as short as can be."""
     if not isinstance(value, float):
-        return str(value)
+        return str(value).lower() if isinstance(value, bool) else str(value)
     brief = f"{value:g}"
     return brief if float(brief) == value else repr(value)
 

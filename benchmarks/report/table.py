@@ -14,11 +14,6 @@ from benchmarks.report.statistics import binomial_error, hurts, paired, summaris
 
 MEAN = "mean"
 PERCENT = 100.0
-KEPT = {
-    "last": "last step",
-    "source_val": "first epoch with the best source validation accuracy",
-    "source_val_latest": "last epoch with the best source validation accuracy",
-}
 PARTS = ("statistics", "validators", "bound", "confusion")
 SHORTHANDS = {
     "classes": ("target_class_mean_accuracy", "target_majority_rate", "target_calibration_error"),
@@ -76,7 +71,7 @@ def build_report(
     frame = selection.candidates(grid, records) if select or "validators" in show else pd.DataFrame()
     cells = Cells(grid, records, failures, selection.choices(frame, select) if select else {})
     complete = Complete.of(cells) if grid.ranked else None
-    kept = ", ".join(sorted({KEPT[spec.protocol.stopping] for spec in grid.specs}))
+    kept = ", ".join(sorted({spec.protocol.stopping.kept for spec in grid.specs}))
     blocks = [_accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}")]
     if select:
         blocks.append(_accuracy(cells, selection.SELECTED, f"Target test accuracy (%), selected by {select}"))
