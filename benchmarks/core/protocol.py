@@ -37,9 +37,15 @@ class StepsScale:
         return cls(schedules, factor)  # type: ignore[arg-type]
 
 
+# Parts that settings are about, by the names of ``MethodInfo.uses``: a setting counts where any of them is used.
+NETWORKS = ("backbone", "new", "adversary")
+
+
 class Adam(Choice):
     name = "adam"
-    beta1_finetune: float = setting(0.9, "in stages that finetune; 0.9 in all others", ge=0, lt=1)
+    beta1_finetune: float = setting(
+        0.9, "in stages that finetune; 0.9 in all others", ge=0, lt=1, of=("finetune",)
+    )
 
 
 class SGD(Choice):
@@ -69,7 +75,7 @@ class Inverse(Constant):
     """lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2)."""
 
     name = "inverse"
-    adversary: bool = setting(True, "it holds for discriminators and critics too")
+    adversary: bool = setting(True, "it holds for discriminators and critics too", of=("adversary",))
 
     def decays(self, role: str) -> bool:
         return role != "adversary" or self.adversary
@@ -110,26 +116,35 @@ class SourceVal(Choice):
 
 
 class Protocol(Settings):
-    """All of it is part of a run's identity. Stdlib and pydantic only."""
+    """What it says of the parts that a method uses is part of its runs' identity. Stdlib and pydantic only."""
 
-    backbone: str = setting("mlp", "name?key=value; see `list backbones`")
-    head_layers: Layers = setting((), "hidden sizes of the classifier head")
-    discriminator_layers: Layers = setting((500, 500), "hidden sizes of discriminators")
-    discriminator_dropout: float = setting(0.0, "between the layers of discriminators", before=0.0, ge=0, lt=1)
+    backbone: str = setting("mlp", "name?key=value; see `list backbones`", of=("backbone",))
+    head_layers: Layers = setting((), "hidden sizes of the classifier head", of=("new",))
+    discriminator_layers: Layers = setting((500, 500), "hidden sizes of discriminators", of=("adversary",))
+    discriminator_dropout: float = setting(
+        0.0, "between the layers of discriminators", before=0.0, ge=0, lt=1, of=("adversary",)
+    )
     initial_weights: Literal["pytorch", "glorot", "truncated_normal"] = setting(
         "pytorch",
         "of convolutions and linear layers; pytorch: as the network has them; glorot: uniform, biases "
         "0 (Keras, TF-Slim); truncated_normal: deviation 0.1, cut off at 0.2, biases 0.1 (TensorFlow's tutorials)",
         before="pytorch",
+        of=NETWORKS,
     )
-    optimizer: OneOf[Adam | SGD | Adagrad] = setting(Adam(), "adam?beta1_finetune=, sgd?momentum=, or adagrad")
-    lr_backbone: float = setting(1e-3, "learning rate of encoders", gt=0)
-    lr_new: float = setting(1e-3, "learning rate of heads", gt=0)
-    lr_adversary: float = setting(1e-3, "learning rate of discriminators and critics", gt=0)
-    lr_finetune: float = setting(0.1, "factor for stages that start from a trained encoder", gt=0)
-    weight_decay: float = setting(5e-4, "of all trained weights", ge=0)
+    optimizer: OneOf[Adam | SGD | Adagrad] = setting(
+        Adam(), "adam?beta1_finetune=, sgd?momentum=, or adagrad", of=NETWORKS
+    )
+    lr_backbone: float = setting(1e-3, "learning rate of encoders", gt=0, of=("backbone",))
+    lr_new: float = setting(1e-3, "learning rate of heads", gt=0, of=("new",))
+    lr_adversary: float = setting(1e-3, "learning rate of discriminators and critics", gt=0, of=("adversary",))
+    lr_finetune: float = setting(
+        0.1, "factor for stages that start from a trained encoder", gt=0, of=("finetune",)
+    )
+    weight_decay: float = setting(5e-4, "of all trained weights", ge=0, of=NETWORKS)
     schedule: OneOf[Constant | Inverse | Steps] = setting(
-        Inverse(), "of learning rates: constant, inverse?adversary=, or steps?factor=&every=&adversary="
+        Inverse(),
+        "of learning rates: constant, inverse?adversary=, or steps?factor=&every=&adversary=",
+        of=NETWORKS,
     )
     steps: int = setting(500, "drawn pairs of batches; stages share them", ge=1, le=MOST_STEPS)
     horizon: int | None = setting(
@@ -138,13 +153,14 @@ class Protocol(Settings):
         before=None,
         ge=1,
         le=MOST_STEPS,
+        of=NETWORKS,
     )
     stopping: OneOf[Last | SourceVal] = setting(
         Last(), "which model is kept: last, or source_val?patience=&ties=first or latest"
     )
-    source_batch: int = setting(64, "labelled samples of a step", ge=1, le=LARGEST_BATCH)
-    target_batch: int = setting(64, "unlabelled samples of a step", ge=1, le=LARGEST_BATCH)
-    forward: Literal["joint", "separate"] = setting("joint", "the two domains through the encoder")
+    source_batch: int = setting(64, "labelled samples of a step", ge=1, le=LARGEST_BATCH, of=NETWORKS)
+    target_batch: int = setting(64, "unlabelled samples of a step", ge=1, le=LARGEST_BATCH, of=("target",))
+    forward: Literal["joint", "separate"] = setting("joint", "the two domains through the encoder", of=("target",))
     scoring: Literal["inductive", "transductive"] = setting(
         "inductive", "target samples scored: unseen ones, or those used unlabelled in training"
     )
@@ -152,12 +168,14 @@ class Protocol(Settings):
         "none",
         "of images read from files; standard: random resized crop and horizontal flip",
         before="none",
+        of=NETWORKS,
     )
     normalisation: Literal["range", "unit", "channel_mean"] = setting(
         "range",
         "of images in an array; range: [-1, 1]; unit: [0, 1]; channel_mean: that less the mean of "
         "each channel over the training images of both domains",
         before="range",
+        of=("backbone",),
     )
     checkpoints: int = setting(10, "evenly spaced; the last is the last step", ge=1, le=1000)
     precision: Literal["float32", "float64", "bfloat16"] = setting(
@@ -165,7 +183,7 @@ class Protocol(Settings):
         "of networks and losses; bfloat16: autocast around encoders and heads, all else float32",
     )
     threads: int = setting(1, "CPU threads of one run", ge=1, le=1024)
-    compile: bool = setting(False, "torch.compile the networks", before=False)
+    compile: bool = setting(False, "torch.compile the networks", before=False, of=NETWORKS)
     deterministic: bool = setting(True, "only kernels that repeat to the bit, where they exist", before=True)
 
     @field_validator("horizon")

@@ -5,7 +5,7 @@ Stdlib and pydantic only: importing this must not import torch.
 
 import difflib
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
@@ -50,17 +50,25 @@ _ALWAYS = object()  # a field that all records have
 
 
 def setting(
-    default: Any, doc: str, *, before: Any = _ALWAYS, about: Mapping[str, Any] | None = None, **limits: Any
+    default: Any,
+    doc: str,
+    *,
+    of: Collection[str] = (),
+    before: Any = _ALWAYS,
+    about: Mapping[str, Any] | None = None,
+    **limits: Any,
 ) -> Any:
     """A documented setting.
 
     Args:
+        of: parts of a training that it is about: it is no part of the identity of a run that uses none of them.
+            Without any, it is about all runs.
         before: of one that came after the first records: what those records have there. It is part of an identity
             only where it is other, whatever the default is by now: older records keep their ids.
         about: more that is known of it.
         limits: of its value, as pydantic's ``Field`` takes them.
     """
-    known = dict(about or {}) | ({} if before is _ALWAYS else {"before": before})
+    known = {**(about or {}), "of": tuple(of)} | ({} if before is _ALWAYS else {"before": before})
     return Field(default, description=doc, json_schema_extra=known, **limits)
 
 
@@ -112,17 +120,30 @@ class Settings(BaseModel):
         """A checked copy with some values changed."""
         return self.parse({**self.model_dump(), **values}, where)
 
-    def identity(self) -> dict[str, Any]:
-        """What a run's id hashes, as JSON values."""
-        before = self._before()
-        values = self.model_dump(mode="json") | {
-            name: value.complete() for name, value in self if isinstance(value, Choice)
+    def identity(self, uses: Collection[str] | None = None) -> dict[str, Any]:
+        """What a run's id hashes, as JSON values.
+
+        Args:
+            uses: the parts that the run uses; settings of others are left out. None: all count.
+        """
+        before, values = self._before(), self.model_dump(mode="json")
+        values |= {name: value.complete(uses) for name, value in self if isinstance(value, Choice)}
+        return {
+            name: value
+            for name, value in values.items()
+            if (name not in before or value != before[name]) and self._counts(name, uses)
         }
-        return {name: value for name, value in values.items() if name not in before or value != before[name]}
+
+    @classmethod
+    def _counts(cls, name: str, uses: Collection[str] | None) -> bool:
+        """Whether a setting can matter to a run that uses these parts alone."""
+        about = cls.model_fields[name].json_schema_extra
+        of = about.get("of") if isinstance(about, dict) else ()
+        return uses is None or not of or not set(uses).isdisjoint(of)  # type: ignore[arg-type]
 
     @classmethod
     def of_identity(cls, values: Mapping[str, Any], where: str) -> Self:
-        """The inverse of :meth:`identity`; raises as :meth:`parse` does."""
+        """The inverse of :meth:`identity`, with defaults for what it left out; raises as :meth:`parse` does."""
         known = {**cls._before(), **values}
         for field in cls.model_fields.keys() & known:
             name, options = parse_query(known[field]) if (kinds := _kinds(cls, field)) else ("", {})
@@ -160,9 +181,10 @@ class Choice(Settings):
         """As short as can be: without what is the default."""
         return format_query(self.name, self.changed())
 
-    def complete(self) -> str:
-        """All options, for an identity; one that is None cannot be written, and has no effect."""
-        return format_query(self.name, {key: value for key, value in self.identity().items() if value is not None})
+    def complete(self, uses: Collection[str] | None = None) -> str:
+        """With all options that count in an identity; one that is None cannot be written, and has no effect."""
+        counting = self.identity(uses)
+        return format_query(self.name, {key: value for key, value in counting.items() if value is not None})
 
 
 class _Written:

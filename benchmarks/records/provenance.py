@@ -55,7 +55,7 @@ def provenance(spec: RunSpec, device: torch.device, started: float) -> dict[str,
 
 def spec_digest(spec: RunSpec) -> str:
     """The code that a run would be done with now."""
-    return code_digest(spec.method, spec.family, spec.protocol.backbone)
+    return code_digest(spec.method, spec.family, spec.to_dict()["protocol"].get("backbone", ""))
 
 
 @cache
@@ -64,9 +64,13 @@ def code_digest(method: str, family: str, backbone: str) -> str:
 
     They are the harness, and the files of the three, with all that these import of `methods` and `datasets`. What
     counts of a file is its syntax: a comment or a docstring changes no digest.
+
+    Args:
+        backbone: empty for a method without one.
     """
     used = [cls.__module__ for cls in (METHODS.get(method), DATASETS.get(family))]
-    names = _imported([*HARNESS, *used, f"methods.networks.backbones.{parse_query(backbone)[0]}"])
+    used += [f"methods.networks.backbones.{parse_query(backbone)[0]}"] * bool(backbone)
+    names = _imported([*HARNESS, *used])
     digest = hashlib.sha256()
     for name in sorted(names):
         digest.update(f"{name}\0{_syntax(_file(name))}\0".encode())

@@ -51,6 +51,7 @@ def execute(
         save_every: least seconds between two saved states.
         save_weights: also keep the model, as ``weights.safetensors``.
     """
+    spec = spec.plain()
     prepare(device, spec.protocol)
     reset_peak(device)
     started = time.time()
