@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from benchmarks.plan.search import Search
 from benchmarks.plan.spec import RunSpec, run_id_of
 from benchmarks.records.provenance import spec_digest
 from methods.source_only import SourceOnly
-from tests.conftest import same, spec_of, trained, weights
+from tests.conftest import spec_of, trained
 
 # Of each setting, and of each option of one, another value than the tests' own; and the parts that it is about.
 OTHERS: dict[tuple[str, Any], set[str]] = {
@@ -69,6 +70,12 @@ def test_a_setting_is_in_an_id_where_the_method_uses_what_it_is_about(
     assert RunSpec.from_dict(other.to_dict(), method).run_id == other.run_id == other.plain().run_id
 
 
+def logits(spec: RunSpec) -> torch.Tensor:
+    """What the trained model says of the target's training samples."""
+    trainer = trained(spec)
+    return trainer.outputs(trainer.target.x, "target")[1]
+
+
 @pytest.mark.parametrize("method", ["source_only", "svm", "nearest_neighbour", "dann", "adda", "majority"])
 @settings(max_examples=5)
 @given(changes=CHANGES)
@@ -85,13 +92,13 @@ def test_runs_of_one_id_end_in_the_same_bits(method: str, changes: list[tuple[st
         "normalisation",
         "compile",
     }:  # refused, or slow, by themselves
-        assert same(weights(trained(alike)), weights(trained(base)))
+        assert torch.equal(logits(alike), logits(base))
 
 
 def test_a_backbone_is_one_however_it_is_written() -> None:
     texts = ("mlp?width=16", "mlp?width=16&depth=2", "mlp?dropout=0&depth=2&width=16")
     assert len({spec_of("dann", backbone=text).run_id for text in texts}) == 1
-    assert len({spec_of("dann", backbone=text) for text in texts}) == 1
+    assert len({spec_of("dann", backbone=text).protocol for text in texts}) == 1
 
 
 def test_a_grid_tries_no_configuration_twice_that_the_method_cannot_tell_apart() -> None:
