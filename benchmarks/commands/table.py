@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.commands.common import found, print_report, report_of, sources_of
+from benchmarks.commands.common import found, print_report, report_of, selected_by, sources_of
 from benchmarks.core.outfiles import prepare_output
 from benchmarks.core.settings import UserError
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.suite import load_suite
 from benchmarks.records.compact import save_records
+from benchmarks.report.selection import candidates, chosen_steps
 from benchmarks.report.table import Report
 
 
@@ -30,7 +31,9 @@ def main(options: argparse.Namespace) -> int:
     if options.save_records:
         if not len(records):
             raise UserError("--save-records: all runs failed, and there is no record to save")
-        save_records(records, options.save_records, failures)
+        validator = selected_by(options)
+        chosen = chosen_steps(candidates(planned, records), validator) if validator else {}
+        save_records(records, options.save_records, failures, chosen)
     report = report_of(planned, records, failures, options)
     if options.figure:
         from benchmarks.report.figure import save_figure

@@ -3,6 +3,7 @@
 Nothing here returns to training, selection or defaults of a method.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +69,11 @@ def evaluate_last(outputs: Outputs, target_train: np.ndarray, oracle: Oracle) ->
     )
 
 
+def right(outputs: Outputs, oracle: Oracle) -> np.ndarray:
+    """Whether each target test sample (n,) is classified rightly, as packed bits (ceil(n / 8),)."""
+    return np.packbits(outputs["target_test.logits"].argmax(1) == oracle.target_test_y)
+
+
 def _auc(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
     if logits.shape[1] != 2 or len(np.unique(y)) != 2:
         return {}
@@ -83,6 +89,7 @@ def calibration_error(logits: np.ndarray, y: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(y))
 
 
-def save_oracle(oracle: Oracle, path: Path) -> None:
+def save_oracle(oracle: Oracle, path: Path, bits: Sequence[np.ndarray]) -> None:
+    """The target's test labels, and of each checkpoint what :func:`right` gives, (checkpoints, ceil(n / 8))."""
     with atomic.writing(path) as file:
-        np.savez(file, target_test_y=oracle.target_test_y)
+        np.savez(file, target_test_y=oracle.target_test_y, right=np.stack(bits))

@@ -28,26 +28,43 @@ SPEC = ("data", "harness", "method", "params", "protocol", "seed", "task", "vers
 REQUIRED = ("run_id", *SPEC, "checkpoints")  # columns of every .csv
 FAILURE = "failure"  # column: the error of a run that has no record
 EXACT = ("data", "params", "protocol")  # columns that are JSON, to the last digit
-NESTED = (*EXACT, "checkpoints", "confusion")  # columns that are JSON
+NESTED = (*EXACT, "checkpoints", "confusion", "right")  # columns that are JSON
 SHARED = ("versions", *EXACT)  # columns whose long texts are written out once
 LONG = 40  # characters of a text that a key may stand for
 KEY = re.compile("[0-9a-f]{8}")  # the start of the text's SHA-256
 DEFINITION = re.compile(r'(?:^|,)(?:"([0-9a-f]{8})=((?:[^"]|"")*)"|([0-9a-f]{8})=([^",]*))(?=,|\r?$)')
 # What a .csv means that is silent of a column.
-EMPTY = {"warnings": "", "reverse_of": "", "confusion": "[]"}
+EMPTY = {"warnings": "", "reverse_of": "", "confusion": "[]", "right": "{}"}
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 ACCURACY = "target_test_accuracy"  # that every run has
 LARGEST = 2**29  # bytes of a file
 
 
-def save_records(records: pd.DataFrame, path: Path, failures: Mapping[str, str] | None = None) -> None:
-    """One line a run; of a failed run, its id and error."""
+def save_records(
+    records: pd.DataFrame,
+    path: Path,
+    failures: Mapping[str, str] | None = None,
+    chosen: Mapping[str, int] | None = None,
+) -> None:
+    """One line a run; of a failed run, its id and error.
+
+    Args:
+        chosen: by run, a step whose ``right`` is kept beside the last step's.
+    """
     spec = {name: [each[name] for each in records["spec"]] for name in SPEC}
-    last = {name: records[name] for name in ("confusion", "checkpoints")}
+    last = {name: records[name] for name in ("confusion", "checkpoints", "right")}
     columns = records.drop(columns=["spec", *last]).assign(**spec, **last)
     columns["warnings"] = columns["warnings"].map(_one_line)
+    steps = zip(records["checkpoints"], records["run_id"], strict=True)
+    kept = [{str(rows[-1]["step"]), str((chosen or {}).get(run))} for rows, run in steps]
+    columns["right"] = [
+        {step: bits for step, bits in right.items() if step in own}
+        for right, own in zip(records["right"], kept, strict=True)
+    ]
     columns["checkpoints"] = columns["checkpoints"].map(_by_name)
-    for name in NESTED:
+    if not any(columns["right"]):  # records of older versions have none
+        columns = columns.drop(columns="right")
+    for name in columns.columns.intersection(NESTED):
         columns[name] = columns[name].map(_json if name in EXACT else _rounded_json)
     for name in SHARED:
         columns[name] = _defined_once(columns[name])
@@ -79,7 +96,7 @@ def load(path: Path, broken: Callable[[UserError], object] | None) -> pd.DataFra
         if name not in NESTED:
             records[name] = records.get(name, pd.Series(empty, records.index)).fillna(empty)
     records = records.drop(columns=[name for name in SPEC if name not in ("task", "method", "seed")])
-    for name in ("spec", "checkpoints", "confusion", "versions"):
+    for name in ("spec", "confusion", "checkpoints", "right", "versions"):
         records[name] = pd.Series([row[name] for row in content.records], records.index, dtype=object)
     return records
 
@@ -232,8 +249,8 @@ def _checked(row: Mapping[str, str]) -> dict[str, Any]:
             raise ValueError(f"column {name!r}: it is {own}, and {known} at the last checkpoint")
     if values.get(ACCURACY) is None:
         raise ValueError(f"column {ACCURACY!r}: it is empty")
-    given = {name: values.get(name, "") for name in ("checkpoints", "versions")}
-    return {"spec": spec, **given, "confusion": values.get("confusion", [])}
+    given = {"confusion": [], "right": {}, "versions": ""} | values
+    return {"spec": spec} | {name: given[name] for name in ("confusion", "checkpoints", "right", "versions")}
 
 
 def _value(name: str, text: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Kind = Literal["spec", "checkpoints", "confusion", "text", "share", "count", "amount", "distance", "free"]
 KINDS: dict[Kind, str] = {
-    "spec": "spec|data|params|protocol",
+    "spec": "spec|data|params|protocol|right",
     "checkpoints": "checkpoints",
     "confusion": "confusion",
     "text": "run_id|task|method|reverse_of|code|device|versions|warnings",

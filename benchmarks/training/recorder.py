@@ -12,7 +12,7 @@ from benchmarks.evaluation import oracle, scores
 from benchmarks.evaluation.outputs import KEPT, MIXED, SPLITS, Outputs, evaluation_inputs
 from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
 from benchmarks.plan.spec import RunSpec
-from benchmarks.records.record import write_json
+from benchmarks.records.record import ORACLE, write_json
 from benchmarks.records.store import PREDICTIONS
 from benchmarks.records.validation import write_scores
 from benchmarks.training.loop import Trainer, on_device
@@ -40,6 +40,7 @@ class Recorder:
         self.inputs = evaluation_inputs(task.train_view(), task.evaluation_view())
         self.rows: Rows = []
         self.oracle_rows: Rows = []
+        self.right: list[torch.Tensor] = []  # of each checkpoint, packed bits
         self.last: Outputs | None = None
 
     def checkpoint(self, trainer: Trainer, step: int) -> None:
@@ -48,6 +49,7 @@ class Recorder:
         outputs.save(self.folder / _outputs(step))
         self.rows.append({"step": step, **scores.evaluate(outputs)})
         self.oracle_rows.append({"step": step, **oracle.evaluate_oracle(outputs, self.oracle)})
+        self.right.append(torch.from_numpy(oracle.right(outputs, self.oracle)))
 
     def finish(self, trainer: Trainer, cost: dict[str, Any]) -> None:
         """Write all that the last step is needed for.
@@ -70,7 +72,7 @@ class Recorder:
         )
         last = oracle.evaluate_last(self.last, predictions, self.oracle)
         write_json(self.folder / "oracle.json", {"checkpoints": self.oracle_rows, "last": last})
-        oracle.save_oracle(self.oracle, self.folder / "oracle.npz")
+        oracle.save_oracle(self.oracle, self.folder / ORACLE, [bits.numpy() for bits in self.right])
         write_scores(self.folder, [_outputs(row["step"]) for row in self.rows])
 
     def _predictions(self, trainer: Trainer) -> np.ndarray:
