@@ -4,8 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.commands.parser import main
 from benchmarks.records import provenance
-from benchmarks.records.provenance import HARNESS, _imported, _syntax, code_digest
+from benchmarks.records.provenance import (
+    HARNESS,
+    _imported,
+    _syntax,
+    code_digest,
+    made_by_other_code,
+    spec_digest,
+)
+from tests.conftest import EngineHere, spec_of
 
 ROOT = Path(__file__).parents[1]
 CODE = '''"""What it is for."""
@@ -85,3 +94,30 @@ def test_another_line_of_the_harness_changes_every_digest(name: str, monkeypatch
     changed = provenance._file(name)
     monkeypatch.setattr(provenance, "_syntax", lambda file: real(file) + "!" * (file == changed))
     assert code_digest.__wrapped__("dann", "toys", "mlp") != before
+
+
+def test_records_of_other_code_are_named_and_few_of_many() -> None:
+    specs = [spec_of("source_only", seed=seed) for seed in range(6)]
+    codes = {spec.run_id: spec_digest(spec) for spec in specs}
+    assert made_by_other_code(codes, specs) == ""
+    said = made_by_other_code({**codes, specs[1].run_id: "0" * 12, specs[2].run_id: ""}, specs)
+    assert said == f"1 of 5 records were made by different code: {specs[1].run_id} ({specs[1]})"
+    assert "6 of 6 records" in (said := made_by_other_code(dict.fromkeys(codes, "0" * 12), specs))
+    assert said.endswith(" and 3 more")
+
+
+def test_table_names_a_stores_records_of_other_code_and_no_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = ["--tasks", "toys/moons", "--seeds", "1", "--methods", "source_only", "--set", "protocol.steps=20"]
+    store, saved = ["--store", str(tmp_path / "store")], ["--records", str(tmp_path / "saved.csv")]
+    monkeypatch.setattr("benchmarks.commands.common.LocalEngine", EngineHere)
+    assert main(["run", *grid, *store]) == 0
+    monkeypatch.setattr(provenance, "spec_digest", lambda spec: "f" * 12)
+    capsys.readouterr()
+    assert main(["table", *grid, *store, "--save-records", str(tmp_path / "saved.csv")]) == 0
+    assert "1 of 1 records were made by different code: " in capsys.readouterr().err
+    assert main(["table", *grid, *saved]) == 0
+    assert "different code" not in capsys.readouterr().err
+    assert main(["run", *grid, *store]) == 0
+    assert "1 of 1 records were made by different code: " in capsys.readouterr().err

@@ -23,6 +23,7 @@ from benchmarks.plan.search import Search
 from benchmarks.plan.suite import load_suite, suite_search
 from benchmarks.records.compact import load_failures
 from benchmarks.records.frame import is_compact, load_records
+from benchmarks.records.provenance import made_by_other_code
 from benchmarks.records.store import Store
 from benchmarks.report.render import render
 from benchmarks.report.table import PARTS, SHORTHANDS, Report, build_report
@@ -110,6 +111,13 @@ def found(options: argparse.Namespace, methods: str) -> tuple[Grid, pd.DataFrame
     sources = [
         (files[path], load_failures(path)) if path in files else stored(planned, stores[path]) for path in paths
     ]
+    for path, (records, _) in zip(paths, sources, strict=True):
+        if path in stores and len(
+            records
+        ):  # records in a .csv stay: code goes on, and they are named by their git
+            codes = dict(zip(records["run_id"], records["code"], strict=True))
+            if other := made_by_other_code(codes, [*planned.specs, *planned.reverse]):
+                warn(f"{other}; `run --fresh` does them again")
     return planned, *_in_order(planned, sources)
 
 

@@ -5,7 +5,7 @@ import hashlib
 import platform
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from benchmarks.core.settings import parse_query
 from benchmarks.plan.spec import RunSpec
 
 OWN = ("methods", "datasets")
+FEW = 3  # records that are named, of many
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
 HARNESS = (
     "benchmarks.training.run",
@@ -56,6 +57,20 @@ def provenance(spec: RunSpec, device: torch.device, started: float) -> dict[str,
 def spec_digest(spec: RunSpec) -> str:
     """The code that a run would be done with now."""
     return code_digest(spec.method, spec.family, spec.to_dict()["protocol"].get("backbone", ""))
+
+
+def made_by_other_code(codes: Mapping[str, str], specs: Iterable[RunSpec]) -> str:
+    """Which records today's code did not make, in short; empty if it made all.
+
+    Args:
+        codes: the digest in each record, by run id; empty where it is not known.
+    """
+    known = [spec for spec in specs if codes.get(spec.run_id)]
+    other = [f"{spec.run_id} ({spec})" for spec in known if codes[spec.run_id] != spec_digest(spec)]
+    if not other:
+        return ""
+    named = ", ".join(other[:FEW]) + f" and {len(other) - FEW} more" * (len(other) > FEW)
+    return f"{len(other)} of {len(known)} records were made by different code: {named}"
 
 
 @cache
