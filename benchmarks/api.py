@@ -17,6 +17,7 @@ from benchmarks.plan.grid import plan
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.suite import load_suite, suite_search
 from benchmarks.records.frame import load_records
+from benchmarks.records.provenance import made_by_other_code
 from benchmarks.records.rescoring import rescore
 from benchmarks.records.store import Store
 from benchmarks.training import model
@@ -73,6 +74,8 @@ def run_grid(
         warnings.warn(f"n/a: {cell.task} {cell.variant}: {cell.reason}", stacklevel=2)
     done = [spec for spec in [*planned.specs, *planned.reverse] if records.finished(spec)]
     rescore(records, done, tell=_warn)
+    if other := made_by_other_code({spec.run_id: records.code(spec) for spec in done}, done):
+        warnings.warn(other, stacklevel=2)
     return load_records((records.folder(spec) for spec in done), broken=_warn)
 
 

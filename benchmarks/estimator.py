@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from benchmarks.core.facts import Facts
-from benchmarks.core.protocol import Protocol
+from benchmarks.core.protocol import Last, Protocol
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.plan.grid import obstacle
@@ -103,7 +103,7 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         if METHODS.info(METHODS.check(self.method)).reference:
             raise UserError(f"{self.method} is a reference: it would need target labels")
         cls, protocol = METHODS.get(self.method), Protocol.parse(self.protocol or {}, "protocol")
-        if protocol.stopping != "last":
+        if protocol.stopping != Last():
             raise UserError("protocol.stopping: an adapter trains on all of the source, and keeps the last step")
         if reason := obstacle(self.method, facts, protocol):
             raise UserError(f"{self.method}: {reason}")

@@ -10,15 +10,14 @@ windows at the cuts, which would be on both sides, are left out. Whole bouts on 
 subject has four or five of each activity, and validation would lack most activities.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
 
 from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.core.settings import setting
 from datasets import files
 from datasets.base import TEST_SHARE, VAL_SHARE, DomainFamily, Domains, Options, Samples, split
 
@@ -30,9 +29,10 @@ SHORTEST = 5  # windows of a bout that is cut: one for each part, and two that a
 class Standardised(Options):
     """With statistics of each domain's own, standardising adapts, and ``source_only`` with it. So AdaTime does."""
 
-    later: ClassVar[Mapping[str, Any]] = {**Options.later, "standardised": "source"}
-    standardised: Literal["source", "each"] = Field(
-        "source", description="whose training windows give a signal's mean and deviation: the source's, or its own"
+    standardised: Literal["source", "each"] = setting(
+        "source",
+        "whose training windows give a signal's mean and deviation: the source's, or its own",
+        before="source",
     )
 
 

@@ -1,7 +1,7 @@
 """Adversarial discriminative domain adaptation (Tzeng et al., CVPR 2017)."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,11 +17,11 @@ from methods.networks.build import Build
 
 
 class Params(base.Params):
-    later: ClassVar[Mapping[str, Any]] = {"representation": "features"}
     representation: Literal["features", "logits"] = param(
         "features",
         "what the discriminator reads; with logits the last layer is adapted too",
         source="section 4 leaves it open; logits: the authors' code for digits",
+        before="features",
     )
 
 

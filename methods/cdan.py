@@ -1,8 +1,6 @@
 """Conditional adversarial domain adaptation (Long et al., NeurIPS 2018)."""
 
 import math
-from collections.abc import Mapping
-from typing import Any, ClassVar
 
 import torch
 from pydantic import NonNegativeFloat, NonNegativeInt
@@ -19,13 +17,16 @@ RANDOM_MAP = 1024  # dimensions of a randomised map (section 4)
 
 
 class Params(base.Params):
-    later: ClassVar[Mapping[str, Any]] = {"warmup": 0.0, "largest_map": 4096}
     trade_off: NonNegativeFloat = param(
         1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 4"
     )
     gamma: NonNegativeFloat = param(10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 4")
-    warmup: Share = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none; its code has one")
-    largest_map: NonNegativeInt = param(4096, "dimensions above which the map is randomised", source="section 3.1")
+    warmup: Share = param(
+        0.0, "share of steps with λ = 0", low=0, high=0.5, source="none; its code has one", before=0.0
+    )
+    largest_map: NonNegativeInt = param(
+        4096, "dimensions above which the map is randomised", source="section 3.1", before=4096
+    )
 
 
 @METHODS.register(

@@ -1,7 +1,6 @@
 """CDAN+E: CDAN with entropy conditioning (Long et al., NeurIPS 2018, section 3.2)."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,11 +12,11 @@ from methods.networks.grl import reverse
 
 
 class Params(cdan.Params):
-    later: ClassVar[Mapping[str, Any]] = {**cdan.Params.later, "entropy_gradient": "detached"}
     entropy_gradient: Literal["reversed", "detached"] = param(
         "reversed",
         "whether the encoder learns through the weights; reversed: towards lower entropy",
         source="the authors' code; detached: TLlib",
+        before="detached",
     )
 
 

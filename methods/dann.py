@@ -1,7 +1,6 @@
 """Domain-adversarial training (Ganin et al., JMLR 2016)."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import NonNegativeFloat
@@ -16,7 +15,6 @@ from methods.networks.grl import reverse
 
 
 class Params(base.Params):
-    later: ClassVar[Mapping[str, Any]] = {"scaled": "reversal"}
     trade_off: NonNegativeFloat = param(
         1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 5.2.2"
     )
@@ -28,6 +26,7 @@ class Params(base.Params):
         "reversal",
         "what λ scales: the reversed gradient alone, or all that the domain loss teaches",
         source="section 5.2.2; loss: algorithm 1, for the shallow network of section 5.1",
+        before="reversal",
     )
 
 

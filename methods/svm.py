@@ -6,8 +6,7 @@ samples does.
 """
 
 import warnings
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +30,6 @@ PASSES = 200  # over the source, at most
 
 
 class Params(base.Params):
-    later: ClassVar[Mapping[str, Any]] = {"c": None}
     c: PositiveFloat | None = param(
         None,
         "C; none: chosen by cross-validation on the source",
@@ -39,6 +37,7 @@ class Params(base.Params):
         high=1,
         log=True,
         source="JMLR 2016, section 5.1.2",
+        before=None,
     )
 
 

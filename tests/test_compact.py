@@ -1,8 +1,10 @@
 """Records in a .csv: a broken line is named, with its column, and the others load."""
 
 import csv
+import hashlib
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
-from benchmarks.records.compact import load_failures, save_records
+from benchmarks.records.compact import SHARED, load_failures, save_records
 from benchmarks.records.frame import load_records
 
 COMMITTED = Path(__file__).parents[1] / "results" / "records" / "quick.csv"
@@ -20,9 +22,15 @@ COMMITTED = Path(__file__).parents[1] / "results" / "records" / "quick.csv"
 
 @pytest.fixture
 def lines() -> list[list[str]]:
-    """The header and the first five runs of a committed file."""
+    """The header and the first five runs of a committed file, with no key in them."""
     with COMMITTED.open(newline="") as file:
-        return list(csv.reader(file))[:6]
+        header, *rows = list(csv.reader(file))[:6]
+    known = {cell[:8]: cell[9:] for row in rows for cell in row if re.match("[0-9a-f]{8}=", cell)}
+    texts = {name: header.index(name) for name in SHARED if name in header}
+    for row in rows:
+        for place in texts.values():
+            row[place] = known.get(row[place][:8], row[place])
+    return [header, *rows]
 
 
 def write(lines: list[list[str]], path: Path) -> Path:
@@ -58,21 +66,27 @@ def nested(change: Callable[[Any], Any]) -> Callable[[str], str]:
         ("target_test_n", lambda _: "-3"),
         ("target_test_n", lambda _: "3.5"),
         ("training_seconds", lambda _: "-1"),
-        ("spec", lambda _: ""),
-        ("spec", lambda _: "{"),
-        ("spec", lambda _: "[]"),
-        ("spec", lambda _: "{}"),
-        ("spec", nested(lambda spec: {**spec, "seed": 7})),
-        ("spec", nested(lambda spec: {**spec, "protocol": {**spec["protocol"], "momentums": 1}})),
-        ("spec", lambda text: text.replace('"seed"', '"task":"toys/moons","seed"')),
+        ("protocol", lambda _: ""),
+        ("protocol", lambda _: "{"),
+        ("protocol", lambda _: "[]"),
+        ("protocol", lambda _: "{}"),
+        ("protocol", lambda text: f"0123abcd={text}"),
+        ("protocol", nested(lambda protocol: {**protocol, "momentums": 1})),
+        ("protocol", lambda text: text.replace('"steps"', '"threads":1,"steps"')),
+        ("params", nested(lambda params: {**params, "gamma": 7})),
+        ("data", nested(lambda data: {**data, "version": 2})),
+        ("version", lambda _: "2"),
+        ("version", lambda _: ""),
+        ("harness", lambda _: "7"),
         ("checkpoints", lambda _: ""),
         ("checkpoints", lambda _: "[]"),
         ("checkpoints", lambda _: "{}"),
         ("checkpoints", lambda _: "[" * 100_000),
         ("checkpoints", lambda text: text.replace("NaN", "Infinity").replace("0.", "Infinity", 1)),
-        ("checkpoints", nested(lambda rows: rows[::-1])),
-        ("checkpoints", nested(lambda rows: [{**row, "source_val_accuracy": 49.7} for row in rows])),
-        ("checkpoints", nested(lambda rows: [{**row, "entropy": "low"} for row in rows])),
+        ("checkpoints", nested(lambda scores: {name: values[::-1] for name, values in scores.items()})),
+        ("checkpoints", nested(lambda scores: {**scores, "entropy": scores["entropy"][1:]})),
+        ("checkpoints", nested(lambda scores: {**scores, "source_val_accuracy": [49.7] * len(scores["step"])})),
+        ("checkpoints", nested(lambda scores: {**scores, "entropy": ["low"] * len(scores["step"])})),
         ("confusion", lambda _: "[[1, 2]]"),
         ("confusion", lambda _: "[[1, 2], [3, -4]]"),
     ],
@@ -89,7 +103,7 @@ def test_a_broken_cell_costs_its_line(
     loaded = load_records(path, broken=told.append)
     (said,) = map(str, told)
     assert f"{str(path)!r}, line 4, column " in said
-    assert repr(column) in said or column in ("run_id", "task", "method", "seed")  # which the spec repeats
+    assert repr(column) in said or "column 'run_id': other columns are not those of this run" in said
     assert "\n" not in said
     assert len(said) < 1000
     pd.testing.assert_frame_equal(loaded, whole.drop(index=2).reset_index(drop=True))
@@ -167,10 +181,10 @@ def test_a_command_names_a_broken_line_and_shows_the_rest(
 
 def test_as_many_checkpoints_as_a_protocol_allows_come_back(lines: list[list[str]], tmp_path: Path) -> None:
     place = lines[0].index("checkpoints")
-    many = json.loads(lines[1][place])[-1:] * 1000
-    lines[1][place] = json.dumps([{**scores, "step": step} for step, scores in enumerate(many, 1)])
+    many = {name: values[-1:] * 2000 for name, values in json.loads(lines[1][place]).items()}
+    lines[1][place] = json.dumps({**many, "step": list(range(1, 2001))})
     assert len(lines[1][place]) > 131_072  # what Python's csv module reads by itself
-    assert len(load_records(write(lines, tmp_path / "many.csv"))["checkpoints"][0]) == 1000
+    assert len(load_records(write(lines, tmp_path / "many.csv"))["checkpoints"][0]) == 2000
 
 
 @pytest.mark.parametrize(("name", "text"), [("target_test_accuracy", "0.999"), ("target_test_accuracy", "")])
@@ -181,3 +195,77 @@ def test_an_accuracy_that_its_checkpoints_contradict_costs_its_line(
     problems: list[UserError] = []
     assert len(load_records(write(lines, tmp_path / "edited.csv"), broken=problems.append)) == 4
     assert f"line 2, column '{name}'" in str(problems[0])
+
+
+@pytest.fixture
+def saved(lines: list[list[str]], tmp_path: Path) -> Path:
+    """Five records as the program saves them: what lines share is in the first that has it."""
+    save_records(load_records(write(lines, tmp_path / "whole.csv")), tmp_path / "saved.csv")
+    return tmp_path / "saved.csv"
+
+
+def shared_text(path: Path, column: str) -> tuple[str, int]:
+    """The key of the protocol that most lines have, and the number of the line that says what it stands for."""
+    with path.open(newline="") as file:
+        cells = [row[column] for row in csv.DictReader(file)]
+    key = max({cell[:8] for cell in cells}, key=lambda key: sum(cell.startswith(key) for cell in cells))
+    return key, next(number for number, cell in enumerate(cells, 2) if cell.startswith(f"{key}="))
+
+
+def test_what_lines_share_is_written_once(saved: Path) -> None:
+    key, number = shared_text(saved, "protocol")
+    assert saved.read_text().count(f"{key}=") == 1
+    assert saved.read_text().count(key) > 1
+    frame = pd.read_csv(saved)  # without this package
+    text = frame["protocol"][number - 2].removeprefix(f"{key}=")
+    assert json.loads(text) == load_records(saved)["spec"][number - 2]["protocol"]
+    assert hashlib.sha256(text.encode()).hexdigest().startswith(key)
+
+
+def test_lines_are_added_without_changing_others(lines: list[list[str]], tmp_path: Path) -> None:
+    records = load_records(write(lines, tmp_path / "whole.csv"))
+    for count in (3, 5):
+        save_records(records[:count], tmp_path / f"{count}.csv")
+    fewer, more = ((tmp_path / f"{count}.csv").read_text().splitlines() for count in (3, 5))
+    assert more[: len(fewer)] == fewer
+
+
+def test_records_may_be_in_any_order(saved: Path) -> None:
+    header, *lines = saved.read_text().splitlines()
+    whole = load_records(saved)
+    saved.write_text("\n".join([header, *lines[::-1]]) + "\n")
+    pd.testing.assert_frame_equal(load_records(saved)[::-1].reset_index(drop=True), whole)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda line: line.replace(",0,", ",zero,", 1), lambda line: f'"{line}', lambda line: line[:-9]]
+)
+def test_a_damaged_line_loses_only_itself(saved: Path, damage: Callable[[str], str]) -> None:
+    _, number = shared_text(saved, "protocol")
+    lines = saved.read_text().splitlines()
+    lines[number - 1] = damage(lines[number - 1])
+    saved.write_text("\n".join(lines) + "\n")
+    told: list[UserError] = []
+    assert len(load_records(saved, broken=told.append)) == 4
+    assert [f"line {number}, " in str(problem) for problem in told] == [True]
+
+
+def test_a_lost_line_is_told_of_once_with_those_that_refer_to_it(saved: Path) -> None:
+    key, number = shared_text(saved, "protocol")
+    lines = saved.read_text().splitlines()
+    del lines[number - 1]
+    saved.write_text("\n".join(lines) + "\n")
+    told: list[UserError] = []
+    loaded = load_records(saved, broken=told.append)
+    assert len(loaded) < 4
+    (said,) = (str(problem) for problem in told if key in str(problem))
+    assert f"the line that says what {key} stands for is damaged or lost" in said
+
+
+def test_a_changed_text_is_not_that_of_its_key(saved: Path) -> None:
+    text = saved.read_text()
+    assert text.count('""steps"":350') >= 1
+    saved.write_text(text.replace('""steps"":350', '""steps"":351'))
+    told: list[UserError] = []
+    assert not len(load_records(saved, broken=told.append))
+    assert "column 'protocol': its text is not that of its key" in str(told[0])

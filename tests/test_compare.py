@@ -243,7 +243,6 @@ task = [{ name = "toys/blobs" }, { name = "toys/moons" }]
 methods = { dann = { gamma = 5 } }
 """
 RUN = {"source_only": 0.60, "dann": 0.80}
-BEST_ON_SOURCE = {"step": 1, "source_accuracy": 0.9, ACCURACY: 0.7}
 
 
 @pytest.fixture
@@ -278,11 +277,8 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     records = [
         {
             "run_id": spec.run_id,
-            "task": spec.task,
-            "method": spec.method,
-            "seed": spec.seed,
-            "spec": json.dumps(spec.to_dict()),
-            "checkpoints": json.dumps([BEST_ON_SOURCE, {"step": 2, "source_accuracy": 0.8, ACCURACY: accuracy}]),
+            **{key: json.dumps(part) if isinstance(part, dict) else part for key, part in spec.to_dict().items()},
+            "checkpoints": json.dumps({"step": [1, 2], "source_accuracy": [0.9, 0.8], ACCURACY: [0.7, accuracy]}),
             ACCURACY: accuracy,
             "target_class_mean_accuracy": 0.5,
         }

@@ -6,17 +6,20 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.core.settings import UserError
 from benchmarks.engines.events import Event
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.work import attempt, train
+from benchmarks.evaluation.outputs import Outputs
 from benchmarks.plan.grid import plan
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.spec import RunSpec
@@ -152,6 +155,27 @@ def test_records_come_back_from_their_compact_form(real_store: Store, tmp_path: 
     assert again["target_test_accuracy"].tolist() == pytest.approx(
         records["target_test_accuracy"].tolist(), abs=1e-6
     )
+
+
+def test_right_and_wrong_are_kept_by_sample(real_store: Store, tmp_path: Path) -> None:
+    """At each checkpoint in the record, and of the last and a chosen one in the compact form."""
+    records = load_records(real_store.root)
+    row = records.to_dict("records")[0]
+    folder = real_store.place(row["task"], row["method"], row["seed"], row["run_id"])
+    with np.load(folder / "oracle.npz") as oracle:
+        y = oracle["target_test_y"]
+        assert len(oracle["right"]) == len(row["checkpoints"]) == 2
+    for scores, (step, bits) in zip(row["checkpoints"], row["right"].items(), strict=True):
+        right = np.unpackbits(np.frombuffer(b64decode(bits), np.uint8), count=len(y)).astype(bool)
+        logits = Outputs.load(folder / f"outputs/{int(step):06d}.npz")["target_test.logits"]
+        assert np.array_equal(right, logits.argmax(1) == y)
+        assert right.mean() == scores["target_test_accuracy"]
+    save_records(records, tmp_path / "last.csv")
+    save_records(records, tmp_path / "chosen.csv", chosen={row["run_id"]: 10})
+    last, chosen = (load_records(tmp_path / f"{name}.csv")["right"] for name in ("last", "chosen"))
+    assert [list(right) for right in last] == [["20"]] * len(records)
+    assert chosen[0] == row["right"]
+    assert list(chosen[1:]) == list(last[1:])
 
 
 def test_a_full_disk_stops_the_grid_and_keeps_what_is_finished(tmp_path: Path) -> None:

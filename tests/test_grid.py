@@ -2,16 +2,15 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 
 from benchmarks.core.facts import Facts
-from benchmarks.core.protocol import Protocol, StepsScale
+from benchmarks.core.protocol import SGD, Adam, Inverse, Last, Protocol, SourceVal, Steps, StepsScale
 from benchmarks.core.registry import METHODS, MethodInfo
-from benchmarks.core.settings import Settings, UserError
+from benchmarks.core.settings import OneOf, Settings, UserError, setting
 from benchmarks.plan.grid import NotApplicable, plan
 from benchmarks.plan.methods import groups, method_names
 from benchmarks.plan.search import Search
@@ -243,19 +242,24 @@ def test_a_setting_that_came_later_counts_only_where_it_is_set() -> None:
     assert usual.run_id != warm.run_id
 
 
+class Before(Settings):
+    weight: float = 1.0
+
+
+class Between(Before):
+    kernel: str = setting("linear", "a field that came later", before="linear")
+
+
+class SaysNothing(Between):
+    more: float = setting(0.0, "of its own", before=0.0)
+
+
+class Now(Between):
+    kernel: str = "gaussian"
+
+
 def test_an_id_means_the_same_after_a_default_has_changed() -> None:
     """Records without the field keep their id and their meaning; the new default has an id of its own."""
-
-    class Before(Settings):
-        weight: float = 1.0
-
-    class Between(Before):
-        later: ClassVar[Mapping[str, Any]] = {"kernel": "linear"}
-        kernel: str = "linear"
-
-    class Now(Between):
-        kernel: str = "gaussian"
-
     old = Before().identity()
     assert Between.of_identity(old, "x").identity() == Now.of_identity(old, "x").identity() == old
     assert Now.of_identity(old, "x").kernel == "linear"
@@ -263,15 +267,22 @@ def test_an_id_means_the_same_after_a_default_has_changed() -> None:
     assert Now.of_identity(Now().identity(), "x") == Now()
 
 
+def test_a_subclass_that_says_nothing_keeps_ids() -> None:
+    assert SaysNothing().identity() == Between().identity() == Before().identity()
+    assert SaysNothing(kernel="gaussian").identity() == {"weight": 1.0, "kernel": "gaussian"}
+    assert not hasattr(Settings, "later")
+
+
 @pytest.mark.parametrize(
-    ("text", "steps", "horizon", "decay_steps"),
+    ("text", "steps", "horizon", "every"),
     [("truncate:0.1", 100, 1000, 200), ("compress:0.1", 100, None, 20)],
 )
 def test_another_number_of_steps_says_what_becomes_of_the_schedules(
-    text: str, steps: int, horizon: int | None, decay_steps: int
+    text: str, steps: int, horizon: int | None, every: int
 ) -> None:
-    protocol = Protocol(steps=1000, decay_steps=200).scaled(StepsScale.parse(text))
-    assert (protocol.steps, protocol.horizon, protocol.decay_steps) == (steps, horizon, decay_steps)
+    start = Protocol.parse({"steps": 1000, "schedule": "steps?every=200"}, "protocol")
+    protocol = start.scaled(StepsScale.parse(text))
+    assert (protocol.steps, protocol.horizon, protocol.schedule) == (steps, horizon, Steps(every=every))
 
 
 @pytest.mark.parametrize(
@@ -299,8 +310,6 @@ def test_a_wrong_scale_is_refused(text: str) -> None:
         ("steps", 10**18),
         ("steps", "9" * 5000),
         ("horizon", 10**18),
-        ("patience", 10**18),
-        ("decay_steps", 10**18),
         ("checkpoints", 10**9),
         ("source_batch", 10**9),
         ("target_batch", 10**9),
@@ -325,3 +334,69 @@ def test_more_steps_than_a_run_may_have_are_refused_also_by_scale() -> None:
 def test_a_task_keeps_every_digit_of_its_options() -> None:
     names = [resolve(f"toys/moons?rotation={text}").name for text in ("40", "40.0000001", "40.12345")]
     assert names == [f"toys/moons?rotation={text}" for text in ("40", "40.0000001", "40.12345")]
+
+
+def protocol_of(**values: object) -> Protocol:
+    return Protocol.parse(values, "protocol")
+
+
+@pytest.mark.parametrize(
+    ("setting", "short", "long", "value"),
+    [
+        ("optimizer", "sgd", "sgd?momentum=0.9", SGD()),
+        ("optimizer", "adam", "adam?beta1_finetune=0.9", Adam()),
+        ("schedule", "inverse", "inverse?adversary=true", Inverse()),
+        ("schedule", "steps", "steps?every=1000&factor=0.5&adversary=True", Steps()),
+        ("stopping", "last", "last", Last()),
+        ("stopping", "source_val", "source_val?ties=first", SourceVal()),
+    ],
+)
+def test_a_choice_is_one_value_however_it_is_written(setting: str, short: str, long: str, value: object) -> None:
+    first, second = (protocol_of(**{setting: text}) for text in (short, long))
+    assert first == second == protocol_of(**{setting: value})
+    assert first.identity() == second.identity()
+    assert Protocol.of_identity(first.identity(), "protocol") == first == first.replace({}, "protocol")
+    assert str(getattr(first, setting)) == short
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "message"),
+    [
+        ("optimizer", "sgdd", "protocol: unknown optimizer 'sgdd'; did you mean 'sgd'"),
+        ("optimizer", "sgd?momentums=0.5", "unknown setting 'momentums'; did you mean 'momentum'"),
+        ("optimizer", "sgd?momentum=2", "protocol: optimizer 'sgd.momentum=2'.momentum = '2': .* less than 1"),
+        ("optimizer", "adagrad?momentum=0.5", "optimizer 'adagrad.momentum=0.5': unknown setting 'momentum'"),
+        ("optimizer", "sgd?momentum", "expected key=value"),
+        ("optimizer", 5, "optimizer = 5: .*name.key=value"),
+        ("schedule", "steps?every=1000000000000000000", "every = .* less than"),
+        ("stopping", "source_val?patience=1000000000000000000", "patience = .* less than"),
+        ("stopping", "last?patience=3", "unknown setting 'patience'"),
+        ("momentum", "0.5", "unknown setting 'momentum'; it is an option: optimizer=sgd.momentum=VALUE"),
+        ("patience", "3", "it is an option: stopping=source_val.patience=VALUE"),
+    ],
+)
+def test_a_wrong_choice_says_what_is_wrong(setting: str, text: object, message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        protocol_of(**{setting: text})
+    assert "\n" not in str(error.value)
+
+
+def test_a_horizon_of_all_steps_is_none() -> None:
+    assert protocol_of(steps=70, horizon=70) == protocol_of(steps=70)
+    assert protocol_of(steps="70", horizon="70").identity() == protocol_of(steps=70).identity()
+    assert protocol_of(steps=70, horizon=71).horizon == 71
+
+
+class Damped(SGD):
+    dampening: float = setting(0.5, "an option that came later", before=0.0)
+
+
+class Extended(Protocol):
+    optimizer: OneOf[Adam | Damped]
+
+
+def test_an_option_that_came_later_keeps_ids() -> None:
+    old = Protocol.parse({"optimizer": "sgd"}, "x").identity()
+    assert Extended.of_identity(old, "x").optimizer == Damped(dampening=0.0)
+    assert Extended.of_identity(old, "x").identity() == old
+    assert Extended.parse({"optimizer": "sgd"}, "x").identity() != old

@@ -78,7 +78,7 @@ def test_target_labels_change_nothing_of_early_stopping(monkeypatch: pytest.Monk
             forget_tasks()
             folder = tmp_path / f"labels-{how}"
             folder.mkdir()
-            spec = spec_of("dann", steps=84, stopping="source_val", patience=3, checkpoints=1)
+            spec = spec_of("dann", steps=84, stopping="source_val?patience=3", checkpoints=1)
             execute(spec, folder, CPU, save_weights=True)
         kept.append(
             [(folder / name).read_bytes() for name in ("scores.json", "weights.safetensors", "oracle.json")]

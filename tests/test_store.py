@@ -229,6 +229,6 @@ def test_committed_records_of_an_older_version_load(whole: Store, tmp_path: Path
     loaded = load_records(tmp_path / "older.csv")
     assert loaded["reverse_of"].tolist() == ["", ""]
     assert loaded["run_id"].tolist() == records["run_id"].tolist()
-    lines.drop(columns="spec").to_csv(tmp_path / "other.csv", index=False)
-    with pytest.raises(UserError, match="it has no column spec"):
+    lines.drop(columns="protocol").to_csv(tmp_path / "other.csv", index=False)
+    with pytest.raises(UserError, match="it has no column protocol"):
         load_records(tmp_path / "other.csv")

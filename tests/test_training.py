@@ -373,8 +373,7 @@ def test_each_stage_starts_its_schedule_anew(method: str) -> None:
 
 @pytest.mark.parametrize("decays", [True, False])
 def test_the_schedule_may_leave_discriminators_out(decays: bool) -> None:
-    steps = {"schedule": "steps", "decay": 0.5, "decay_steps": 10}
-    trainer = trained(spec_of("dann", lr_adversary=1e-3, decay_adversary=decays, **steps))
+    trainer = trained(spec_of("dann", lr_adversary=1e-3, schedule=f"steps?factor=0.5&every=10&adversary={decays}"))
     encoder, head, discriminator = learning_rates(trainer)
     assert encoder == head == pytest.approx(0.5e-3)
     assert discriminator == pytest.approx(0.5e-3 if decays else 1e-3)
@@ -398,7 +397,7 @@ def after_steps(gradient: float, steps: int, **protocol: Any) -> tuple[dict[str,
     ids=["0.9", "0.5", "0"],
 )
 def test_two_steps_of_sgd_carry_nesterovs_momentum(momentum: float, moved: float) -> None:
-    before, after = after_steps(1.0, 2, optimizer="sgd", momentum=momentum, weight_decay=0)
+    before, after = after_steps(1.0, 2, optimizer=f"sgd?momentum={momentum}", weight_decay=0)
     for name, values in before.items():
         torch.testing.assert_close(after[name], values - moved)
 
@@ -434,7 +433,7 @@ def test_weight_decay_alone_pulls_every_parameter_to_zero(optimizer: str) -> Non
         for name, values in before.items():
             shrunk = (after[name].abs() < values.abs())[large[name]]
             assert shrunk.all() if decay else torch.equal(after[name], values)
-    before, after = after_steps(0.0, 1, optimizer="sgd", momentum=0, weight_decay=0.01)
+    before, after = after_steps(0.0, 1, optimizer="sgd?momentum=0", weight_decay=0.01)
     for name, values in before.items():
         torch.testing.assert_close(after[name], values * (1 - 0.1 * 0.01))  # rate times decay
     before, after = after_steps(0.0, 1, optimizer="adam", weight_decay=0.01)
@@ -483,7 +482,7 @@ def test_all_seeds_share_a_tasks_splits(tmp_path: Path) -> None:
 
 
 def test_adams_beta1_of_finetuning_is_that_of_the_second_stage_alone() -> None:
-    trainer = trainer_of(spec_of("adda", beta1_finetune=0.5))
+    trainer = trainer_of(spec_of("adda", optimizer="adam?beta1_finetune=0.5"))
     betas = []
     for stage in trainer.stages:
         trainer._enter(stage)
@@ -492,7 +491,7 @@ def test_adams_beta1_of_finetuning_is_that_of_the_second_stage_alone() -> None:
     assert betas == [(0.9, 0.999), (0.5, 0.999)]
 
 
-@pytest.mark.parametrize(("rule", "choice"), [("source_val", 0), ("source_val_latest", -1)])
+@pytest.mark.parametrize(("rule", "choice"), [("source_val", 0), ("source_val?ties=latest", -1)])
 def test_the_model_kept_is_that_of_the_epoch_with_the_best_source_validation(
     tmp_path: Path, rule: str, choice: int
 ) -> None:
@@ -514,17 +513,20 @@ def test_the_model_kept_is_that_of_the_epoch_with_the_best_source_validation(
 
 
 def test_patience_ends_a_training(tmp_path: Path) -> None:
-    execute(spec_of("dann", steps=900, stopping="source_val", patience=2, checkpoints=1), tmp_path, CPU)
+    execute(spec_of("dann", steps=900, stopping="source_val?patience=2", checkpoints=1), tmp_path, CPU)
     cost = json.loads((tmp_path / "scores.json").read_text())["cost"]
     assert cost["kept_step"] <= cost["backward_passes"] < 900
 
 
+HALVED = "steps?factor=0.5&every=50"
+
+
 @pytest.mark.parametrize(
     ("schedule", "step", "rate"),
-    [("constant", 70, 1.0), ("inverse", 70, 8**-0.75), ("steps", 49, 1.0), ("steps", 70, 0.5), ("steps", 99, 0.5)],
+    [("constant", 70, 1.0), ("inverse", 70, 8**-0.75), (HALVED, 49, 1.0), (HALVED, 70, 0.5), (HALVED, 99, 0.5)],
 )
 def test_a_horizon_stretches_progress_and_decays_count_steps(schedule: str, step: int, rate: float) -> None:
-    trainer = trainer_of(spec_of("dann", steps=100, horizon=100, schedule=schedule, decay_steps=50))
+    trainer = trainer_of(spec_of("dann", steps=100, horizon=100, schedule=schedule))
     (stage,) = trainer.stages
     trainer._enter(stage)
     trainer._step(stage, step, step, 100, False)

@@ -112,13 +112,12 @@ def _state(spec: RunSpec, store: Store, options: Options) -> Literal["done", "fa
 
 
 def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpec]) -> None:
-    from benchmarks.records.provenance import spec_digest
+    from benchmarks.records.provenance import made_by_other_code
 
     if done:
-        changed = sum(store.code(spec) not in ("", spec_digest(spec)) for spec in done)
-        print(f"{len(done)} runs have a record and are reused" + ("." if not changed else ";"), file=sys.stderr)
-        if changed:
-            print(f"{changed} of them were made by different code: --fresh does them again.", file=sys.stderr)
+        print(f"{len(done)} runs have a record and are reused.", file=sys.stderr)
+        if other := made_by_other_code({spec.run_id: store.code(spec) for spec in done}, done):
+            print(f"{other}; --fresh does them again.", file=sys.stderr)
     if skipped:
         print(f"{len(skipped)} runs failed before: --retry does them again.", file=sys.stderr)
 

@@ -80,7 +80,7 @@ def main(options: Options) -> int:
         prepare_output(path, [*sources, Path(options.what.suite)], force=options.force)
     planned, records = _grid_and_records(sources, options.what, tasks, options.how)
     if options.save_records:
-        _save(records, options.save_records)
+        _save(planned, records, options)
     report = options.table.report(planned, records, options.how.validator(options.what.suite))
     if options.figure:
         from benchmarks.report.figure import save_figure
@@ -92,13 +92,17 @@ def main(options: Options) -> int:
     return 0
 
 
-def _save(records: "Records", path: Path) -> None:
+def _save(planned: Grid, records: "Records", options: Options) -> None:
     from benchmarks.records.compact import save_records
+    from benchmarks.report.selection import candidates, chosen_steps
 
     frame, failures = records
+    assert options.save_records is not None
     if not len(frame):
         raise UserError("--save-records: all runs failed, and there is no record to save")
-    save_records(frame, path, failures)
+    validator = options.how.validator(options.what.suite)
+    chosen = chosen_steps(candidates(planned, frame), validator) if validator else {}
+    save_records(frame, options.save_records, failures, chosen)
 
 
 def _draw_diagram(report: "Report", path: Path, *, ranked: bool) -> None:

@@ -1,12 +1,11 @@
 """The budget and conditions that every method of a table shares."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from benchmarks.core.settings import Settings, UserError
+from benchmarks.core.settings import Choice, OneOf, Settings, UserError, setting
 
 # What no run needs more of: without limits a slip of the pen takes all memory, or a year, before it is noticed.
 LARGEST_BATCH = 65_536
@@ -38,91 +37,160 @@ class StepsScale:
         return cls(schedules, factor)  # type: ignore[arg-type]
 
 
-class Protocol(Settings):
-    """All of it is part of a run's identity. Stdlib and pydantic only."""
+# Parts that settings are about, by the names of ``MethodInfo.uses``: a setting counts where any of them is used.
+NETWORKS = ("backbone", "new", "adversary")
 
-    later: ClassVar[Mapping[str, Any]] = {
-        "compile": False,
-        "deterministic": True,
-        "discriminator_dropout": 0.0,
-        "momentum": 0.9,
-        "decay": 0.5,
-        "decay_steps": 1000,
-        "decay_adversary": True,
-        "horizon": None,
-        "stopping": "last",
-        "patience": None,
-        "augmentation": "none",
-        "normalisation": "range",
-        "beta1_finetune": 0.9,
-        "initial_weights": "pytorch",
-    }
-    backbone: str = Field("mlp", description="name?key=value; see `list backbones`")
-    head_layers: Layers = Field((), description="hidden sizes of the classifier head")
-    discriminator_layers: Layers = Field((500, 500), description="hidden sizes of discriminators")
-    discriminator_dropout: float = Field(0.0, ge=0, lt=1, description="between the layers of discriminators")
-    initial_weights: Literal["pytorch", "glorot", "truncated_normal"] = Field(
+
+class Adam(Choice):
+    name = "adam"
+    beta1_finetune: float = setting(
+        0.9, "in stages that finetune; 0.9 in all others", ge=0, lt=1, of=("finetune",)
+    )
+
+
+class SGD(Choice):
+    name = "sgd"
+    momentum: float = setting(0.9, "by Nesterov's rule", ge=0, lt=1)
+
+
+class Adagrad(Choice):
+    name = "adagrad"
+
+
+class Constant(Choice):
+    """Learning rates that stay."""
+
+    name = "constant"
+
+    def decays(self, role: str) -> bool:
+        """Whether the schedule holds for networks of a role."""
+        return False
+
+    def squeezed(self, factor: float) -> Self:
+        """For so many times as many steps."""
+        return self
+
+
+class Inverse(Constant):
+    """lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2)."""
+
+    name = "inverse"
+    adversary: bool = setting(True, "it holds for discriminators and critics too", of=("adversary",))
+
+    def decays(self, role: str) -> bool:
+        return role != "adversary" or self.adversary
+
+
+class Steps(Inverse):
+    name = "steps"
+    factor: float = setting(0.5, "of the learning rates at each decay", gt=0, le=1)
+    every: int = setting(1000, "steps of a stage between two decays", ge=1, le=MOST_STEPS)
+
+    def squeezed(self, factor: float) -> Self:
+        return self.replace({"every": max(1, round(self.every * factor))}, "--steps-scale: schedule")
+
+
+class Last(Choice):
+    """The model of the last step is kept."""
+
+    name = "last"
+    kept: ClassVar[str] = "last step"
+
+
+class SourceVal(Choice):
+    """Kept is the model of the last stage's epoch with the best accuracy on the source's validation samples."""
+
+    name = "source_val"
+    patience: int | None = setting(
+        None,
+        "epochs after which training ends, or half as many again as the best took, if that is more "
+        "(JMLR 2016's code); default: it goes on to the last step",
+        ge=1,
+        le=MOST_STEPS,
+    )
+    ties: Literal["first", "latest"] = setting("first", "which of equals; latest: as in JMLR 2016's code")
+
+    @property
+    def kept(self) -> str:
+        return f"{'last' if self.ties == 'latest' else 'first'} epoch with the best source validation accuracy"
+
+
+class Protocol(Settings):
+    """What it says of the parts that a method uses is part of its runs' identity. Stdlib and pydantic only."""
+
+    backbone: str = setting("mlp", "name?key=value; see `list backbones`", of=("backbone",))
+    head_layers: Layers = setting((), "hidden sizes of the classifier head", of=("new",))
+    discriminator_layers: Layers = setting((500, 500), "hidden sizes of discriminators", of=("adversary",))
+    discriminator_dropout: float = setting(
+        0.0, "between the layers of discriminators", before=0.0, ge=0, lt=1, of=("adversary",)
+    )
+    initial_weights: Literal["pytorch", "glorot", "truncated_normal"] = setting(
         "pytorch",
-        description="of convolutions and linear layers; pytorch: as the network has them; glorot: uniform, biases "
+        "of convolutions and linear layers; pytorch: as the network has them; glorot: uniform, biases "
         "0 (Keras, TF-Slim); truncated_normal: deviation 0.1, cut off at 0.2, biases 0.1 (TensorFlow's tutorials)",
+        before="pytorch",
+        of=NETWORKS,
     )
-    optimizer: Literal["adam", "sgd", "adagrad"] = "adam"
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd, by Nesterov's rule")
-    lr_backbone: float = Field(1e-3, gt=0, description="learning rate of encoders")
-    lr_new: float = Field(1e-3, gt=0, description="learning rate of heads")
-    lr_adversary: float = Field(1e-3, gt=0, description="learning rate of discriminators and critics")
-    lr_finetune: float = Field(0.1, gt=0, description="factor for stages that start from a trained encoder")
-    beta1_finetune: float = Field(0.9, ge=0, lt=1, description="of adam in those stages; 0.9 in all others")
-    weight_decay: float = Field(5e-4, ge=0)
-    schedule: Literal["constant", "inverse", "steps"] = Field(
-        "inverse",
-        description="inverse: lr / (1 + 10 p)^0.75, p the stage's progress (JMLR 2016, section 5.2.2); "
-        "steps: times `decay` every `decay_steps`",
+    optimizer: OneOf[Adam | SGD | Adagrad] = setting(
+        Adam(), "adam?beta1_finetune=, sgd?momentum=, or adagrad", of=NETWORKS
     )
-    decay: float = Field(0.5, gt=0, le=1, description="factor of the schedule `steps`")
-    decay_steps: int = Field(1000, ge=1, le=MOST_STEPS, description="steps of a stage between two decays")
-    decay_adversary: bool = Field(True, description="the schedule holds for discriminators and critics too")
-    steps: int = Field(500, ge=1, le=MOST_STEPS, description="drawn pairs of batches; stages share them")
-    horizon: int | None = Field(
+    lr_backbone: float = setting(1e-3, "learning rate of encoders", gt=0, of=("backbone",))
+    lr_new: float = setting(1e-3, "learning rate of heads", gt=0, of=("new",))
+    lr_adversary: float = setting(1e-3, "learning rate of discriminators and critics", gt=0, of=("adversary",))
+    lr_finetune: float = setting(
+        0.1, "factor for stages that start from a trained encoder", gt=0, of=("finetune",)
+    )
+    weight_decay: float = setting(5e-4, "of all trained weights", ge=0, of=NETWORKS)
+    schedule: OneOf[Constant | Inverse | Steps] = setting(
+        Inverse(),
+        "of learning rates: constant, inverse?adversary=, or steps?factor=&every=&adversary=",
+        of=NETWORKS,
+    )
+    steps: int = setting(500, "drawn pairs of batches; stages share them", ge=1, le=MOST_STEPS)
+    horizon: int | None = setting(
         None,
+        "steps over which progress, and so λ and `inverse`, go from 0 to 1; default: steps",
+        before=None,
         ge=1,
         le=MOST_STEPS,
-        description="steps over which progress, and so λ and `inverse`, go from 0 to 1; default: steps",
+        of=NETWORKS,
     )
-    stopping: Literal["last", "source_val", "source_val_latest"] = Field(
-        "last",
-        description="the model kept: of the last step, or of the last stage's epoch with the best accuracy on "
-        "the source's validation samples, the first or (JMLR 2016's code) the latest of equals",
+    stopping: OneOf[Last | SourceVal] = setting(
+        Last(), "which model is kept: last, or source_val?patience=&ties=first or latest"
     )
-    patience: int | None = Field(
-        None,
-        ge=1,
-        le=MOST_STEPS,
-        description="if early: epochs after which training ends, or half as many again as the best took, "
-        "if that is more (JMLR 2016's code); default: it goes on to the last step",
+    source_batch: int = setting(64, "labelled samples of a step", ge=1, le=LARGEST_BATCH, of=NETWORKS)
+    target_batch: int = setting(64, "unlabelled samples of a step", ge=1, le=LARGEST_BATCH, of=("target",))
+    forward: Literal["joint", "separate"] = setting("joint", "the two domains through the encoder", of=("target",))
+    scoring: Literal["inductive", "transductive"] = setting(
+        "inductive", "target samples scored: unseen ones, or those used unlabelled in training"
     )
-    source_batch: int = Field(64, ge=1, le=LARGEST_BATCH)
-    target_batch: int = Field(64, ge=1, le=LARGEST_BATCH)
-    forward: Literal["joint", "separate"] = Field("joint", description="the two domains through the encoder")
-    scoring: Literal["inductive", "transductive"] = Field(
-        "inductive", description="target samples scored: unseen ones, or those used unlabelled in training"
+    augmentation: Literal["none", "standard"] = setting(
+        "none",
+        "of images read from files; standard: random resized crop and horizontal flip",
+        before="none",
+        of=NETWORKS,
     )
-    augmentation: Literal["none", "standard"] = Field(
-        "none", description="of images read from files; standard: random resized crop and horizontal flip"
-    )
-    normalisation: Literal["range", "unit", "channel_mean"] = Field(
+    normalisation: Literal["range", "unit", "channel_mean"] = setting(
         "range",
-        description="of images in an array; range: [-1, 1]; unit: [0, 1]; channel_mean: that less the mean of "
+        "of images in an array; range: [-1, 1]; unit: [0, 1]; channel_mean: that less the mean of "
         "each channel over the training images of both domains",
+        before="range",
+        of=("backbone",),
     )
-    checkpoints: int = Field(10, ge=1, le=1000, description="evenly spaced; the last is the last step")
-    precision: Literal["float32", "float64", "bfloat16"] = Field(
+    checkpoints: int = setting(10, "evenly spaced; the last is the last step", ge=1, le=1000)
+    precision: Literal["float32", "float64", "bfloat16"] = setting(
         "float32",
-        description="of networks and losses; bfloat16: autocast around encoders and heads, all else float32",
+        "of networks and losses; bfloat16: autocast around encoders and heads, all else float32",
     )
-    threads: int = Field(1, ge=1, le=1024, description="CPU threads of one run")
-    compile: bool = Field(False, description="torch.compile the networks")
-    deterministic: bool = Field(True, description="only kernels that repeat to the bit, where there are such")
+    threads: int = setting(1, "CPU threads of one run", ge=1, le=1024)
+    compile: bool = setting(False, "torch.compile the networks", before=False, of=NETWORKS)
+    deterministic: bool = setting(True, "only kernels that repeat to the bit, where they exist", before=True)
+
+    @field_validator("horizon")
+    @classmethod
+    def _none_if_it_is_the_training(cls, horizon: int | None, info: ValidationInfo) -> int | None:
+        """One value for one meaning."""
+        return None if horizon == info.data.get("steps") else horizon
 
     def scaled(self, scale: StepsScale) -> "Protocol":
         """With another number of steps: schedules as they were and cut short, or squeezed with them.
@@ -134,8 +202,7 @@ class Protocol(Settings):
         if scale.schedules == "truncate":
             return self.replace({"steps": steps, "horizon": self.horizon or self.steps}, "--steps-scale: protocol")
         horizon = self.horizon and max(1, round(self.horizon * scale.factor))
-        decay_steps = max(1, round(self.decay_steps * scale.factor))
-        scaled = {"steps": steps, "horizon": horizon, "decay_steps": decay_steps}
+        scaled = {"steps": steps, "horizon": horizon, "schedule": self.schedule.squeezed(scale.factor)}
         return self.replace(scaled, "--steps-scale: protocol")
 
     def checkpoint_steps(self) -> list[int]:

@@ -21,7 +21,7 @@ Info = TypeVar("Info")
 D = TypeVar("D")
 
 
-# What settings of the protocol belong to: networks by their role, stages that finetune, and the target's samples.
+# What settings of the protocol are about: networks by their role, stages that finetune, batches of the target.
 Part = Literal["backbone", "new", "adversary", "finetune", "target"]
 ALIGNING: tuple[Part, ...] = ("backbone", "new", "target")
 ADVERSARIAL: tuple[Part, ...] = (*ALIGNING, "adversary")
@@ -39,7 +39,7 @@ class MethodInfo:
         family: the idea it belongs to; also the name of a group that ``--methods`` takes.
         reference: whose labels it is trained on, if not the source's alone: then it is a bound, never ranked.
         core: whether it is in the group ``core``, which runs where nobody names methods.
-        uses: what it builds or looks at. Settings of anything else are no part of its runs' identity.
+        uses: what it builds and draws. Settings of anything else are no part of its runs' identity.
         needs: traits of a task without which it cannot run.
         version: part of every run's identity: raise it when the method's numbers change.
     """

@@ -4,7 +4,7 @@ Nothing here returns to training, selection or defaults of a method. Target samp
 out; where no sample has one, no score exists.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,6 +74,12 @@ def _by_class(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
     }
 
 
+def right(outputs: Outputs, oracle: Oracle) -> np.ndarray:
+    """Whether each labelled target test sample (n,) is classified rightly, as packed bits (ceil(n / 8),)."""
+    logits, y = _labelled(outputs["target_test.logits"], oracle.target_test_y)
+    return np.packbits(logits.argmax(1) == y)
+
+
 def _auc(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """The area under the ROC curve, for two classes."""
     if logits.shape[1] != 2 or len(np.unique(y)) != 2:
@@ -107,7 +113,12 @@ def calibration_error(logits: np.ndarray, y: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(y))
 
 
-def save_oracle(oracle: Oracle, path: Path) -> None:
-    """Keep the labels that scores were made of, -1 where a sample has none."""
+def save_oracle(oracle: Oracle, path: Path, bits: Sequence[np.ndarray]) -> None:
+    """Keep the labels that scores were made of, -1 where a sample has none.
+
+    Args:
+        bits: what :func:`right` gives at each checkpoint.
+    """
+    test, train = oracle.target_test_y, oracle.target_train_y
     with atomic.writing(path) as file:
-        np.savez(file, target_test_y=oracle.target_test_y, target_train_y=oracle.target_train_y)
+        np.savez(file, target_test_y=test, target_train_y=train, right=np.stack(bits))

@@ -30,6 +30,9 @@ SPLITS: dict[str, Side] = {
 class Outputs:
     """Arrays by ``split.kind``.
 
+    Predictions and confidences of the target's training samples, at each checkpoint, are the largest of the
+    ``target_train`` logits and their softmax: they are not kept a second time.
+
     Kinds: ``logits`` (n, classes) of all val and test samples and of up to 500 training samples;
     ``features`` (m, d) float16 of the first m = min(n, 1000) of these, of test samples at the last checkpoint
     only; and ``y`` (n,), of the source only. ``target_mixed.logits`` (n, classes) are MixVal's probes: of

@@ -97,7 +97,8 @@ def plan(
             if reason := obstacle(method, planned.facts, planned.protocol):
                 missing.append(NotApplicable(task, variant, reason))
                 continue
-            first = RunSpec(task, planned.data, method, params.identity(), planned.protocol, 0, variant)
+            version = METHODS.info(method).version
+            first = RunSpec(task, planned.data, method, params.identity(), planned.protocol, 0, variant, version)
             configured += _configured(first, params, search)
         specs += [replace(each, seed=seed) for seed in seeds for each in configured]
     tries = Counter((spec.variant, spec.task, spec.seed) for spec in specs)
@@ -125,7 +126,7 @@ def _check_settings(name: str, suite: Suite) -> None:
             for value in several:
                 METHODS.get(method).settings.parse({key: value}, f"{where}: grid: {method}")
     for task in suite.task:
-        _check_backbone(Protocol.parse({**suite.protocol, **task.protocol}, where).backbone)
+        complete(Protocol.parse({**suite.protocol, **task.protocol}, where))
 
 
 def _check_number(tasks: int, methods: Sequence[str], seeds: int, search: Search) -> None:
@@ -143,10 +144,11 @@ def _configured(spec: RunSpec, params: Settings, search: Search) -> list[RunSpec
     if METHODS.info(spec.method).reference:
         return [spec]
     pairs = configurations(spec.method, params, spec.protocol, search)
-    return [
-        replace(spec, params=own.identity(), protocol=shared, configuration=number)
-        for number, (own, shared) in enumerate(pairs)
-    ]
+    different: dict[str, RunSpec] = {}  # some differ only in what the method does not use
+    for own, shared in pairs:
+        each = replace(spec, params=own.identity(), protocol=complete(shared))
+        different.setdefault(each.run_id, each)
+    return [replace(each, configuration=number) for number, each in enumerate(different.values())]
 
 
 def obstacle(method: str, facts: Facts, protocol: Protocol) -> str | None:
@@ -173,8 +175,7 @@ def _planned(
         own = entry.protocol if entry else family.protocol(spec.task)
         base = Protocol.parse({**suite.protocol, **own}, f"suite {name!r}, protocol of {spec.name}")
         data = {"options": dict(spec.options), "version": spec.version}
-        protocol = base.replace(override, "protocol")
-        _check_backbone(protocol.backbone)
+        protocol = complete(base.replace(override, "protocol"))
         resolved[spec.name] = PlannedTask(
             data, protocol.scaled(scale) if scale else protocol, family.facts(spec.task)
         )
@@ -182,9 +183,14 @@ def _planned(
 
 
 @cache
-def _check_backbone(text: str) -> None:
-    """Raise a UserError for an unknown name or option, before anything trains."""
+def complete(protocol: Protocol) -> Protocol:
+    """With all options of its backbone, so that one backbone is one text.
+
+    Raises:
+        UserError: an unknown backbone or option, before anything trains.
+    """
     from methods.networks.backbones import backbone_options
 
-    name, options = parse_query(text)
-    backbone_options(name).parse(options, f"backbone {text!r}")
+    name, options = parse_query(protocol.backbone)
+    known = backbone_options(name).parse(options, f"backbone {protocol.backbone!r}")
+    return protocol.replace({"backbone": format_query(name, known.identity())}, "protocol")

@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from benchmarks.core.protocol import Protocol
+from benchmarks.core.registry import METHODS
 
-FORMAT = 1  # of specs and records
+FORMAT = 2  # of specs and records
+HARNESS = 1  # raised whenever the harness changes numbers, so that older records do not pass for new ones
 
 
 def run_id_of(spec: Mapping[str, Any]) -> str:
@@ -25,6 +27,8 @@ class RunSpec:
     Attributes:
         task: the short name; ``data`` has the options in full and the data set's version.
         params: all resolved hyper-parameters of the method.
+        version: the method's.
+        harness: the version of what trains and scores.
         variant: the method's name, with those hyper-parameters that were set other than the suite's: a row of
             a table. A search tries several configurations of it; number 0 is the variant itself.
         reverse_of: the run whose predictions on the target are this one's labels, with the domains swapped.
@@ -37,6 +41,8 @@ class RunSpec:
     protocol: Protocol
     seed: int
     variant: str = field(compare=False)
+    version: int = 1
+    harness: int = field(default_factory=lambda: HARNESS)
     configuration: int = field(default=0, compare=False)
     reverse_of: str | None = None
 
@@ -50,20 +56,27 @@ class RunSpec:
         return self.task.partition("/")[0]
 
     def to_dict(self) -> dict[str, Any]:
+        """What was asked for, without settings of what the method does not use."""
         return {
             "data": dict(self.data),
+            "harness": self.harness,
             "method": self.method,
             "params": dict(self.params),
-            "protocol": self.protocol.identity(),
+            "protocol": self.protocol.identity(METHODS.info(self.method).uses),
             "seed": self.seed,
             "task": self.task,
+            "version": self.version,
         } | ({"reverse_of": self.reverse_of} if self.reverse_of else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], variant: str) -> "RunSpec":
-        """The inverse of :meth:`to_dict`."""
+        """The inverse of :meth:`to_dict`: what it left out is as the protocol has it by default."""
         protocol = Protocol.of_identity(values["protocol"], "protocol")
         return cls(**{**values, "protocol": protocol}, variant=variant)
+
+    def plain(self) -> "RunSpec":
+        """As its record will say it: what is no part of the id is at its default, and so cannot matter."""
+        return replace(self.from_dict(self.to_dict(), self.variant), configuration=self.configuration)
 
     def reversed(self) -> "RunSpec":
         """The run that judges this one by reverse validation."""

@@ -1,10 +1,16 @@
-"""The compact form of records, to commit: a .csv with a line a run, nested values as JSON."""
+"""The compact form of records, to commit: a .csv with a line a run, nested values as JSON.
+
+What many lines share is written out in the first of them, behind a key (``3f2a91c0={"steps":350}``); in the others
+the key stands for it. So any reader of .csv reads a file, and lines can be added without changing others. A run's
+spec is in several columns, with which its id is checked.
+"""
 
 import csv
+import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,20 +25,50 @@ from benchmarks.evaluation import HEADLINE
 from benchmarks.records.plausible import check_value, kind_of
 from benchmarks.records.record import IMPOSSIBLE, check_spec
 
-REQUIRED = ("run_id", "task", "method", "seed", "spec", "checkpoints")  # columns of every .csv, old or new
+SPEC = ("data", "harness", "method", "params", "protocol", "seed", "task", "version")  # columns that make a spec
+REQUIRED = ("run_id", *SPEC, "checkpoints")  # columns of every .csv
 FAILURE = "failure"  # column: the error of a run that has no record
-NESTED = ("spec", "checkpoints", "confusion")  # columns that are JSON
-# What a .csv means that is silent of a column, as older ones are.
-EMPTY = {"warnings": "", "reverse_of": "", "confusion": "[]"}
+EXACT = ("data", "params", "protocol")  # columns that are JSON, to the last digit
+NESTED = (*EXACT, "checkpoints", "confusion", "right")  # columns that are JSON
+SHARED = ("versions", *EXACT)  # columns whose long texts are written out once
+LONG = 40  # characters of a text that a key may stand for
+KEY = re.compile("[0-9a-f]{8}")  # the start of the text's SHA-256
+DEFINITION = re.compile(r'(?:^|,)(?:"([0-9a-f]{8})=((?:[^"]|"")*)"|([0-9a-f]{8})=([^",]*))(?=,|\r?$)')
+# What a .csv means that is silent of a column.
+EMPTY = {"warnings": "", "reverse_of": "", "confusion": "[]", "right": "{}"}
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 LARGEST = 2**29  # bytes of a file
 
 
-def save_records(records: pd.DataFrame, path: Path, failures: Mapping[str, str] | None = None) -> None:
-    """One line a run; of a failed run, its id and error."""
-    nested = {name: records[name].map(_compact) for name in NESTED}
-    records = records.assign(**nested, warnings=records["warnings"].map(_one_line))
-    lines = records.assign(**{FAILURE: ""} if failures else {})
+def save_records(
+    records: pd.DataFrame,
+    path: Path,
+    failures: Mapping[str, str] | None = None,
+    chosen: Mapping[str, int] | None = None,
+) -> None:
+    """One line a run; of a failed run, its id and error.
+
+    Args:
+        chosen: by run, a step whose ``right`` is kept beside the last step's.
+    """
+    spec = {name: [each[name] for each in records["spec"]] for name in SPEC}
+    last = {name: records[name] for name in ("confusion", "checkpoints", "right")}
+    columns = records.drop(columns=["spec", *last]).assign(**spec, **last)
+    columns["warnings"] = columns["warnings"].map(_one_line)
+    steps = zip(records["checkpoints"], records["run_id"], strict=True)
+    kept = [{str(rows[-1]["step"]), str((chosen or {}).get(run))} for rows, run in steps]
+    columns["right"] = [
+        {step: bits for step, bits in right.items() if step in own}
+        for right, own in zip(records["right"], kept, strict=True)
+    ]
+    columns["checkpoints"] = columns["checkpoints"].map(_by_name)
+    if not any(columns["right"]):  # records of older versions have none
+        columns = columns.drop(columns="right")
+    for name in columns.columns.intersection(NESTED):
+        columns[name] = columns[name].map(_json if name in EXACT else _rounded_json)
+    for name in SHARED:
+        columns[name] = _defined_once(columns[name])
+    lines = columns.assign(**{FAILURE: ""} if failures else {})
     text = lines.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     if failures:  # apart: beside empty cells, whole numbers would become fractions
         failed = pd.DataFrame({"run_id": failures.keys(), FAILURE: map(_one_line, failures.values())})
@@ -59,8 +95,9 @@ def load_compact(path: Path, broken: Callable[[UserError], object] | None) -> pd
     for name, empty in EMPTY.items():
         if name not in NESTED:
             records[name] = records.get(name, pd.Series(empty, records.index)).fillna(empty)
-    for name in NESTED:
-        records[name] = pd.Series([row[name] for row in content.nested], records.index, dtype=object)
+    records = records.drop(columns=[name for name in SPEC if name not in ("task", "method", "seed")])
+    for name in ("spec", "confusion", "checkpoints", "right", "versions"):
+        records[name] = pd.Series([row[name] for row in content.records], records.index, dtype=object)
     return records
 
 
@@ -71,11 +108,15 @@ def load_failures(path: Path) -> dict[str, str]:
 
 @dataclass
 class _Content:
-    """What a file holds: whole lines, the header first; nested values by column of each that is a record; and the
-    rest."""
+    """What a file holds.
+
+    Attributes:
+        lines: the whole ones, the header first.
+        records: of each that is one, what is not a plain cell.
+    """
 
     lines: list[str]
-    nested: list[dict[str, Any]] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     problems: list[UserError] = field(default_factory=list)
 
@@ -100,13 +141,18 @@ def _lines(path: Path) -> tuple[list[str], list[str]]:
 
 def _read(path: Path) -> _Content:
     lines, header = _lines(path)
-    content, seen = _Content(lines[:1]), dict[str, int]()
+    known = {key: text for line in lines for key, text in _definitions(line)}
+    content, seen, lost = _Content(lines[:1]), dict[str, int](), dict[str, list[int]]()
     for number, line in enumerate(lines[1:], 2):
         if not line.strip("\r"):
             continue
         try:
             row = dict(zip(header, _cells(line, len(header)), strict=True))
-            nested = _checked(row)
+            keys = [row[name] for name in SHARED if KEY.fullmatch(row.get(name, ""))]
+            if missing := [key for key in keys if key not in known]:
+                lost.setdefault(missing[0], []).append(number)
+                continue
+            record = _checked({name: _written_out(name, text, known) for name, text in row.items()})
             if (first := seen.setdefault(row["run_id"], number)) != number:
                 raise ValueError(f"column 'run_id': {row['run_id']} is in line {first} already")
         except ValueError as error:
@@ -117,8 +163,44 @@ def _read(path: Path) -> _Content:
         if row.get(FAILURE):
             content.failures[row["run_id"]] = row[FAILURE]
         else:
-            content.nested.append(nested)
+            content.records.append(record)
+    for key, numbers in lost.items():
+        which = f"line {numbers[0]}" + f" and {len(numbers) - 1} more" * (len(numbers) > 1)
+        text = f"{str(path)!r}: {which}: the line that says what {key} stands for is damaged or lost; left out"
+        content.problems.append(UserError(text))
     return content
+
+
+def _definitions(line: str) -> Iterator[tuple[str, str]]:
+    """What keys stand for by a line, which need not be whole otherwise."""
+    for match in DEFINITION.finditer(line):
+        quoted, text, key, plain = match.groups()
+        text = plain if quoted is None else text.replace('""', '"')
+        if _key(text) == (quoted or key):
+            yield quoted or key, text
+
+
+def _defined_once(texts: Iterable[str]) -> list[str]:
+    """Each long text behind its key where it comes first, and then the key alone."""
+    found, seen = [], set()
+    for text in texts:
+        key = _key(text)
+        found.append(text if len(text) <= LONG else key if key in seen else f"{key}={text}")
+        seen.add(key)
+    return found
+
+
+def _written_out(name: str, cell: str, known: Mapping[str, str]) -> str:
+    key, _, _ = cell.partition("=")
+    if name not in SHARED or not KEY.fullmatch(key):
+        return cell
+    if key not in known or cell not in (key, f"{key}={known[key]}"):
+        raise ValueError(f"column {name!r}: its text is not that of its key")
+    return known[key]
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def _cells(line: str, count: int | None = None) -> list[str]:
@@ -138,7 +220,7 @@ def _cells(line: str, count: int | None = None) -> list[str]:
 
 
 def _checked(row: Mapping[str, str]) -> dict[str, Any]:
-    """The nested values of a line; those of a failed run are none.
+    """The spec and nested values of a line; those of a failed run are none.
 
     Raises:
         ValueError: says what is wrong in which column.
@@ -152,16 +234,14 @@ def _checked(row: Mapping[str, str]) -> dict[str, Any]:
             check_value(name, values[name])
         except IMPOSSIBLE as error:
             raise ValueError(f"column {name!r}: {error}") from None
-    if "spec" not in row:
+    if "checkpoints" not in row:
         return {}
-    spec = values["spec"]
+    spec = {name: int(values[name]) if isinstance(values[name], float) else values[name] for name in SPEC}
+    spec |= {"reverse_of": values["reverse_of"]} if values.get("reverse_of") else {}
     try:
         check_spec(spec, values["run_id"])
     except IMPOSSIBLE as error:
-        raise ValueError(f"column 'spec': it is no spec of this run ({error})") from None
-    for name in ("task", "method", "seed", "reverse_of"):
-        if name in values and values[name] != (known := spec.get(name, "")):
-            raise ValueError(f"column {name!r}: it is {values[name]!r}, and {known!r} by the spec")
+        raise ValueError(f"column 'run_id': other columns are not those of this run ({error})") from None
     for name, known in values["checkpoints"][-1].items():
         own = values.get(name, known)
         differ = own != known and own == own and known == known  # NaN stands for no score
@@ -169,24 +249,44 @@ def _checked(row: Mapping[str, str]) -> dict[str, Any]:
             raise ValueError(f"column {name!r}: it is {own}, and {known} at the last checkpoint")
     if values.get("target_test_n") is not None and values.get(HEADLINE) is None:
         raise ValueError(f"column {HEADLINE!r}: it is empty")
-    return {name: values.get(name, []) for name in NESTED}
+    given = {"confusion": [], "right": {}, "versions": ""} | values
+    return {"spec": spec} | {name: given[name] for name in ("confusion", "checkpoints", "right", "versions")}
 
 
 def _value(name: str, text: str) -> Any:
     """What a cell means; None: nothing."""
     if name in NESTED:
-        return parse_json(text or EMPTY.get(name, ""), nan=True)
+        value = parse_json(text or EMPTY.get(name, ""), nan=True)
+        return _by_step(value) if name == "checkpoints" else value
     if kind_of(name) in ("text", "free"):
         return text
-    if not text and name != "seed":
+    if not text and name not in SPEC:
         return None
     if not NUMBER.fullmatch(text):
         raise ValueError(f"{text!r} is no number")
     return float(text)
 
 
-def _compact(value: Any) -> str:
-    """JSON with numbers to 6 digits, as in the other columns; what was asked for (the spec) stays exact."""
+def _by_name(checkpoints: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """A list of values for each score, in place of a dict for each checkpoint: names are longer than numbers."""
+    names = {name for scores in checkpoints for name in scores}
+    return {name: [scores.get(name) for scores in checkpoints] for name in names}
+
+
+def _by_step(scores: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """The inverse of :func:`_by_name`."""
+    steps = zip(*scores.values(), strict=True)
+    return [
+        {name: value for name, value in zip(scores, values, strict=True) if value is not None} for values in steps
+    ]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _rounded_json(value: Any) -> str:
+    """With numbers to 6 digits, as in the other columns."""
 
     def rounded(item: Any) -> Any:
         if isinstance(item, dict):
@@ -195,8 +295,7 @@ def _compact(value: Any) -> str:
             return [rounded(value) for value in item]
         return float(f"{item:.6g}") if isinstance(item, float) else item
 
-    exact = isinstance(value, dict)
-    return json.dumps(value if exact else rounded(value), sort_keys=True, separators=(",", ":"))
+    return _json(rounded(value))
 
 
 def _one_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """Records as a DataFrame, a row a run: from folders, from a store, or from a .csv."""
 
-from collections.abc import Callable, Iterable, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.core.settings import UserError
+from benchmarks.evaluation.outputs import read_arrays
 from benchmarks.plan.spec import run_id_of
 from benchmarks.records import compact
 from benchmarks.records.plausible import check_row
-from benchmarks.records.record import FILES, IMPOSSIBLE, Record, said
+from benchmarks.records.record import FILES, IMPOSSIBLE, ORACLE, Record, said
 from benchmarks.records.store import Store
 from benchmarks.records.validation import validator_scores
 
@@ -23,8 +25,9 @@ def load_records(
     """Records as a frame, a row a run.
 
     Columns: run_id, task, method, seed, reverse_of (empty: an ordinary run), spec (a dict), code, the scores of
-    the last step by name, ``checkpoints`` (a list of dicts, with the validators' scores) and cost. Scores from
-    target labels are among them: reports may show those, and nothing else may use them.
+    the last step by name, ``checkpoints`` (a list of dicts, with the validators' scores), cost, and ``right``: by
+    step, which target test samples are classified rightly, packed bits in base64; a .csv has the last step and the
+    chosen one. Scores from target labels are among them: reports may show those, and nothing else may use them.
 
     Args:
         source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
@@ -120,4 +123,11 @@ def _row(record: Record, spec: dict[str, Any], parts: Mapping[str, Any]) -> dict
         "spec": spec,
         # Of parts that hold the same name, the first counts.
         "checkpoints": [reduce(or_, reversed(same)) for same in together],
+        "right": _right(record, [same[0]["step"] for same in together]),
     }
+
+
+def _right(record: Record, steps: Sequence[int]) -> dict[str, str]:
+    """By step, the packed bits of a record; none of one of an older version."""
+    bits = read_arrays(record.check(ORACLE)).get("right", ()) if (record.folder / ORACLE).exists() else ()
+    return {str(step): b64encode(row).decode() for step, row in zip(steps, bits, strict=len(bits) > 0)}

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 Kind = Literal["spec", "checkpoints", "confusion", "text", "share", "count", "amount", "distance", "free"]
 KINDS: dict[Kind, str] = {
-    "spec": "spec",
+    "spec": "spec|data|params|protocol|right",
     "checkpoints": "checkpoints",
     "confusion": "confusion",
     "text": "run_id|task|method|reverse_of|code|device|versions|warnings",
     "share": r".*(accuracy|_f1|_auc|_majority_rate|_calibration_error|reverse_validation|mixval_int(ra|er))",
-    "count": "seed|step|parameters|.*(_n|_size|_passes|_step)",
+    "count": "seed|step|parameters|version|harness|.*(_n|_size|_passes|_step)",
     "amount": ".*(_spread|_seconds|_mb)",
     "distance": "proxy_a_distance(_inputs)?",  # negative as a validator
 }
@@ -47,7 +47,7 @@ def check_value(name: str, value: Any) -> None:
         _check_confusion(value)
     elif kind == "spec":
         if not isinstance(value, dict):
-            raise ValueError(f"spec is {short(value)}, which is no object")
+            raise ValueError(f"{name} is {short(value)}, which is no object")
     elif kind == "text" or (kind == "free" and isinstance(value, str)):
         _check_text(name, value)
     else:

@@ -5,7 +5,7 @@ import hashlib
 import platform
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from benchmarks.core.settings import parse_query
 from benchmarks.plan.spec import RunSpec
 
 OWN = ("methods", "datasets")
+FEW = 3  # records that are named, of many
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
 HARNESS = (
     "benchmarks.training.run",
@@ -30,13 +31,12 @@ HARNESS = (
     "benchmarks.training.signals",
     "benchmarks.training.batches",
     "benchmarks.core.objective",
+    "benchmarks.core.protocol",
     "benchmarks.core.randomness",
     "benchmarks.evaluation.outputs",
     "benchmarks.evaluation.scores",
     "benchmarks.evaluation.proxy_a_distance",
     "benchmarks.evaluation.oracle",
-    "datasets.augment",
-    "datasets.base",
 )
 
 
@@ -56,22 +56,57 @@ def provenance(spec: RunSpec, device: torch.device, started: float) -> dict[str,
 
 def spec_digest(spec: RunSpec) -> str:
     """The code that a run would be done with now."""
-    return code_digest(spec.method, spec.family, spec.protocol.backbone)
+    return code_digest(spec.method, spec.family, spec.to_dict()["protocol"].get("backbone", ""))
+
+
+def made_by_other_code(codes: Mapping[str, str], specs: Iterable[RunSpec]) -> str:
+    """Which records today's code did not make, in short; empty if it made all.
+
+    Args:
+        codes: the digest in each record, by run id; empty where it is not known.
+    """
+    known = [spec for spec in specs if codes.get(spec.run_id)]
+    other = [f"{spec.run_id} ({spec})" for spec in known if codes[spec.run_id] != spec_digest(spec)]
+    if not other:
+        return ""
+    named = ", ".join(other[:FEW]) + f" and {len(other) - FEW} more" * (len(other) > FEW)
+    return f"{len(other)} of {len(known)} records were made by different code: {named}"
 
 
 @cache
 def code_digest(method: str, family: str, backbone: str) -> str:
     """12 hex digits over the files that decide a run's numbers: not those of other methods, data or backbones.
 
-    They are the harness, and the files of the three with all that these import of `methods` and `datasets`.
+    They are the harness, and the files of the three, with all that these import of `methods` and `datasets`. What
+    counts of a file is its syntax: a comment or a docstring changes no digest.
+
+    Args:
+        backbone: empty for a method without one.
     """
     used = [cls.__module__ for cls in (METHODS.get(method), DATASETS.get(family))]
-    files = [_file(name) for name in HARNESS]
-    files += map(_file, _imported([*used, f"methods.networks.backbones.{parse_query(backbone)[0]}"]))
+    used += [f"methods.networks.backbones.{parse_query(backbone)[0]}"] * bool(backbone)
+    names = _imported([*HARNESS, *used])
     digest = hashlib.sha256()
-    for file in sorted(set(files)):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for name in sorted(names):
+        digest.update(f"{name}\0{_syntax(_file(name))}\0".encode())
     return digest.hexdigest()[:12]
+
+
+@cache
+def _syntax(file: Path) -> str:
+    """The syntax tree of a file, without positions and docstrings."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):  # also a string below a field, which says what it is for
+            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    )
 
 
 def _imported(names: Iterable[str]) -> set[str]:

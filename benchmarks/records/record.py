@@ -26,12 +26,13 @@ from benchmarks.records.plausible import check_row
 
 WEIGHTS = "weights.safetensors"  # in the records of runs that were asked to keep them
 FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.json")
+ORACLE = "oracle.npz"  # the target's test labels, and which of them are met at each checkpoint
 DIGESTS, VALIDATORS = "digests.json", "validators.json"
 LAYOUT = 2  # of a record's files, in its provenance; 2: with digests
 OUTPUTS = re.compile(r"outputs/[0-9]{6,}\.npz")
 NAME = re.compile(r"seed([0-9]{1,18})-([0-9a-f]{12})")  # of a record's folder
 ADVICE = "delete that folder and run again"
-KEYS = {"data", "method", "params", "protocol", "seed", "task", "reverse_of"}  # of a spec
+KEYS = {"data", "harness", "method", "params", "protocol", "seed", "task", "version", "reverse_of"}  # of a spec
 SETTINGS = frozenset(Protocol.model_fields)
 IMPOSSIBLE = (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError)
 

@@ -22,10 +22,16 @@ from datasets.base import Oracle, load_task
 SCORES, LABELS = "oracle.json", "oracle.npz"
 
 
-def write(folder: Path, checkpoints: Sequence[Mapping[str, Any]], last: Mapping[str, Any], labels: Oracle) -> None:
-    """The part of a record that target labels have made, and those labels."""
+def write(
+    folder: Path,
+    checkpoints: Sequence[Mapping[str, Any]],
+    last: Mapping[str, Any],
+    labels: Oracle,
+    right: Sequence[np.ndarray],
+) -> None:
+    """The part of a record that target labels have made, and those labels; ``right`` of each checkpoint."""
     write_json(folder / SCORES, {"checkpoints": checkpoints, "last": last})
-    oracle.save_oracle(labels, folder / LABELS)
+    oracle.save_oracle(labels, folder / LABELS, right)
 
 
 def rescore(store: Store, specs: Iterable[RunSpec], tell: Callable[[UserError], object]) -> None:
@@ -59,7 +65,7 @@ def _kept(record: Record, labels: Oracle) -> bool:
         kept = read_arrays(record.check(LABELS))
     except UserError:  # a process was killed between the two
         return False
-    return all(np.array_equal(array, getattr(labels, name)) for name, array in kept.items())
+    return all(np.array_equal(kept[name], y) for name, y in vars(labels).items())
 
 
 def _rescore(record: Record, labels: Oracle) -> None:
@@ -67,7 +73,7 @@ def _rescore(record: Record, labels: Oracle) -> None:
     predictions = read_arrays(record.check(PREDICTIONS))["target_train"]
     rows = [{"step": step, **oracle.evaluate_oracle(each, labels)} for step, each in outputs.items()]
     last = oracle.evaluate_last(outputs[max(outputs)], predictions, labels)
-    write(record.folder, rows, last, labels)
+    write(record.folder, rows, last, labels, [oracle.right(each, labels) for each in outputs.values()])
     if record.digests is not None:
         new = digests(record.folder)
         write_json(record.folder / DIGESTS, {**record.digests, **{name: new[name] for name in (SCORES, LABELS)}})

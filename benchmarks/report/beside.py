@@ -66,7 +66,7 @@ def _compare(
         row,
         summarise(numbers),
         judged_by,
-        selection_of(select, specs[0].protocol.stopping if specs else "last"),
+        selection_of(select, specs[0].protocol.stopping.name if specs else "last"),
         explained.get((row.protocol_id, row.task, row.method), ""),
         tuple(value.run_id for each in values.values() for value in each),
     )

@@ -189,7 +189,7 @@ def selection_of(select: str | None, stopping: str) -> str:
 
     Args:
         select: the validator that chose among candidates, if any.
-        stopping: the protocol's.
+        stopping: the name of the protocol's.
     """
     if select in SOURCE_VALIDATION or (select is None and stopping != "last"):
         return "source-val"

@@ -103,6 +103,14 @@ def scored(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame[ACCURACY].notna()] if ACCURACY in frame else frame.iloc[:0]
 
 
+def chosen_steps(frame: pd.DataFrame, validator: str) -> dict[str, int]:
+    """By run id, the step of each candidate that a validator chooses."""
+    groups = [group for _, group in frame.groupby(GROUP, sort=False)] if len(frame) else []
+    labels = [select(label_free(group), validator) for group in groups]
+    rows = [group.loc[label] for group, label in zip(groups, labels, strict=True) if label is not None]
+    return {str(row["run_id"]): int(row["step"]) for row in rows}
+
+
 def _at(group: pd.DataFrame, label: Hashable | None, metric: str) -> tuple[float, str] | None:
     if label is None:
         return None

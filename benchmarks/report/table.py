@@ -15,11 +15,6 @@ from benchmarks.report.statistics import binomial_error, hurts, paired, summaris
 
 MEAN = "mean"
 PERCENT = 100.0
-KEPT = {
-    "last": "last step",
-    "source_val": "first epoch with the best source validation accuracy",
-    "source_val_latest": "last epoch with the best source validation accuracy",
-}
 SHARES = ("accuracy", "rate", "calibration_error", "_f1", "_auc")
 
 
@@ -72,7 +67,7 @@ def build_report(
     frame = selection.candidates(grid, records) if select or "validators" in show else pd.DataFrame()
     cells = Cells(grid, records, failures, selection.choices(frame, select) if select else {})
     complete = Complete.of(cells) if grid.ranked else None
-    kept = ", ".join(sorted({KEPT[spec.protocol.stopping] for spec in grid.specs}))
+    kept = ", ".join(sorted({spec.protocol.stopping.kept for spec in grid.specs}))
     blocks = []
     if cells.scored:
         blocks.append(_accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}"))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.core.protocol import Protocol
+from benchmarks.core.protocol import Adagrad, Adam, Constant, Inverse, Protocol, Steps
 from benchmarks.core.randomness import key
 from benchmarks.core.settings import UserError
 from benchmarks.training.batches import Batches, Stored, dtype
@@ -133,7 +133,7 @@ class Trainer:
         horizon = (self.protocol.horizon or self.protocol.steps) / self.protocol.steps
         progress = min(own / (steps * horizon), 1.0)
         fraction = torch.full((), progress, dtype=torch.float64, device=self.device)
-        rate = _decay(self.protocol, progress, own)
+        rate = _decay(self.protocol.schedule, progress, own)
         for number, update in enumerate(stage.updates):
             for repeat in range(update.repeat):
                 fresh = repeat if update.batch == "fresh" else 0
@@ -232,17 +232,18 @@ class Trainer:
                 "params": parameters,
                 "lr": rates[role] * scale,
                 "initial_lr": rates[role] * scale,
-                "decays": role != "adversary" or protocol.decay_adversary,
+                "decays": protocol.schedule.decays(role),
             }
             for role, parameters in by_role.items()
             if parameters
         ]
-        if protocol.optimizer == "adam":
-            betas = (protocol.beta1_finetune if stage.finetune else 0.9, 0.999)
+        rule = protocol.optimizer
+        if isinstance(rule, Adam):
+            betas = (rule.beta1_finetune if stage.finetune else 0.9, 0.999)
             return torch.optim.Adam(groups, betas=betas, weight_decay=protocol.weight_decay, fused=True)
-        if protocol.optimizer == "adagrad":
+        if isinstance(rule, Adagrad):
             return torch.optim.Adagrad(groups, weight_decay=protocol.weight_decay)
-        momentum, decay = protocol.momentum, protocol.weight_decay
+        momentum, decay = rule.momentum, protocol.weight_decay
         return torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, weight_decay=decay, fused=True)
 
 
@@ -268,11 +269,11 @@ def _laid_out(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:
     return torch.empty_like(parameter).copy_(gradient)
 
 
-def _decay(protocol: Protocol, progress: float, step: int) -> float:
+def _decay(schedule: Constant, progress: float, step: int) -> float:
     """The factor of the learning rates, ``progress`` and ``step`` being the stage's."""
-    if protocol.schedule == "inverse":
-        return (1 + 10 * progress) ** -0.75
-    return protocol.decay ** (step // protocol.decay_steps) if protocol.schedule == "steps" else 1.0
+    if isinstance(schedule, Steps):
+        return schedule.factor ** (step // schedule.every)
+    return (1 + 10 * progress) ** -0.75 if isinstance(schedule, Inverse) else 1.0
 
 
 def on_device(x: Inputs, device: torch.device) -> Any:

@@ -41,6 +41,7 @@ class Recorder:
         self.inputs = evaluation_inputs(task.train_view(), task.evaluation_view())
         self.rows: Rows = []
         self.oracle_rows: Rows = []
+        self.right: list[torch.Tensor] = []  # of each checkpoint, packed bits
         self.last: Outputs | None = None
 
     def checkpoint(self, trainer: Trainer, step: int) -> None:
@@ -49,6 +50,7 @@ class Recorder:
         outputs.save(self.folder / _outputs(step))
         self.rows.append({"step": step, **scores.evaluate(outputs)})
         self.oracle_rows.append({"step": step, **oracle.evaluate_oracle(outputs, self.oracle)})
+        self.right.append(torch.from_numpy(oracle.right(outputs, self.oracle)))
 
     def finish(self, trainer: Trainer, cost: dict[str, Any]) -> None:
         """Write all that the last step is needed for.
@@ -74,7 +76,8 @@ class Recorder:
             },
         )
         last = oracle.evaluate_last(self.last, predictions, self.oracle)
-        rescoring.write(self.folder, self.oracle_rows, last, self.oracle)
+        bits = [bits.numpy() for bits in self.right]
+        rescoring.write(self.folder, self.oracle_rows, last, self.oracle, bits)
         write_scores(self.folder, [_outputs(row["step"]) for row in self.rows])
 
     def _predictions(self, trainer: Trainer) -> np.ndarray:

@@ -51,6 +51,7 @@ def execute(
         save_every: least seconds between two saved states.
         save_weights: also keep the model, as ``weights.safetensors``.
     """
+    spec = spec.plain()
     prepare(device, spec.protocol)
     reset_peak(device)
     started = time.time()
@@ -141,6 +142,7 @@ class Run:
                 "trainer": self.trainer.state_dict(),
                 "checkpoints": self.recorder.rows,
                 "oracle_checkpoints": self.recorder.oracle_rows,
+                "right": self.recorder.right,
                 "seconds": self.seconds,
                 "best": vars(self.stopping.best),
                 "reported": self.reported,
@@ -167,6 +169,7 @@ class Run:
             raise ValueError("outputs have changed since")
         self.trainer.load_state_dict(saved["trainer"])
         self.recorder.rows, self.recorder.oracle_rows = saved["checkpoints"], saved["oracle_checkpoints"]
+        self.recorder.right = saved["right"]
         self.seconds = saved["seconds"]
         self.stopping.best = Best(**saved["best"])
         self.reported = saved["reported"]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.core.protocol import Protocol
+from benchmarks.core.protocol import Protocol, SourceVal
 from benchmarks.evaluation import scores
 from benchmarks.training.loop import Trainer, on_device
 from datasets.base import Inputs
@@ -38,7 +38,7 @@ class Stopping:
         self.best = Best()
         self.looks: list[int] = []
         """Numbers of finished steps after which it looks."""
-        if protocol.stopping != "last":
+        if isinstance(protocol.stopping, SourceVal):
             start = trainer.ends[-2] if len(trainer.ends) > 1 else 0
             epoch = max(1, len(trainer.source.y) // protocol.source_batch)
             self.looks = [*range(start + epoch, protocol.steps, epoch), protocol.steps]
@@ -51,12 +51,12 @@ class Stopping:
         _, logits = self.trainer.outputs(on_device(x, CPU), "source")
         accuracy = scores.accuracy(logits.cpu().numpy(), y)
         epoch = self.looks.index(step) + 1
-        latest = self.protocol.stopping == "source_val_latest"
-        if accuracy > self.best.accuracy or (latest and accuracy == self.best.accuracy):
+        rule = self.protocol.stopping
+        assert isinstance(rule, SourceVal)
+        if accuracy > self.best.accuracy or (rule.ties == "latest" and accuracy == self.best.accuracy):
             state = {name: tensor.clone() for name, tensor in self.trainer.method.state_dict().items()}
             self.best = Best(accuracy, step, epoch, state)
-        patience = self.protocol.patience
-        if patience and epoch >= max(patience, 1.5 * self.best.epoch):
+        if rule.patience and epoch >= max(rule.patience, 1.5 * self.best.epoch):
             self.trainer.finish()
         if step == self.looks[-1]:
             self.trainer.method.load_state_dict(self.best.state)

@@ -5,12 +5,11 @@ source and target, the share of each class, the number of samples, the split, no
 labels that are granted. Only the split exists so far.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
-from benchmarks.core.settings import Settings, UserError, whole_number
+from benchmarks.core.settings import Settings, UserError, setting, whole_number
 from datasets.base.samples import Domains
 from datasets.base.splits import SPLIT_SEED
 
@@ -33,9 +32,8 @@ class Options(Settings):
             all splits are the data set's own.
     """
 
-    later: ClassVar[Mapping[str, Any]] = {"split": SPLIT_SEED}
-    split: Split = Field(
-        SPLIT_SEED, description="which draw of the validation and test samples; seed: the run's own"
+    split: Split = setting(
+        SPLIT_SEED, "which draw of the validation and test samples; seed: the run's own", before=SPLIT_SEED
     )
 
     def of_seed(self, seed: int | None) -> Self:

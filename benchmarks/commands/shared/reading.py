@@ -9,6 +9,7 @@ from benchmarks.commands import warn
 from benchmarks.plan.grid import Grid
 from benchmarks.records.compact import load_failures
 from benchmarks.records.frame import is_compact, load_records
+from benchmarks.records.provenance import made_by_other_code
 from benchmarks.records.rescoring import rescore
 from benchmarks.records.store import Store
 
@@ -53,6 +54,11 @@ def grid_and_records(
         (files[path], load_failures(path)) if path in files else records_of(planned, stores[path])
         for path in paths
     ]
+    for path, (records, _) in zip(paths, sources, strict=True):
+        if path in stores and len(records):  # a .csv is kept while code goes on
+            codes = dict(zip(records["run_id"], records["code"], strict=True))
+            if other := made_by_other_code(codes, [*planned.specs, *planned.reverse]):
+                warn(f"{other}; `run --fresh` does them again")
     return planned, _in_order(planned, sources)
 
 
