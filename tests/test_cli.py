@@ -177,7 +177,8 @@ def test_help_and_argument_errors_do_not_wait_for_torch() -> None:
         "for arguments in json.load(sys.stdin):\n"
         "    try: main(arguments)\n"
         "    except SystemExit: pass\n"
-        "    if {'torch', 'pandas', 'sklearn'} & sys.modules.keys(): sys.exit(f'{str(arguments)[:200]} imports it')"
+        "    if found := {'torch', 'pandas', 'sklearn'} & sys.modules.keys():\n"
+        "        sys.exit(f'{str(arguments)[:200]} imports {found}')"
     )
     lines = json.dumps([["--help"], ["run", "--help"], *(wrong for wrong, _ in WRONG)])
     command = [sys.executable, "-c", code]
