@@ -177,7 +177,8 @@ def test_help_and_argument_errors_do_not_wait_for_torch() -> None:
         "for arguments in json.load(sys.stdin):\n"
         "    try: main(arguments)\n"
         "    except SystemExit: pass\n"
-        "    if {'torch', 'pandas', 'sklearn'} & sys.modules.keys(): sys.exit(f'{arguments} imports it')"
+        "    if found := {'torch', 'pandas', 'sklearn'} & sys.modules.keys():\n"
+        "        sys.exit(f'{str(arguments)[:200]} imports {found}')"
     )
     lines = json.dumps([["--help"], ["run", "--help"], *(wrong for wrong, _ in WRONG)])
     command = [sys.executable, "-c", code]
@@ -254,9 +255,7 @@ def test_code_that_differs_is_told(store: Path) -> None:
     whole = path.read_text()
     path.write_text(json.dumps({**json.loads(whole), "code": "000000000000"}))
     arguments = on_moons(store, seeds=2)
-    said = run(*arguments).stderr
-    assert "were made by different code: " in said
-    assert "--fresh does them again." in said
+    assert "1 of them were made by different code: --fresh does them again." in run(*arguments).stderr
     path.write_text(whole)
 
 
