@@ -72,7 +72,7 @@ def run_grid(
                 warnings.warn(f"failed: {event.spec}: {event.error}", stacklevel=2)
     for cell in planned.not_applicable:
         warnings.warn(f"n/a: {cell.task} {cell.variant}: {cell.reason}", stacklevel=2)
-    done = [spec for spec in [*planned.specs, *planned.reverse] if records.finished(spec)]
+    done = [spec for spec in planned.runs if records.finished(spec)]
     rescore(records, done, tell=_warn)
     if other := made_by_other_code({spec.run_id: records.code(spec) for spec in done}, done):
         warnings.warn(other, stacklevel=2)

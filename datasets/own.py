@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.core import atomic
 from benchmarks.core.escape import quoted, shown
 from benchmarks.core.registry import DATASETS, DatasetInfo
-from benchmarks.core.settings import Settings, UserError, nearest, parse_query
+from benchmarks.core.settings import Settings, UserError, nearest
 from datasets import files
 from datasets.base import SPLIT_SEED, Domains, Family, Options, Preprocessing, Samples, forget_tasks, split
 from datasets.files.images import ImageFiles
@@ -187,16 +187,6 @@ def preprocessed(domain: Domain, how: Preprocessing) -> Domain:
     if how.mean and not _is_bytes(domain.x) and domain.x.shape[1] == len(how.mean):  # else of another shape
         domain = replace(domain, x=_scaled(domain, Scale(how.mean, how.deviation)))
     return domain
-
-
-def preprocessing(task: str) -> Preprocessing:
-    """That of ``own/task``, from what :func:`make_task` kept here: for models whose record does not say.
-
-    Raises:
-        UserError: nobody has given its paths here.
-    """
-    name, query = parse_query(task)
-    return Own().preprocessing(name, Options.parse(query, f"task 'own/{task}'"))
 
 
 def _stem(path: Path) -> str:

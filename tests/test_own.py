@@ -18,7 +18,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.training.model import load_model
 from benchmarks.training.run import execute
 from datasets import files, own
-from datasets.base import Options, Samples, forget_tasks, load_task, resolve, split
+from datasets.base import Options, Samples, forget_tasks, load_task, preprocessing_of, resolve, split
 from datasets.readers import standardise
 from datasets.readers.domains import read_domain
 from tests.conftest import CPU, spec_of, trained
@@ -106,7 +106,7 @@ def test_a_feature_keeps_its_digits_wherever_it_lies(folder: Path, kind: str, of
     plain = rng.normal(size=(60, 1)) + np.arange(60)[:, None] % 2
     moved, said = domains(folder, kind, offset + gap * plain, offset + gap * (plain + 1))
     train = load_task(moved).train_view()
-    how = own.preprocessing(moved.removeprefix("own/"))
+    how = preprocessing_of(moved, None)
     again = own.preprocessed(read_domain(folder / f"b{kind}", "kind"), how).x
     expected, _ = domains(folder, kind, plain, plain + 1)
     view = load_task(expected).train_view()

@@ -44,7 +44,7 @@ def store(planned: Grid, tmp_path_factory: pytest.TempPathFactory) -> Store:
 def do(planned: Grid, store: Store) -> None:
     """All runs in this process."""
     store.create()
-    for spec in [*planned.specs, *planned.reverse]:
+    for spec in planned.runs:
         with store.locked(spec) as folder:
             if spec.reverse_of:
                 shutil.copy(store.predictions(spec), folder)

@@ -149,7 +149,7 @@ def _dry_run(planned: Grid, store: Store, options: Options, until: float) -> Non
     from benchmarks.engines.work import require_files
     from benchmarks.training.estimate import PATIENCE, estimate
 
-    specs, devices = [*planned.specs, *planned.reverse], options.devices.workers()
+    specs, devices = planned.runs, options.devices.workers()
     states = [_state(spec, store, options) for spec in specs]
     for spec, state in zip(specs, states, strict=True):
         params = ", ".join(f"{key}={value}" for key, value in _settings(spec).items())

@@ -51,6 +51,11 @@ class Grid:
     not_applicable: list[NotApplicable]
     reverse: list[RunSpec] = field(default_factory=list)
 
+    @property
+    def runs(self) -> list[RunSpec]:
+        """All of them, those first that others are derived from."""
+        return [*self.specs, *self.reverse]
+
 
 def plan(
     suite: str,

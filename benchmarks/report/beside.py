@@ -44,7 +44,7 @@ def chosen_cells(planned: Grid, records: pd.DataFrame, failures: Mapping[str, st
 def _whole(planned: Grid, records: pd.DataFrame) -> Grid:
     """The grid without choices that lack a run: the best of some candidates is not what was asked for."""
     known = set(records["run_id"]) if len(records) else set()
-    runs = [*planned.specs, *planned.reverse]
+    runs = planned.runs
     lacking = {(spec.variant, spec.task, spec.seed) for spec in runs if spec.run_id not in known}
     whole = [spec for spec in planned.specs if (spec.variant, spec.task, spec.seed) not in lacking]
     return replace(planned, specs=whole)
@@ -107,7 +107,7 @@ def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
         "ours: mean of n seeds, ± half of a 95% t-interval from 5 seeds on, else the range.",
     ]
     explained = {
-        f"† {each.published.method} on {each.published.task}: results/README.md#{each.explained}": None
+        f"† {each.published.method} on {each.published.task}: results/notes/{each.explained}.md": None
         for each in comparisons
         if each.explained
     }

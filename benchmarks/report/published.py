@@ -79,12 +79,12 @@ class Published(Settings):
 
 
 class Explanation(Settings):
-    """Where results/README.md says why ours is not inside: an anchor of it, without the #."""
+    """Which page of results/notes says why ours is not inside."""
 
     protocol_id: str
     task: str
     method: str = Field(description="as published")
-    anchor: str = Field(min_length=1)
+    note: str = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Comparison:
         selection: how ours was chosen.
         verdict: inside, above or below, where it is judged.
         reason: why it is not judged.
-        explained: an anchor in results/README.md.
+        explained: a page of results/notes that says why.
         runs: ids of the runs behind ours.
     """
 
@@ -161,7 +161,7 @@ def load_explanations() -> dict[tuple[str, str, str], str]:
     """
     lines = _lines(_folder() / EXPLAINED, Explanation)
     parsed = [Explanation.parse(values, where) for where, values in lines]
-    return {(each.protocol_id, each.task, each.method): each.anchor for each in parsed}
+    return {(each.protocol_id, each.task, each.method): each.note for each in parsed}
 
 
 def _lines(path: Path, form: type[Settings]) -> list[tuple[str, dict[str, str]]]:

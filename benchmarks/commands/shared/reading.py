@@ -21,7 +21,7 @@ def records_of(planned: Grid, store: Store) -> Records:
     """What a store has of a grid. A record that is broken is told of, and counts as missing."""
     for problem in store.misplaced():
         warn(problem)
-    specs = [*planned.specs, *planned.reverse]
+    specs = planned.runs
     rescore(store, [spec for spec in planned.specs if store.finished(spec)], tell=warn)
     done = {spec.run_id: store.folder(spec) for spec in specs if store.finished(spec)}
     errors = {spec.run_id: store.failed(spec) for spec in specs if spec.run_id not in done}
@@ -57,14 +57,14 @@ def grid_and_records(
     for path, (records, _) in zip(paths, sources, strict=True):
         if path in stores and len(records):  # a .csv is kept while code goes on
             codes = dict(zip(records["run_id"], records["code"], strict=True))
-            if other := made_by_other_code(codes, [*planned.specs, *planned.reverse]):
+            if other := made_by_other_code(codes, planned.runs):
                 warn(f"{other}; `run --fresh` does them again")
     return planned, _in_order(planned, sources)
 
 
 def _in_order(planned: Grid, sources: Sequence[Records]) -> Records:
     """A grid's records and errors, each run's from the first source that has it."""
-    order = [spec.run_id for spec in [*planned.specs, *planned.reverse]]
+    order = [spec.run_id for spec in planned.runs]
     frames = [records.set_index("run_id", drop=False) for records, _ in sources if len(records)]
     records = pd.concat(frames) if frames else pd.DataFrame()
     records = records[~records.index.duplicated()]
