@@ -69,7 +69,7 @@ def test_another_draw_of_the_splits_keeps_the_suites_protocol() -> None:
 
 def test_a_task_outside_the_suite_takes_its_familys_protocol() -> None:
     (spec,) = plan("quick", ["source_only"], ["toys/covariate"], [0]).specs
-    assert spec.protocol.backbone == "linear"
+    assert spec.protocol.backbone == "linear?width=16"
     assert spec.protocol.steps == 350
 
 

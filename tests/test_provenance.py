@@ -74,7 +74,7 @@ def test_a_sentence_changes_no_digest_and_a_number_does(
 
 
 # Files of these rooms that decide no number of a record: how long it takes, how it is saved and loaded.
-DECIDE_NOTHING = {"estimate", "memory", "model", "state", "weights", "validators", "__init__"}
+DECIDE_NOTHING = {"estimate", "memory", "model", "state", "weights", "predictions", "validators", "__init__"}
 
 
 def test_a_digest_covers_all_that_trains_and_scores() -> None:
@@ -111,7 +111,7 @@ def test_table_names_a_stores_records_of_other_code_and_no_files(
 ) -> None:
     grid = ["--tasks", "toys/moons", "--seeds", "1", "--methods", "source_only", "--set", "protocol.steps=20"]
     store, saved = ["--store", str(tmp_path / "store")], ["--records", str(tmp_path / "saved.csv")]
-    monkeypatch.setattr("benchmarks.commands.common.LocalEngine", EngineHere)
+    monkeypatch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
     assert main(["run", *grid, *store]) == 0
     monkeypatch.setattr(provenance, "spec_digest", lambda spec: "f" * 12)
     capsys.readouterr()

@@ -15,6 +15,7 @@ from benchmarks.plan.grid import Grid, plan
 from benchmarks.plan.search import Search
 from benchmarks.records.compact import save_records
 from benchmarks.records.frame import load_records
+from benchmarks.records.record import seal
 from benchmarks.records.store import Store
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY
@@ -114,11 +115,17 @@ def test_no_score_of_target_labels_is_in_reach_of_a_choice(frame: pd.DataFrame) 
             assert {s: v.run_id for s, v in values.items()} == {s: v.run_id for s, v in after[cell].items()}
 
 
-def test_choices_need_no_oracle_file(planned: Grid, store: Store, frame: pd.DataFrame) -> None:
-    for path in store.root.rglob("oracle.npz"):
-        path.unlink()
-    for path in store.root.rglob("validators.json"):
-        path.unlink()  # all scores are made again, from outputs
+def test_choices_are_blind_to_the_oracles_files(
+    planned: Grid, store: Store, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(store.root, tmp_path / "copy"))
+    for path in copy.rglob("oracle.npz"):
+        with np.load(path) as kept:
+            noise = {name: np.zeros_like(array) for name, array in kept.items()}
+        np.savez(path, **noise)
+        (path.parent / "validators.json").unlink()  # all scores are made again, from outputs
+        seal(path.parent)
+    store = Store(copy)
     again = selection.candidates(planned, load_records(store.root))
     for validator in SELECTABLE:
         assert chosen(again, validator) == chosen(frame, validator)

@@ -128,6 +128,6 @@ def _row(record: Record, spec: dict[str, Any], parts: Mapping[str, Any]) -> dict
 
 
 def _right(record: Record, steps: Sequence[int]) -> dict[str, str]:
-    """By step, the packed bits of a record; none of one of an older version."""
-    bits = read_arrays(record.check(ORACLE)).get("right", ()) if (record.folder / ORACLE).exists() else ()
+    """By step, the packed bits of a record."""
+    bits = read_arrays(record.check(ORACLE)).get("right", ())
     return {str(step): b64encode(row).decode() for step, row in zip(steps, bits, strict=len(bits) > 0)}
