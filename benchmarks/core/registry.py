@@ -139,14 +139,14 @@ class Registry(Generic[T, Info]):
         if not isinstance(info, self.described):
             raise UserError(f"{self.kind} {name!r} is registered without a {self.described.__name__}")
 
-        def enter(cls: T) -> T:
+        def registered(cls: T) -> T:
             known = self._classes.get(name)
             if known is not None and known.__qualname__ + known.__module__ != cls.__qualname__ + cls.__module__:
                 raise UserError(f"{self.kind} {name!r} is registered twice: {known} and {cls}")
             self._classes[name], self._info[name] = cls, info
             return cls
 
-        return enter
+        return registered
 
     def get(self, name: str) -> T:
         """The class, importing its file if needed.

@@ -74,13 +74,13 @@ SELECTABLE: dict[str, str] = {}
 def _validator(name: str, paper: str = "") -> Callable[[Score], Score]:
     """Enters a score; without a paper it is a part of a validator, and selects nothing alone."""
 
-    def enter(score: Score) -> Score:
+    def registered(score: Score) -> Score:
         VALIDATORS[name] = score
         if paper:
             SELECTABLE[name] = paper
         return score
 
-    return enter
+    return registered
 
 
 @_validator("source_accuracy", "Gulrajani and Lopez-Paz, ICLR 2021, In Search of Lost Domain Generalization")

@@ -20,7 +20,7 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedGain:
     """The gain of the first method over the second, averaged over tasks within a seed."""
 
     first: str
@@ -53,7 +53,7 @@ class Interval:
     high: float
 
 
-def all_pairs(names: Sequence[str], accuracy: np.ndarray) -> list[Pair]:
+def all_pairs(names: Sequence[str], accuracy: np.ndarray) -> list[PairedGain]:
     """Every unordered pair, with paired t-tests over seeds, Holm-adjusted over all of them; no p below 5 seeds.
 
     Args:
@@ -67,7 +67,7 @@ def all_pairs(names: Sequence[str], accuracy: np.ndarray) -> list[Pair]:
         assert summary is not None
         found.append((names[i], names[j], summary, paired_p(gains)))
     adjusted = iter(holm([p for *_, p in found if p is not None]))
-    return [Pair(*pair, next(adjusted) if pair[-1] is not None else None) for pair in found]
+    return [PairedGain(*pair, next(adjusted) if pair[-1] is not None else None) for pair in found]
 
 
 def mean_ranks(accuracy: np.ndarray) -> np.ndarray:
