@@ -255,7 +255,7 @@ def test_code_that_differs_is_told(store: Path) -> None:
     whole = path.read_text()
     path.write_text(json.dumps({**json.loads(whole), "code": "000000000000"}))
     arguments = on_moons(store, seeds=2)
-    assert "1 of them were made by different code: --fresh does them again." in run(*arguments).stderr
+    assert "1 of 4 records were made by different code: " in run(*arguments).stderr
     path.write_text(whole)
 
 

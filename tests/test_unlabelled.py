@@ -80,7 +80,11 @@ def test_a_target_without_labels_is_run_and_shown_without_accuracy(
         assert row["spec"]["protocol"]["scoring"] == "transductive"
         assert row["source_test_accuracy"] > 0.5
     for path in Path("store").glob("own_*/*/*/oracle.json"):
-        assert json.loads(path.read_text()) == {"checkpoints": [{"step": 10}, {"step": 20}], "last": {}}
+        assert json.loads(path.read_text()) == {
+            "checkpoints": [{"step": 10}, {"step": 20}],
+            "last": {},
+            "right": {},
+        }
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "latex", "csv", "json"])

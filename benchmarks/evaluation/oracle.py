@@ -4,7 +4,8 @@ Nothing here returns to training, selection or defaults of a method. Target samp
 out; where no sample has one, no score exists.
 """
 
-from collections.abc import Callable, Sequence
+from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,10 +75,10 @@ def _by_class(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
     }
 
 
-def right(outputs: Outputs, oracle: Oracle) -> np.ndarray:
-    """Whether each labelled target test sample (n,) is classified rightly, as packed bits (ceil(n / 8),)."""
+def right(outputs: Outputs, oracle: Oracle) -> str:
+    """Whether each labelled target test sample is classified rightly: a bit each, packed, in base64; empty without labels."""
     logits, y = _labelled(outputs["target_test.logits"], oracle.target_test_y)
-    return np.packbits(logits.argmax(1) == y)
+    return b64encode(np.packbits(logits.argmax(1) == y).tobytes()).decode()
 
 
 def _auc(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
@@ -113,12 +114,7 @@ def calibration_error(logits: np.ndarray, y: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(y))
 
 
-def save_oracle(oracle: Oracle, path: Path, bits: Sequence[np.ndarray]) -> None:
-    """Keep the labels that scores were made of, -1 where a sample has none.
-
-    Args:
-        bits: what :func:`right` gives at each checkpoint.
-    """
-    test, train = oracle.target_test_y, oracle.target_train_y
+def save_oracle(oracle: Oracle, path: Path) -> None:
+    """Keep the labels that scores were made of, -1 where a sample has none."""
     with atomic.writing(path) as file:
-        np.savez(file, target_test_y=test, target_train_y=train, right=np.stack(bits))
+        np.savez(file, target_test_y=oracle.target_test_y, target_train_y=oracle.target_train_y)

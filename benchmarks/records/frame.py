@@ -1,7 +1,6 @@
 """Records as a DataFrame, a row a run: from folders, from a store, or from a .csv."""
 
-from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation.outputs import read_arrays
 from benchmarks.plan.spec import run_id_of
 from benchmarks.records import compact
 from benchmarks.records.plausible import check_row
-from benchmarks.records.record import FILES, IMPOSSIBLE, ORACLE, Record, said
+from benchmarks.records.record import FILES, IMPOSSIBLE, Record, said
 from benchmarks.records.store import Store
 from benchmarks.records.validation import validator_scores
 
@@ -123,11 +121,5 @@ def _row(record: Record, spec: dict[str, Any], parts: Mapping[str, Any]) -> dict
         "spec": spec,
         # Of parts that hold the same name, the first counts.
         "checkpoints": [reduce(or_, reversed(same)) for same in together],
-        "right": _right(record, [same[0]["step"] for same in together]),
+        "right": oracle.get("right", {}),
     }
-
-
-def _right(record: Record, steps: Sequence[int]) -> dict[str, str]:
-    """By step, the packed bits of a record."""
-    bits = read_arrays(record.check(ORACLE)).get("right", ())
-    return {str(step): b64encode(row).decode() for step, row in zip(steps, bits, strict=len(bits) > 0)}

@@ -26,7 +26,6 @@ from benchmarks.records.plausible import check_row
 
 WEIGHTS = "weights.safetensors"  # in the records of runs that were asked to keep them
 FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.json")
-ORACLE = "oracle.npz"  # the target's test labels, and which of them are met at each checkpoint
 DIGESTS, VALIDATORS = "digests.json", "validators.json"
 LAYOUT = 2  # of a record's files, in its provenance; 2: with digests
 OUTPUTS = re.compile(r"outputs/[0-9]{6,}\.npz")

@@ -26,12 +26,16 @@ def write(
     folder: Path,
     checkpoints: Sequence[Mapping[str, Any]],
     last: Mapping[str, Any],
+    right: Mapping[int, str],
     labels: Oracle,
-    right: Sequence[np.ndarray],
 ) -> None:
-    """The part of a record that target labels have made, and those labels; ``right`` of each checkpoint."""
-    write_json(folder / SCORES, {"checkpoints": checkpoints, "last": last})
-    oracle.save_oracle(labels, folder / LABELS, right)
+    """The part of a record that target labels have made, and those labels.
+
+    Args:
+        right: what :func:`oracle.right` gives, by step.
+    """
+    write_json(folder / SCORES, {"checkpoints": checkpoints, "last": last, "right": right})
+    oracle.save_oracle(labels, folder / LABELS)
 
 
 def rescore(store: Store, specs: Iterable[RunSpec], tell: Callable[[UserError], object]) -> None:
@@ -73,7 +77,8 @@ def _rescore(record: Record, labels: Oracle) -> None:
     predictions = read_arrays(record.check(PREDICTIONS))["target_train"]
     rows = [{"step": step, **oracle.evaluate_oracle(each, labels)} for step, each in outputs.items()]
     last = oracle.evaluate_last(outputs[max(outputs)], predictions, labels)
-    write(record.folder, rows, last, labels, [oracle.right(each, labels) for each in outputs.values()])
+    right = {step: bits for step, each in outputs.items() if (bits := oracle.right(each, labels))}
+    write(record.folder, rows, last, right, labels)
     if record.digests is not None:
         new = digests(record.folder)
         write_json(record.folder / DIGESTS, {**record.digests, **{name: new[name] for name in (SCORES, LABELS)}})

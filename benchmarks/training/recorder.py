@@ -41,7 +41,7 @@ class Recorder:
         self.inputs = evaluation_inputs(task.train_view(), task.evaluation_view())
         self.rows: Rows = []
         self.oracle_rows: Rows = []
-        self.right: list[torch.Tensor] = []  # of each checkpoint, packed bits
+        self.right: dict[int, str] = {}  # by step
         self.last: Outputs | None = None
 
     def checkpoint(self, trainer: Trainer, step: int) -> None:
@@ -50,7 +50,8 @@ class Recorder:
         outputs.save(self.folder / _outputs(step))
         self.rows.append({"step": step, **scores.evaluate(outputs)})
         self.oracle_rows.append({"step": step, **oracle.evaluate_oracle(outputs, self.oracle)})
-        self.right.append(torch.from_numpy(oracle.right(outputs, self.oracle)))
+        if bits := oracle.right(outputs, self.oracle):
+            self.right[step] = bits
 
     def finish(self, trainer: Trainer, cost: dict[str, Any]) -> None:
         """Write all that the last step is needed for.
@@ -76,8 +77,7 @@ class Recorder:
             },
         )
         last = oracle.evaluate_last(self.last, predictions, self.oracle)
-        bits = [bits.numpy() for bits in self.right]
-        rescoring.write(self.folder, self.oracle_rows, last, self.oracle, bits)
+        rescoring.write(self.folder, self.oracle_rows, last, self.right, self.oracle)
         write_scores(self.folder, [_outputs(row["step"]) for row in self.rows])
 
     def _predictions(self, trainer: Trainer) -> np.ndarray:
