@@ -76,7 +76,7 @@ def _by_class(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def right(outputs: Outputs, oracle: Oracle) -> str:
-    """Whether each labelled target test sample is classified rightly: packed bits in base64; empty without labels."""
+    """Which labelled target test samples are classified rightly: packed bits in base64; empty without labels."""
     logits, y = _labelled(outputs["target_test.logits"], oracle.target_test_y)
     return b64encode(np.packbits(logits.argmax(1) == y).tobytes()).decode()
 
