@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.commands.parser import main
+from benchmarks.core.outfiles import is_ours
 from benchmarks.plan.suite import load_suite, suite_names
 
 ROOT = Path(__file__).parents[1]
@@ -42,12 +43,14 @@ def test_committed_tables_are_what_the_program_prints(
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name.endswith(".png")])
-def test_committed_pictures_have_the_caption_that_the_program_writes(
+def test_committed_pictures_show_what_the_program_draws(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """Caption, panels and rows, by the description in the file; and it may be drawn again without --force."""
     monkeypatch.chdir(ROOT)
     anew = tmp_path / name
     assert main([str(anew) if argument.endswith(name) else argument for argument in COMMANDS[name]]) == 0
+    assert is_ours(TABLES / name)
     with Image.open(TABLES / name) as committed, Image.open(anew) as today:
         assert committed.info["Description"] == today.info["Description"], "make tables"  # type: ignore[attr-defined]
 

@@ -43,15 +43,17 @@ def save_figure(report: Report, path: Path) -> None:
         spare.set_axis_off()
     panels[0, 0].set_yticks(range(len(methods)), [_label(block, name) for name in methods], parse_math=False)
     panels[0, 0].invert_yaxis()
-    figure.supxlabel(_caption(report, block), fontsize=8, parse_math=False)
-    save_picture(figure, path, _caption(report, block))
+    caption = _caption(report, block)
+    figure.supxlabel(caption, fontsize=8, parse_math=False)
+    names = ", ".join(_label(block, name) for name in methods)
+    save_picture(figure, path, shown(f"{caption}. Panels: {', '.join(tasks)}. Rows: {names}."))
 
 
-def save_picture(figure: Figure, path: Path, caption: str, **options: Any) -> None:
-    """Write a picture, with its caption and this program's name as text that other programs can read."""
+def save_picture(figure: Figure, path: Path, description: str, **options: Any) -> None:
+    """Write a picture, with a description and this program's name as text that other programs can read."""
     about = ABOUT[path.suffix.lower()]
     buffer = io.BytesIO()
-    metadata = dict(zip(about, (caption, NAME), strict=True))
+    metadata = dict(zip(about, (description, NAME), strict=True))
     figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=150, metadata=metadata, **options)
     with writing(path) as file:
         file.write(buffer.getvalue())
