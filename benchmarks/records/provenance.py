@@ -94,13 +94,21 @@ def code_digest(method: str, family: str, backbone: str) -> str:
 
 @cache
 def _syntax(file: Path) -> str:
-    """The syntax tree of a file, without positions and docstrings."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return syntax(_tree(file))
+
+
+def syntax(tree: ast.AST) -> str:
+    """A piece of code without positions, comments and docstrings."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):  # also a string below a field, which says what it is for
             node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
     return ast.dump(tree)
+
+
+@cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def _is_text(node: ast.AST) -> bool:
@@ -118,7 +126,7 @@ def _imported(names: Iterable[str]) -> set[str]:
         if name in found:
             continue
         found.add(name)
-        for node in ast.walk(ast.parse(_file(name).read_text(encoding="utf-8"))):
+        for node in ast.walk(_tree(_file(name))):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in OWN:
                 parts = [f"{node.module}.{alias.name}" for alias in node.names]
                 waiting += [node.module, *(part for part in parts if _is_module(part))]
