@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.oracle import calibration_error
 from benchmarks.evaluation.oracle import evaluate_last as evaluate_oracle_last
 from benchmarks.evaluation.outputs import Outputs, evaluation_inputs
-from benchmarks.evaluation.proxy_a_distance import SMALLEST, proxy_a_distance
+from benchmarks.evaluation.proxy_a_distance import SMALLEST, STRENGTHS, _fit, proxy_a_distance
 from benchmarks.evaluation.scores import accuracy
 from benchmarks.training.recorder import model_outputs
 from benchmarks.training.run import execute
@@ -57,6 +58,14 @@ def test_it_grows_with_the_shift_and_meets_the_bayes_error() -> None:
         values.append(distance.value)
         assert distance.value == pytest.approx(2 * (1 - 2 * norm.sf(shift / 2)), abs=0.15)
     assert values == sorted(values)
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_its_classifier_is_a_logistic_regression(strength: float) -> None:
+    rows = np.concatenate([normal(0, 200, 8), normal(0.4, 200, 8, seed=1)])
+    exact = LogisticRegression(C=strength, tol=1e-10).fit(rows, np.repeat([0, 1], 200))
+    found = _fit(rows, strength, np.ones(9))
+    np.testing.assert_allclose(found, [*exact.coef_[0], exact.intercept_[0]], atol=0.02)
 
 
 def test_rounding_noise_in_a_feature_that_hardly_varies_is_not_heard() -> None:

@@ -59,6 +59,14 @@ def notes_of(grid: Grid, records: pd.DataFrame, beginning: str) -> list[str]:
     return [note for note in build_report(grid, records, {}).notes if note.startswith(beginning)]
 
 
+def test_proxy_a_distances_of_two_versions_are_told_of() -> None:
+    grid = grid_of(1)
+    older, newer = (records_of(grid, {name: 0.6}) for name in ("source_only", "dann"))
+    assert notes_of(grid, pd.concat([older, newer]), "Proxy A-distances of two versions") == []
+    newer["proxy_a_distance_version"] = 2
+    assert len(notes_of(grid, pd.concat([older, newer]), "Proxy A-distances of two versions")) == 1
+
+
 def test_the_best_is_marked_but_never_a_reference() -> None:
     rows = report_of(5).blocks[0].rows
     assert rows["dann"]["toys/blobs"].best

@@ -37,4 +37,5 @@ def distance_scores(name: str, distance: ProxyADistance | None) -> dict[str, Any
         f"{name}_spread": distance.spread,
         f"{name}_n": distance.n,
         f"{name}_size": distance.size,
+        f"{name}_version": distance.version,
     }

@@ -13,7 +13,7 @@ KINDS: dict[Kind, str] = {
     "confusion": "confusion",
     "text": "run_id|task|method|reverse_of|code|device|versions|warnings",
     "share": r".*(accuracy|_f1|_auc|_majority_rate|_calibration_error|reverse_validation|mixval_int(ra|er))",
-    "count": "seed|step|parameters|version|harness|.*(_n|_size|_passes|_step)",
+    "count": "seed|step|parameters|harness|.*(_n|_size|_passes|_step|version)",
     "amount": ".*(_spread|_seconds|_mb)",
     "distance": "proxy_a_distance(_inputs)?",  # negative as a validator
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.core.registry import METHODS
 from benchmarks.evaluation.proxy_a_distance import SATURATED
@@ -35,7 +36,15 @@ def general(cells: Cells) -> list[str]:
     notes += _warnings(rows) + _lost_sources(cells)
     if any(row.get("proxy_a_distance", 0.0) >= SATURATED for row in rows):
         notes.append(f"A proxy A-distance above {SATURATED} is saturated: larger shifts look the same.")
+    if len(_versions(rows)) > 1:
+        notes.append("Proxy A-distances of two versions, which may differ by 0.03: `run --fresh` makes them one.")
     return notes
+
+
+def _versions(rows: Sequence[Mapping[str, Any]]) -> set[float]:
+    """Of the proxy A-distances; records of the first version do not say it."""
+    known = [row.get("proxy_a_distance_version") for row in rows if pd.notna(row.get("proxy_a_distance"))]
+    return set(pd.Series(known, dtype=float).fillna(1.0))
 
 
 def _failures(cells: Cells) -> list[str]:
