@@ -13,6 +13,7 @@ from benchmarks.core.settings import UserError, split
 from benchmarks.engines.devices import devices
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.work import train
+from benchmarks.evaluation.validators import needed
 from benchmarks.plan.grid import plan
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.suite import load_suite, suite_search
@@ -51,7 +52,8 @@ def run_grid(
         save_weights: keep trained weights, for :func:`load_model`.
 
     Returns:
-        A row a run, with the columns of :func:`benchmarks.records.frame.load_records`. A run that failed, a
+        A row a run, with the columns of :func:`benchmarks.records.frame.load_records`, which also gives the scores
+        of validators; here are those by which the suite chooses. A run that failed, a
         record that is broken, or a method that a task does not admit, is told of by a warning and has no row.
 
     Raises:
@@ -76,7 +78,7 @@ def run_grid(
     rescore(records, done, tell=_warn)
     if other := made_by_other_code({spec.run_id: records.code(spec) for spec in done}, done):
         warnings.warn(other, stacklevel=2)
-    return load_records((records.folder(spec) for spec in done), broken=_warn)
+    return load_records(map(records.folder, done), broken=_warn, validators=needed(settings.select))
 
 
 def _warn(problem: UserError) -> None:

@@ -19,7 +19,7 @@ from benchmarks.engines.events import Event
 from benchmarks.engines.work import Execute, attempt, require_files, train
 from benchmarks.plan.grid import plan
 from benchmarks.plan.spec import RunSpec
-from benchmarks.records.record import DIGESTS, VALIDATORS
+from benchmarks.records.record import DIGESTS
 from benchmarks.records.store import Store
 from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import Trainer, prepare
@@ -89,10 +89,9 @@ def with_target_labels(domains: Domains, change: Callable[[np.ndarray], np.ndarr
 def make_older(folder: Path) -> None:
     """As versions without digests left their records."""
     (folder / DIGESTS).unlink()
-    for name, field in (("provenance.json", "layout"), (VALIDATORS, "digest")):
-        values = json.loads((folder / name).read_text())
-        del values[field]
-        (folder / name).write_text(json.dumps(values))
+    values = json.loads((folder / "provenance.json").read_text())
+    del values["layout"]
+    (folder / "provenance.json").write_text(json.dumps(values))
 
 
 def takes_steps(method: str) -> bool:

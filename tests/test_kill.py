@@ -86,7 +86,7 @@ def run_killing(specs: list[RunSpec], store: Path, execute: Execute, kills: int,
 def contents(store: Store) -> dict[str, bytes]:
     """What a store's records hold, but for clocks and provenance; half a folder would differ."""
     files = (path for folder in store.record_folders() for path in folder.rglob("*") if path.is_file())
-    clocks = ("cost.json", "provenance.json", "digests.json", "validators.json")
+    clocks = ("cost.json", "provenance.json", "digests.json")
     numbers = (path for path in files if path.name not in clocks)
     return {str(path.relative_to(store.root)): path.read_bytes() for path in numbers}
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation.validators import SELECTABLE
+from benchmarks.evaluation.validators import SELECTABLE, VALIDATORS
 from benchmarks.plan.grid import Grid, plan
 from benchmarks.plan.search import Search
 from benchmarks.records.compact import save_records
@@ -55,7 +55,7 @@ def do(planned: Grid, store: Store) -> None:
 
 @pytest.fixture(scope="module")
 def frame(planned: Grid, store: Store) -> pd.DataFrame:
-    return selection.candidates(planned, load_records(store.root))
+    return selection.candidates(planned, load_records(store.root, validators=VALIDATORS))
 
 
 def chosen(frame: pd.DataFrame, validator: str) -> dict[tuple[str, str], object]:
@@ -126,7 +126,7 @@ def test_choices_are_blind_to_the_oracles_files(
         (path.parent / "validators.json").unlink()  # all scores are made again, from outputs
         seal(path.parent)
     store = Store(copy)
-    again = selection.candidates(planned, load_records(store.root))
+    again = selection.candidates(planned, load_records(store.root, validators=VALIDATORS))
     for validator in SELECTABLE:
         assert chosen(again, validator) == chosen(frame, validator)
 
@@ -134,7 +134,7 @@ def test_choices_are_blind_to_the_oracles_files(
 def test_choices_are_the_same_from_committed_records(
     planned: Grid, store: Store, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
-    save_records(load_records(store.root), tmp_path / "records.csv")
+    save_records(load_records(store.root, validators=VALIDATORS), tmp_path / "records.csv")
     again = selection.candidates(planned, load_records(tmp_path / "records.csv"))
     for validator in SELECTABLE:
         for cell, values in chosen(again, validator).items():
@@ -160,7 +160,7 @@ def test_noise_for_target_labels_changes_no_choice(tmp_path: Path, monkeypatch: 
 
     forget_tasks()
     do(planned, stores[1])
-    frames = [selection.candidates(planned, load_records(store.root)) for store in stores]
+    frames = [selection.candidates(planned, load_records(store.root, validators=VALIDATORS)) for store in stores]
     assert not frames[0][ACCURACY].equals(frames[1][ACCURACY])
     pd.testing.assert_frame_equal(*(selection.label_free(frame) for frame in frames))
 
@@ -212,7 +212,7 @@ def test_records_without_a_validators_scores_are_a_clear_error(frame: pd.DataFra
 
 
 def test_budgets_are_equal_and_unequal_ones_are_told(planned: Grid, store: Store) -> None:
-    records = load_records(store.root)
+    records = load_records(store.root, validators=VALIDATORS)
     assert not any("UNEQUAL" in note for note in build_report(planned, records, {}, select="im").notes)
     uneven = plan(**GRID, search=Search(grid={"dann": {"trade_off": ["0.3", "1", "3"]}}))
     assert any("UNEQUAL" in note for note in build_report(uneven, pd.DataFrame(), {}, select="im").notes)

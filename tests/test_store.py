@@ -1,9 +1,12 @@
 """Records that are broken: named, left out, found; the others load."""
 
+import errno
+import inspect
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from itertools import product
 from pathlib import Path
 
@@ -14,6 +17,8 @@ import torch
 
 from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
+from benchmarks.evaluation.outputs import Outputs
+from benchmarks.records import validation
 from benchmarks.records.compact import save_records
 from benchmarks.records.frame import load_records
 from benchmarks.records.record import FILES
@@ -107,10 +112,76 @@ def test_verify_reads_the_arrays_beside_the_outputs(
     assert re.search(rf"{name}'? cannot be read", said)
 
 
+def test_validators_are_made_where_they_are_read_and_only_those(
+    copy: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    real = validation.validators.score_outputs
+
+    def counted(outputs: Outputs, names: Collection[str]) -> dict[str, float]:
+        made.extend(names)
+        return real(outputs, names)
+
+    monkeypatch.setattr(validation.validators, "score_outputs", counted)
+    assert "im" not in load_records(copy.root)["checkpoints"][0][0]
+    assert not list(copy.root.rglob("validators.json"))
+    first = load_records(copy.root, validators=["im", "snd"])["checkpoints"]
+    assert made == ["im", "snd"] * 4
+    second = load_records(copy.root, validators=["im", "bnm"])["checkpoints"]  # what is there is not made again
+    assert made[8:] == ["bnm"] * 4
+    assert load_records(copy.root, validators=["im", "snd"])["checkpoints"].tolist() == first.tolist()
+    assert second[0][0].keys() - first[0][0].keys() == {"bnm"}
+    monkeypatch.setattr(validation, "_code", lambda name: "other" if name == "im" else "")
+    load_records(copy.root, validators=["im"])
+    assert made[12:] == ["im"] * 4
+
+
+def test_the_code_of_a_score_is_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another sentence changes none, another temperature that of the score that has it."""
+    names, getsource = ("im", "snd", "dev", "proxy_a_distance"), inspect.getsource
+
+    def codes(before: str = "", after: str = "") -> list[str]:
+        for cached in (validation._code, validation._definitions):
+            cached.cache_clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(inspect, "getsource", lambda module: getsource(module).replace(before, after))
+            return [validation._code(name) for name in names]
+
+    now = codes()
+    assert codes("in nats", "in bits") == now
+    for text, owner in (("TEMPERATURE = 0.05", "snd"), ("eta = ", "dev"), ("SPLITS = 5", "proxy_a_distance")):
+        other = codes(text, text.replace("=", "= 2 *"))
+        assert [name for name, a, b in zip(names, now, other, strict=True) if a != b] == [owner]
+    codes()
+
+
 def test_scores_that_cannot_be_read_are_made_again(copy: Store) -> None:
-    before = load_records(copy.root).to_json()
+    before = load_records(copy.root, validators=["im"]).to_json()
     (copy.folder(SPECS[0]) / "validators.json").write_text("{")
-    assert load_records(copy.root).to_json() == before
+    assert load_records(copy.root, validators=["im"]).to_json() == before
+
+
+def test_a_store_that_cannot_be_written_gives_the_same_scores(
+    copy: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(validation, "write_json", full)
+    there = load_records(copy.root, validators=["im"]).to_json()
+    assert not list(copy.root.rglob("validators.json"))
+    monkeypatch.undo()
+    assert load_records(copy.root, validators=["im"]).to_json() == there
+
+
+def test_records_whose_outputs_are_gone_show_a_table_and_the_scores_that_they_have(copy: Store) -> None:
+    before = load_records(copy.root, validators=["im"])["checkpoints"]
+    for spec in SPECS:
+        shutil.rmtree(copy.folder(spec) / "outputs")
+    assert len(load_records(copy.root)) == 2
+    assert load_records(copy.root, validators=["im"])["checkpoints"].tolist() == before.tolist()
+    with pytest.raises(UserError, match=r"outputs/000010\.npz cannot be read"):
+        load_records(copy.root, validators=["snd"])
 
 
 class Bomb:
@@ -126,9 +197,9 @@ class Bomb:
 def test_outputs_cannot_execute_code(copy: Store, tmp_path: Path) -> None:
     folder = copy.folder(SPECS[0])
     np.savez(folder / "outputs" / "000020.npz", **{"source_val.logits": np.array([Bomb(tmp_path / "boom")])})
-    (folder / "validators.json").unlink()
+    make_older(folder)
     told: list[UserError] = []
-    assert len(load_records(copy.root, broken=told.append)) == 1
+    assert len(load_records(copy.root, broken=told.append, validators=["im"])) == 1
     assert "000020.npz" in str(told[0])
     assert not (tmp_path / "boom").exists()
 
@@ -211,13 +282,15 @@ def test_strays_of_any_name_are_told_of_and_the_rest_is_shown(
 
 
 def test_who_makes_scores_at_once_gets_the_same(copy: Store) -> None:
-    before = load_records(copy.root).to_json()
+    names = ["im", "snd"]
+    before = load_records(copy.root, validators=names).to_json()
     for spec in SPECS:
         (copy.folder(spec) / "validators.json").unlink()
-    script = f"from benchmarks.records.frame import load_records; load_records({str(copy.root)!r})"
-    both = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT) for _ in range(2)]
+    script = "from benchmarks.records.frame import load_records; load_records({!r}, validators=[{!r}])"
+    scripts = [script.format(str(copy.root), name) for name in names]
+    both = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT) for script in scripts]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
-    assert load_records(copy.root).to_json() == before
+    assert load_records(copy.root, validators=names).to_json() == before
     assert not list(copy.root.rglob("*.partial/*.json*"))
     assert not [path for path in copy.folder(SPECS[0]).iterdir() if path.name.startswith(".")]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.planning import HowFlags, planned_grid
 from benchmarks.commands.shared.records import add_store_flag, record_sources
+from benchmarks.evaluation.validators import needed
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.suite import load_suite
 from benchmarks.report.options import FORMATS, Format
@@ -58,9 +59,9 @@ def main(options: Options) -> int:
 
     sources = _sources(options)
     print(f"records: {', '.join(map(str, sources))}", file=sys.stderr)
-    planned, records = grid_and_records(sources, plan, options.how.seeds)
-    require_labels("compare", records[0])
     suite, select = Path(options.suite).stem, options.how.validator(options.suite)
+    planned, records = grid_and_records(sources, plan, options.how.seeds, needed(select))
+    require_labels("compare", records[0])
     comparisons = beside.compare(
         published_for(options.suite),
         beside.chosen_cells(planned, *records, select),

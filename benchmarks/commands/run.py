@@ -128,7 +128,8 @@ def _report(planned: Grid, store: Store, options: Options) -> None:
     from benchmarks.report.render import render
 
     validator = options.how.validator(options.what.suite)
-    report = options.table.report(planned, records_of(planned, store), validator)
+    records = records_of(planned, store, options.table.validators(validator))
+    report = options.table.report(planned, records, validator)
     options.table.print(report)
     folder, name = store.root / "tables", Path(planned.suite).stem
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 import os
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_gri
 from benchmarks.commands.shared.records import add_store_flag, record_sources
 from benchmarks.core.outfiles import prepare_output
 from benchmarks.core.settings import UserError
+from benchmarks.evaluation.validators import VALIDATORS
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.suite import load_suite
@@ -78,10 +79,12 @@ def main(options: Options) -> int:
     sources, tasks = record_sources(options.store, options.records), options.what.all_tasks()
     for path in options.outputs:
         prepare_output(path, [*sources, Path(options.what.suite)], force=options.force)
-    planned, records = _grid_and_records(sources, options.what, tasks, options.how)
+    select = options.how.validator(options.what.suite)
+    validators = VALIDATORS if options.save_records else options.table.validators(select)
+    planned, records = _grid_and_records(sources, options, tasks, validators)
     if options.save_records:
         _save(planned, records, options)
-    report = options.table.report(planned, records, options.how.validator(options.what.suite))
+    report = options.table.report(planned, records, select)
     if options.figure:
         from benchmarks.report.figure import save_figure
 
@@ -121,17 +124,18 @@ def _draw_diagram(report: "Report", path: Path, *, ranked: bool) -> None:
 
 
 def _grid_and_records(
-    sources: Sequence[Path], what: WhatFlags, tasks: Sequence[str], how: HowFlags
+    sources: Sequence[Path], options: Options, tasks: Sequence[str], validators: Collection[str]
 ) -> tuple[Grid, "Records"]:
     """The grid of the flags; without ``--methods``, of those that have a record. And its records."""
     from benchmarks.commands.shared.reading import grid_and_records
 
+    what, how = options.what, options.how
     default = f"{load_suite(what.suite).default_methods},core,shallow,all,references"  # also their order
 
     def plan(seeds: Sequence[int] | None) -> Grid:
         return planned_grid(what.suite, what.methods or default, tasks, seeds, how)
 
-    planned, (records, failures) = grid_and_records(sources, plan, how.seeds)
+    planned, (records, failures) = grid_and_records(sources, plan, how.seeds, validators)
     if not len(records) and not failures:
         raise UserError(
             "no record fits; `run` the grid first, or name the --store, --suite and --set it was run with"

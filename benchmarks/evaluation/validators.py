@@ -7,7 +7,7 @@ The command line shows these names in its help, so what takes long to import is 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -183,18 +183,24 @@ def _mixval(outputs: "Outputs", intra: bool) -> float:
     return agrees[kept].mean() if kept.any() else math.nan
 
 
+PARTS = [name for name in VALIDATORS if name not in SELECTABLE]  # of MixVal
 # The two that no single checkpoint scores: MixVal ranks candidates by its two parts, and reverse validation trains
 # on what a run predicted.
 SELECTABLE["mixval"] = "Hu et al., NeurIPS 2023, Mixed Samples as Probes for Unsupervised Model Selection"
 SELECTABLE["reverse_validation"] = "Ganin et al., JMLR 2016, section 5.1.2, after Zhong et al., ECML 2010"
 
 
-def score_outputs(outputs: "Outputs") -> dict[str, float]:
-    """All of :data:`VALIDATORS` at one checkpoint; all NaN if what the model said of a split is not finite.
+def needed(validator: str | None) -> list[str]:
+    """Which of :data:`VALIDATORS` a choice reads: none without a validator, or by reverse validation."""
+    return PARTS if validator == "mixval" else [name for name in VALIDATORS if name == validator]
+
+
+def score_outputs(outputs: "Outputs", names: Iterable[str] = tuple(VALIDATORS)) -> dict[str, float]:
+    """Scores of those names at one checkpoint; all NaN if what the model said of a split is not finite.
 
     Test splits are not looked at.
     """
     if not all(np.isfinite(array).all() for name, array in outputs.arrays.items() if "_test." not in name):
-        return dict.fromkeys(VALIDATORS, math.nan)
+        return dict.fromkeys(names, math.nan)
     evidence = Evidence(outputs)
-    return {name: float(score(evidence)) for name, score in VALIDATORS.items()}
+    return {name: float(VALIDATORS[name](evidence)) for name in names}

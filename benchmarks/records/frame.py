@@ -1,6 +1,6 @@
 """Records as a DataFrame, a row a run: from folders, from a store, or from a .csv."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -18,24 +18,29 @@ from benchmarks.records.validation import validator_scores
 
 
 def load_records(
-    source: Path | str | Iterable[Path | str], broken: Callable[[UserError], object] | None = None
+    source: Path | str | Iterable[Path | str],
+    broken: Callable[[UserError], object] | None = None,
+    validators: Collection[str] = (),
 ) -> pd.DataFrame:
     """Records as a frame, a row a run.
 
     Columns: run_id, task, method, seed, reverse_of (empty: an ordinary run), spec (a dict), code, the scores of
-    the last step by name, ``checkpoints`` (a list of dicts, with the validators' scores), cost, and ``right``: by
-    step, which target test samples are classified rightly, packed bits in base64; a .csv has the last step and the
-    chosen one. Scores from target labels are among them: reports may show those, and nothing else may use them.
+    the last step by name, ``checkpoints`` (a list of dicts, with the scores of ``validators``), cost, and
+    ``right``: by step, which target test samples are classified rightly, packed bits in base64; a .csv has the
+    last step and the chosen one. Scores from target labels are among them: reports may show those, and nothing
+    else may use them.
 
     Args:
         source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
         broken: told of each record that cannot be read, or that is not as it was written, which is then left out.
+        validators: whose scores ``checkpoints`` shall have: made from a record's outputs where they are not beside
+            it. A .csv has those that it was written with.
 
     Raises:
         UserError: a store or file that does not exist; a record that is broken, where ``broken`` is not given.
     """
     if not isinstance(source, str | Path):
-        return _load(map(Path, source), lambda folder: record_row(Record(folder)), broken)
+        return _load(map(Path, source), lambda folder: record_row(Record(folder), validators), broken)
     path = Path(source)
     if is_compact(path):
         return compact.load_compact(path, broken)
@@ -44,7 +49,7 @@ def load_records(
         if broken is None:
             raise problem
         broken(problem)
-    return _load(store.record_folders(), lambda folder: row_in(store, folder), broken)
+    return _load(store.record_folders(), lambda folder: row_in(store, folder, validators), broken)
 
 
 def is_compact(path: Path) -> bool:
@@ -68,37 +73,40 @@ def _load(
     return pd.DataFrame(rows)
 
 
-def row_in(store: Store, folder: Path) -> dict[str, Any]:
+def row_in(store: Store, folder: Path, validators: Collection[str] = ()) -> dict[str, Any]:
     """One of a store's records, as a row of :func:`load_records`.
 
     Raises:
         UserError: it is broken, or in the place of another.
     """
-    row = record_row(Record(folder))
+    row = record_row(Record(folder), validators)
     place = store.place(row["task"], row["method"], row["seed"], row["run_id"])
     if folder != place:
         raise UserError(f"the record {str(folder)!r} belongs at {str(place)!r}; move it there or remove it")
     return row
 
 
-def record_row(record: Record) -> dict[str, Any]:
+def record_row(record: Record, validators: Collection[str]) -> dict[str, Any]:
     """A record as a row of :func:`load_records`."""
     parts = {name.removesuffix(".json"): record.json(name) for name in FILES if name != "provenance.json"}
     spec = record.spec
     try:
-        row = _row(record, spec, parts)
+        row = _row(record, spec, parts, validators)
         check_row(row)
     except IMPOSSIBLE as error:
         raise record.broken(f"it is not complete, or holds what no run writes ({said(error)})") from None
     return row
 
 
-def _row(record: Record, spec: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+def _row(
+    record: Record, spec: dict[str, Any], parts: Mapping[str, Any], validators: Collection[str]
+) -> dict[str, Any]:
     scores, oracle = parts["scores"], parts["oracle"]
     provenance = record.provenance or record.json("provenance.json")
     rows = [scores["checkpoints"], oracle["checkpoints"]]
     last = {key: value for row in rows for key, value in row[-1].items() if key != "step"}
-    rows.append(validator_scores(record))
+    if validators:
+        rows.append(validator_scores(record, validators))
     together = list(zip(*rows, strict=True))
     if any(row["step"] != same[0]["step"] for same in together for row in same):
         raise ValueError("its files are of different steps")

@@ -1,82 +1,75 @@
-"""Validator scores of a record: made from its saved outputs, and kept beside them.
+"""Validator scores of a record: made from its saved outputs where something reads them, and kept beside them.
 
-So a validator can be added or fixed without training again, and no record's other numbers depend on it.
+So a run spends no time on scores that nobody asks for, a validator can be added or fixed without training again,
+and no record's other numbers depend on it.
 """
 
+import ast
 import hashlib
+import inspect
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from benchmarks.core.reading import digest_of, parse_json, read_bytes
-from benchmarks.evaluation import proxy_a_distance, validators
+from benchmarks.core.reading import parse_json, read_bytes
+from benchmarks.evaluation import validators
 from benchmarks.evaluation.outputs import Outputs
-from benchmarks.evaluation.validators import score_outputs
-from benchmarks.records.plausible import is_possible
+from benchmarks.records.provenance import syntax
 from benchmarks.records.record import VALIDATORS, Record, write_json
 
-NONE: dict[str, Any] = {"code": "", "checkpoints": []}
 
-
-def validator_scores(record: Record) -> list[dict[str, Any]]:
+def validator_scores(record: Record, names: Collection[str]) -> list[dict[str, Any]]:
     """Step and scores of each checkpoint, in order; NaN where undefined.
 
-    Scores that other code made, or that are not as they were written, are made again if the outputs are there.
+    Scores that other code made, or that are not as they were written, are made again.
+
+    Args:
+        names: of :data:`validators.VALIDATORS`; only these are made.
 
     Raises:
-        UserError: an output is missing, or not as the run wrote it.
+        UserError: an output that a score needs is missing, or not as the run wrote it.
     """
+    files, codes = record.outputs(), {name: _code(name) for name in names}
     kept = _kept(record)
-    if kept["code"] != _code() and any((record.folder / name).exists() for name in record.outputs()):
-        for name in record.outputs():
-            record.check(name)
-        kept = write_scores(record.folder, record.outputs())
+    if missing := [name for name in names if kept["code"].get(name) != codes[name]]:
+        made = {file: _scores(record.check(file), missing) for file in files}
+        kept["code"] |= {name: codes[name] for name in missing}
+        kept["scores"] = {file: kept["scores"].get(file, {}) | made[file] for file in files}
+        with suppress(OSError):  # a store that cannot be written: the scores are made again next time
+            write_json(record.folder / VALIDATORS, {**kept, "digest": _digest(kept)})
     return [
-        {key: value if key == "step" else _rounded(value) for key, value in row.items()}
-        for row in kept["checkpoints"]
+        {"step": int(Path(file).stem), **{name: _rounded(kept["scores"][file][name]) for name in names}}
+        for file in files
     ]
 
 
-def write_scores(folder: Path, names: Iterable[str]) -> dict[str, Any]:
-    """Score the outputs of those names, in the order of their steps, and keep the scores beside them."""
-    files = {name: folder / name for name in names}
-    kept: dict[str, Any] = {
-        "code": _code(),
-        "outputs": _digest({name: digest_of(file) for name, file in files.items()}),
-        "checkpoints": [_scores(file) for file in files.values()],
-    }
-    with suppress(OSError):  # a store that cannot be written: the scores are made again next time
-        write_json(folder / VALIDATORS, {**kept, "digest": _digest(kept)})
-    return kept
-
-
 def _kept(record: Record) -> dict[str, Any]:
-    """The scores beside a record; none if they are not as they were written: they can be made again.
+    """The scores beside a record, by outputs and name: which code made each, and of which outputs.
 
-    Those of an older version have no digest.
+    None, if they are not as they were written, or of other outputs: they can be made again.
     """
+    known = record.digests or {}
+    nothing = {"code": {}, "outputs": {name: known.get(name) for name in record.outputs()}, "scores": {}}
     try:
         kept = parse_json(read_bytes(f"{record.folder}/{VALIDATORS}"))
-        digest = kept.pop("digest", None)
-    except (OSError, ValueError, TypeError, AttributeError):
-        return NONE
-    known = record.digests
-    if known is None:
-        whole = digest == _digest(kept) if digest else is_possible(kept)
-    else:
-        of = _digest({name: known[name] for name in record.outputs()})
-        whole = digest == _digest(kept) and kept.get("outputs") == of
-    return kept if whole and kept.keys() >= NONE.keys() else NONE
+        whole = kept.pop("digest") == _digest(kept) and kept["outputs"] == nothing["outputs"]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return nothing
+    return kept if whole else nothing
 
 
-def _digest(value: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def _scores(file: Path, names: Collection[str]) -> dict[str, float | None]:
+    with threadpool_limits(1):  # small matrices: more threads only get in each other's way
+        scores = validators.score_outputs(Outputs.load(file), names)
+    return {name: None if math.isnan(score) else score for name, score in scores.items()}
 
 
 def _rounded(value: float | None) -> float:
@@ -84,13 +77,43 @@ def _rounded(value: float | None) -> float:
     return math.nan if value is None else float(f"{value:.6g}")
 
 
-def _scores(file: Path) -> dict[str, Any]:
-    with threadpool_limits(1):  # small matrices: more threads only get in each other's way
-        scores = score_outputs(Outputs.load(file))
-    return {"step": int(file.stem), **{name: None if math.isnan(s) else s for name, s in scores.items()}}
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 @cache
-def _code() -> str:
-    files = (Path(str(module.__file__)) for module in (validators, proxy_a_distance))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+def _code(name: str) -> str:
+    """A digest of what makes a score: its function, what that uses of its file, and the modules it imports."""
+    definitions = _definitions()
+    found: dict[str, str] = {}
+    waiting = [validators.VALIDATORS[name].__name__, "score_outputs"]
+    while waiting:
+        each = waiting.pop()
+        if each in found or each not in definitions:
+            continue
+        tree = definitions[each]
+        found[each] = syntax(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                waiting.append(node.id)
+            elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("benchmarks."):
+                found[node.module] = syntax(_parsed(import_module(node.module)))
+    return _digest(found)[:12]
+
+
+@cache
+def _definitions() -> dict[str, ast.stmt]:
+    """What the file of validators defines, by name; without decorators, which name papers."""
+    found: dict[str, ast.stmt] = {}
+    for node in _parsed(validators).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            node.decorator_list = []
+            found[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id: node for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _parsed(module: ModuleType) -> ast.Module:
+    return ast.parse(inspect.getsource(module))

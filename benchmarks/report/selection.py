@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation.validators import SELECTABLE, VALIDATORS
+from benchmarks.evaluation.validators import PARTS, SELECTABLE
 from benchmarks.plan.grid import Grid
 from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
 
 LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
 SELECTED_SOURCE, SOURCE = "selected, on the source", "source_test_accuracy"  # of a task without target labels
 GROUP = ["variant", "task", "seed"]
-PARTS = [name for name in VALIDATORS if name not in SELECTABLE]  # of MixVal
 
 Choice = dict[tuple[str, str], Values]
 

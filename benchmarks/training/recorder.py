@@ -15,7 +15,6 @@ from benchmarks.plan.spec import RunSpec
 from benchmarks.records import rescoring
 from benchmarks.records.record import write_json
 from benchmarks.records.store import PREDICTIONS
-from benchmarks.records.validation import write_scores
 from benchmarks.training.loop import Trainer, on_device
 from datasets.base import Inputs, Task, load_task, seed_that_matters
 from datasets.files.images import ImageFiles
@@ -78,7 +77,6 @@ class Recorder:
         )
         last = oracle.evaluate_last(self.last, predictions, self.oracle)
         rescoring.write(self.folder, self.oracle_rows, last, self.right, self.oracle)
-        write_scores(self.folder, [_outputs(row["step"]) for row in self.rows])
 
     def _predictions(self, trainer: Trainer) -> np.ndarray:
         """What the model says of every target training sample: the labels of a run derived from this one."""

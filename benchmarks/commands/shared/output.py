@@ -1,10 +1,12 @@
 """What a command shows or writes: the flags that say how, and the report that they ask for."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.commands.shared.options import Group
 from benchmarks.core.settings import UserError, nearest, split
+from benchmarks.evaluation.validators import VALIDATORS, needed
 from benchmarks.plan.grid import Grid
 from benchmarks.report.options import FORMATS, PARTS, SHORTHANDS, Format
 
@@ -27,6 +29,10 @@ class TableFlags:
         flags.add_argument(
             "--show", default="", metavar="WHAT", help=f"more tables, by commas: {more}, or any metric"
         )
+
+    def validators(self, select: str | None) -> Collection[str]:
+        """Those whose scores a table reads, of a choice by ``select``."""
+        return VALIDATORS if "validators" in split(self.show) else needed(select)
 
     def report(self, planned: Grid, records: "Records", validator: str | None) -> "Report":
         """The report of a grid, with what ``--show`` adds.

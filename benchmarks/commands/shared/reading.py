@@ -1,6 +1,6 @@
 """Records of a grid, from a store, a .csv, or both."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,20 +17,27 @@ Records = tuple[pd.DataFrame, dict[str, str]]
 """A row a run, and the errors of failed runs by id."""
 
 
-def records_of(planned: Grid, store: Store) -> Records:
-    """What a store has of a grid. A record that is broken is told of, and counts as missing."""
+def records_of(planned: Grid, store: Store, validators: Collection[str]) -> Records:
+    """What a store has of a grid. A record that is broken is told of, and counts as missing.
+
+    Args:
+        validators: whose scores its checkpoints shall have.
+    """
     for problem in store.misplaced():
         warn(problem)
     specs = planned.runs
     rescore(store, [spec for spec in planned.specs if store.finished(spec)], tell=warn)
     done = {spec.run_id: store.folder(spec) for spec in specs if store.finished(spec)}
     errors = {spec.run_id: store.failed(spec) for spec in specs if spec.run_id not in done}
-    records = load_records(done.values(), broken=warn)
+    records = load_records(done.values(), broken=warn, validators=validators)
     return records, {run: text for run, text in errors.items() if text}
 
 
 def grid_and_records(
-    paths: Sequence[Path], plan: Callable[[Sequence[int] | None], Grid], seeds: int | None
+    paths: Sequence[Path],
+    plan: Callable[[Sequence[int] | None], Grid],
+    seeds: int | None,
+    validators: Collection[str],
 ) -> tuple[Grid, Records]:
     """A grid, and its records from several places; the first place that has a run's record counts.
 
@@ -40,6 +47,7 @@ def grid_and_records(
         paths: stores, and .csv files of records.
         plan: the grid with some seeds, or with the suite's number of them.
         seeds: how many; None: those that have a record.
+        validators: whose scores the checkpoints of a store's records shall have.
 
     Raises:
         UserError: a store or a file of records that does not exist.
@@ -51,7 +59,7 @@ def grid_and_records(
     }
     planned = plan(range(seeds) if seeds else sorted(known) or None)
     sources = [
-        (files[path], load_failures(path)) if path in files else records_of(planned, stores[path])
+        (files[path], load_failures(path)) if path in files else records_of(planned, stores[path], validators)
         for path in paths
     ]
     for path, (records, _) in zip(paths, sources, strict=True):
