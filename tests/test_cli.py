@@ -429,14 +429,20 @@ def test_an_estimate_counts_steps_for_methods_that_take_some() -> None:
     assert seconds("nearest_neighbour", 10**6) < 10 * seconds("nearest_neighbour", 20)
 
 
-def test_an_estimate_that_runs_out_of_patience_says_so() -> None:
+def test_an_estimate_that_runs_out_of_patience_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     planned = plan("quick", method_names("core"))
+    assert len(estimate(planned.specs, "cpu", patience=0.0).training) == 1  # the first is waited for
+    monkeypatch.setattr("benchmarks.training.estimate.START", 0.0)
     nothing = estimate(planned.specs, "cpu", patience=0.0)
-    assert "time unknown" in nothing.over(2)
+    assert "time unknown" in nothing.over(2, "cpu")
     cell, other = (("toys", planned.specs[0].protocol), ("digits", planned.specs[-1].protocol))
     some = Estimate({(cell, "a"): 2, (cell, "b"): 1, (other, "a"): 1}, training={(cell, "a"): 60.0})
     assert some.seconds == 4 * 60.0
-    assert some.over(2) == "about 2.0 min (rough: 1 of 3 kinds of run were timed)"
+    assert (
+        some.over(2, "cpu") == "about 2.0 min on 2 cores: 0.07 core-hours (rough: 1 of 3 kinds of run were timed)"
+    )
+    some.training[cell, "a"] = 1800.0
+    assert some.over(1, "cuda:0").startswith("about 120.0 min on 1 GPU: 2.0 GPU-hours")
 
 
 def test_a_dry_run_says_what_becomes_of_each_run(store: Path, tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def _dry_run(planned: Grid, store: Store, options: Options, until: float) -> Non
         raise
     # Importing PyTorch may have taken most of the time that people wait.
     known = estimate(todo, devices[0], min(PATIENCE, max(1.0, until - time.monotonic())))
-    print(known.over(workers))
+    print(known.over(workers, devices[0]))
     for (_, method), error in known.failed.items():
         print(f"warning: {method} fails in its first steps: {one_line(error)}", file=sys.stderr)
 

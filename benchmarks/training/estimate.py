@@ -23,7 +23,7 @@ from datasets.base import load_task
 
 WARM, TIMED = 4, 8  # steps
 PATIENCE = 4.0  # seconds for all probes: a dry run is for people who wait
-START = 10.0  # seconds for a process on a GPU to begin
+START = 10.0  # seconds for a process on a GPU to begin, and for a first kind to be timed: data are read for it
 
 Cell = tuple[str, Protocol]  # a family and a protocol: its tasks count as alike, as their steps are
 Kind = tuple[Cell, str]  # of run: a method in a cell
@@ -62,16 +62,20 @@ class Estimate:
     def _evaluation(self, cell: Cell) -> float:
         return self.evaluation.get(cell, _mean(list(self.evaluation.values())))
 
-    def over(self, workers: int) -> str:
-        """The time that so many workers take, in words, and how far to trust it."""
+    def over(self, workers: int, device: str) -> str:
+        """The time that so many workers take, in words, what it costs, and how far to trust it."""
         if not self.counts:
             return "no time"
         if self.seconds is None:
             return "time unknown: no kind of run could be timed in a few seconds"
         timed = len(self.training)
         rough = f" (rough: {timed} of {len(self.counts)} kinds of run were timed)" * (timed < len(self.counts))
-        seconds = self.seconds / workers
-        return f"about {f'{seconds:.0f} s' if seconds < 60 else f'{seconds / 60:.1f} min'}{rough}"
+        seconds, hours = self.seconds / workers, self.seconds / 3600
+        unit = "core" if device == "cpu" else "GPU"
+        return (
+            f"about {f'{seconds:.0f} s' if seconds < 60 else f'{seconds / 60:.1f} min'} on {workers} {unit}"
+            f"{'s' * (workers > 1)}: {hours:{'.1f' if hours >= 1 else '.1g'}} {unit}-hours{rough}"
+        )
 
 
 def estimate(specs: Sequence[RunSpec], device: str, patience: float = PATIENCE) -> Estimate:
@@ -92,8 +96,8 @@ def estimate(specs: Sequence[RunSpec], device: str, patience: float = PATIENCE) 
             with suppress(EOFError):  # it has said all, or has died
                 if ours.poll(START):
                     ours.recv()
-                end = time.monotonic() + patience
-                while ours.poll(max(0.0, end - time.monotonic())):
+                begun = time.monotonic()
+                while ours.poll(begun + (patience if found.training else START) - time.monotonic()):
                     what, key, value = ours.recv()
                     getattr(found, what)[key] = value
         finally:
