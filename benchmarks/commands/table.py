@@ -17,6 +17,7 @@ from benchmarks.evaluation.validators import VALIDATORS
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.suite import load_suite
+from benchmarks.records.store import Store
 
 if TYPE_CHECKING:
     from benchmarks.commands.shared.reading import Records
@@ -39,6 +40,7 @@ class Options:
     store: Path | None
     table: TableFlags
     save_records: Path | None
+    save_outputs: Path | None
     figure: Path | None
     diagram: Path | None
     force: bool
@@ -52,7 +54,9 @@ class Options:
 
     @property
     def outputs(self) -> list[Path]:
-        return [path for path in (self.figure, self.diagram, self.save_records) if path]
+        labels = _labels(self.save_outputs) if self.save_outputs else None
+        written = (self.figure, self.diagram, self.save_records, self.save_outputs, labels)
+        return [path for path in written if path]
 
 
 def add_flags(command: ArgumentParser) -> None:
@@ -67,6 +71,12 @@ def add_flags(command: ArgumentParser) -> None:
     written = command.add_argument_group("what is written")
     written.add_argument(
         "--save-records", type=values.path, metavar="CSV", help="also write the records, a line a run"
+    )
+    written.add_argument(
+        "--save-outputs",
+        type=values.path,
+        metavar="NPZ",
+        help="also write predictions and confidences at each checkpoint; labels beside them, in NAME-labels.npz",
     )
     written.add_argument("--figure", type=values.path, metavar="PATH", help="also draw it (.png, .svg or .pdf)")
     written.add_argument(
@@ -84,6 +94,8 @@ def main(options: Options) -> int:
     planned, records = _grid_and_records(sources, options, tasks, validators)
     if options.save_records:
         _save(planned, records, options)
+    if options.save_outputs:
+        _save_outputs(planned, sources, options.save_outputs)
     report = options.table.report(planned, records, select)
     if options.figure:
         from benchmarks.report.figure import save_figure
@@ -106,6 +118,19 @@ def _save(planned: Grid, records: "Records", options: Options) -> None:
     validator = options.how.validator(options.what.suite)
     chosen = chosen_steps(candidates(planned, frame), validator) if validator else {}
     save_records(frame, options.save_records, failures, chosen)
+
+
+def _save_outputs(planned: Grid, sources: Sequence[Path], path: Path) -> None:
+    from benchmarks.records.candidates import save_candidates
+    from benchmarks.records.frame import is_compact
+
+    stores = [Store(source) for source in sources if not is_compact(source)]
+    save_candidates(planned.specs, stores, path, _labels(path))
+
+
+def _labels(path: Path) -> Path:
+    """The file of labels beside a file of outputs."""
+    return path.with_name(f"{path.stem}-labels.npz")
 
 
 def _draw_diagram(report: "Report", path: Path, *, ranked: bool) -> None:

@@ -16,6 +16,7 @@ NAME = "domain-adaptation-benchmarks"  # in what is written for other programs: 
 COLUMNS = (b"sample,predicted,probability,", b"run_id,task,method,seed,")  # how our tables begin
 # How files of other forms begin, and where they name the program that wrote them.
 SIGNED = (
+    (b"PK", NAME.encode()),  # the comment of an .npz
     (b"\x89PNG", f"Software\0{NAME}".encode()),
     (b"%PDF", f"/Creator ({NAME})".encode()),
     (b"<?xml", f"<dc:title>{NAME}</dc:title>".encode()),  # of an SVG's creator

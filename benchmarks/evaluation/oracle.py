@@ -5,7 +5,7 @@ out; where no sample has one, no score exists.
 """
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +14,10 @@ from scipy.special import softmax
 from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 
 from benchmarks.core import atomic
-from benchmarks.evaluation import HEADLINE
-from benchmarks.evaluation.outputs import Outputs
+from benchmarks.core.outfiles import NAME, writing
+from benchmarks.core.settings import UserError
+from benchmarks.evaluation import HEADLINE, candidates
+from benchmarks.evaluation.outputs import Outputs, capped, read_arrays, write_arrays
 from benchmarks.evaluation.scores import accuracy
 from datasets.base import Oracle, Task, TrainView
 
@@ -112,6 +114,45 @@ def calibration_error(logits: np.ndarray, y: np.ndarray) -> float:
     bins = np.ceil(confidence * CALIBRATION_BINS)
     gaps = np.bincount(bins.astype(int), right - confidence)
     return float(np.abs(gaps).sum() / len(y))
+
+
+def save_labels(labels: Mapping[str, np.ndarray], path: Path) -> None:
+    """Keep the labels of the samples that :mod:`candidates` has predictions of, by run id; equal ones once.
+
+    Runs of a task have equal ones, or, where each seed draws its own splits, those of a seed.
+    """
+    different = {y.tobytes(): y for y in labels.values()}
+    known = list(different.values())
+    order = list(different)
+    arrays = {
+        "run_id": np.array(list(labels), "S12"),
+        "number": np.array([order.index(y.tobytes()) for y in labels.values()], np.uint32),
+        "size": np.array([len(y) for y in known], np.uint16),
+        "y": np.concatenate(known).astype(np.int32),
+    }
+    with writing(path) as file:
+        write_arrays(file, arrays, level=9, comment=NAME.encode())
+
+
+def load_labels(path: Path) -> dict[str, np.ndarray]:
+    """By run id, labels (n,) of a file of :func:`save_labels`; -1 where a sample has none.
+
+    Raises:
+        UserError: it is missing, truncated or not such a file.
+    """
+    arrays = read_arrays(path, candidates.ADVICE)
+    try:
+        known = candidates.pieces("y", arrays["y"], candidates.ends(arrays["size"]))
+        numbers = zip(candidates.texts(arrays["run_id"]), arrays["number"], strict=True)
+        return {run: known[number] for run, number in numbers}
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise UserError(f"{str(path)!r} is no file of labels ({error}); {candidates.ADVICE}") from None
+
+
+def candidates_labels(saved: Path) -> np.ndarray:
+    """Of a record's file of :func:`save_oracle`, the labels of the samples whose outputs it has."""
+    y = read_arrays(saved)["target_train_y"]
+    return y[capped(len(y))]
 
 
 def save_oracle(oracle: Oracle, path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -46,15 +48,8 @@ class Outputs:
 
     def save(self, path: Path) -> None:
         """An .npz file, lightly compressed: features after a ReLU are half zeros."""
-        with (
-            atomic.writing(path) as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-        ):
-            for name, array in self.arrays.items():
-                buffer = io.BytesIO()
-                np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-                # A fixed date: the same outputs are the same bytes.
-                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), buffer.getvalue(), zipfile.ZIP_DEFLATED, 1)
+        with atomic.writing(path) as file:
+            write_arrays(file, self.arrays, level=1)
 
     @classmethod
     def load(cls, path: Path) -> "Outputs":
@@ -66,8 +61,19 @@ class Outputs:
         return cls(read_arrays(path))
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file of a record.
+def write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray], *, level: int, comment: bytes = b"") -> None:
+    """An .npz file; the same arrays are the same bytes."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
+        archive.comment = comment
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            # ZipInfo: without a date.
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), buffer.getvalue(), zipfile.ZIP_DEFLATED, level)
+
+
+def read_arrays(path: Path, advice: str = "delete the record's folder and run again") -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, of a record unless ``advice`` says what to do instead.
 
     Raises:
         UserError: it is missing, truncated or not such a file, or unpacks to more than any run writes.
@@ -82,9 +88,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: _array(arrays[name]) for name in arrays.files}
     except Exception as error:  # zipfile, its decompressors and NumPy raise of a dozen kinds, some undocumented
         said = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{str(path)!r} cannot be read ({said}); delete the record's folder and run again"
-        ) from None
+        raise UserError(f"{str(path)!r} cannot be read ({said}); {advice}") from None
 
 
 def _array(member: object) -> np.ndarray:
@@ -95,7 +99,7 @@ def _array(member: object) -> np.ndarray:
 
 def evaluation_inputs(train: TrainView, view: EvaluationView) -> dict[str, tuple[Inputs, np.ndarray | None]]:
     """Inputs and, for the source, labels of each split. Training splits are capped by a fixed draw."""
-    source, target = (_capped(len(x)) for x in (train.source.y, train.target.x))
+    source, target = (capped(len(x)) for x in (train.source.y, train.target.x))
     return {
         "source_train": (train.source.x[source], train.source.y[source]),
         "source_val": (view.source_val.x, view.source_val.y),
@@ -105,5 +109,6 @@ def evaluation_inputs(train: TrainView, view: EvaluationView) -> dict[str, tuple
     }
 
 
-def _capped(size: int) -> np.ndarray:
+def capped(size: int) -> np.ndarray:
+    """Which of so many training samples are evaluated."""
     return generator(0, "evaluation/kept").permutation(size)[:TRAIN_KEPT]
