@@ -106,8 +106,8 @@ def _candidates(
     names = texts(run_id)
     if not len(names) == len(step) == len(target_size) == len(source_size):
         raise ValueError("its columns differ in length")
-    targets, sources = ends(target_size), ends(source_size)
-    right = np.unpackbits(source_right, count=int(sources[-1]) if len(sources) else 0).astype(bool)
+    targets, sources = np.cumsum(counts(target_size)), np.cumsum(counts(source_size))
+    right = np.unpackbits(source_right)[: len(source_confidence)].astype(bool)
     parts: dict[str, tuple[np.ndarray, np.ndarray]] = {
         "predicted": (predicted, targets),
         "confidence": (confidence, targets),
@@ -120,7 +120,7 @@ def _candidates(
     rows: list[dict[str, Any]] = [
         dict(zip(cut, values, strict=True)) for values in zip(*cut.values(), strict=True)
     ]
-    return [Candidate(run, int(at), **row) for run, at, row in zip(names, step, rows, strict=True)]
+    return [Candidate(run, int(at), **row) for run, at, row in zip(names, counts(step), rows, strict=True)]
 
 
 def texts(run_ids: np.ndarray) -> list[str]:
@@ -133,11 +133,11 @@ def texts(run_ids: np.ndarray) -> list[str]:
     return found
 
 
-def ends(sizes: np.ndarray) -> np.ndarray:
-    """Where parts of those sizes end, one behind another; raises ValueError."""
-    if sizes.ndim != 1 or sizes.dtype.kind != "u":
-        raise ValueError("its sizes are no counts")
-    return np.cumsum(sizes, dtype=np.int64)
+def counts(numbers: np.ndarray) -> np.ndarray:
+    """Numbers of a file that count something; raises ValueError."""
+    if numbers.ndim != 1 or numbers.dtype.kind != "u":
+        raise ValueError("its numbers are no counts")
+    return numbers.astype(np.int64)
 
 
 def pieces(name: str, values: np.ndarray, where: np.ndarray) -> list[np.ndarray]:

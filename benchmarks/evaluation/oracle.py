@@ -142,8 +142,8 @@ def load_labels(path: Path) -> dict[str, np.ndarray]:
     """
     arrays = read_arrays(path, candidates.ADVICE)
     try:
-        known = candidates.pieces("y", arrays["y"], candidates.ends(arrays["size"]))
-        numbers = zip(candidates.texts(arrays["run_id"]), arrays["number"], strict=True)
+        known = candidates.pieces("y", arrays["y"], np.cumsum(candidates.counts(arrays["size"])))
+        numbers = zip(candidates.texts(arrays["run_id"]), candidates.counts(arrays["number"]), strict=True)
         return {run: known[number] for run, number in numbers}
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise UserError(f"{str(path)!r} is no file of labels ({error}); {candidates.ADVICE}") from None
