@@ -90,6 +90,13 @@ def test_evaluation(benchmark: BenchmarkFixture) -> None:
     benchmark.pedantic(lambda: scores.evaluate(model_outputs(trainer, inputs, last=False)), rounds=2)
 
 
+def test_evaluation_is_a_small_part_of_a_run(tmp_path: Path) -> None:
+    """On a toy, whose steps cost least beside it: 7% of the time. Validators at each checkpoint made it half."""
+    execute(spec_of("dann", "toys/blobs", steps=350, checkpoints=5), tmp_path, CPU)
+    cost = json.loads((tmp_path / "cost.json").read_text())
+    assert cost["evaluation_seconds"] < 0.25 * (cost["training_seconds"] + cost["evaluation_seconds"])
+
+
 def test_thousands_of_trivial_runs_cost_little_and_keep_no_memory(tmp_path: Path) -> None:
     """Overhead against the time that a bare write of as many files takes; memory against that of 1,000 runs."""
     specs = [replace(spec_of("source_only"), seed=seed) for seed in range(3000)]
