@@ -252,8 +252,7 @@ def prepare(device: torch.device, protocol: Protocol) -> None:
     torch.set_num_threads(protocol.threads)
     torch.set_flush_denormal(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may not repeat its bits
-    # The same as use_deterministic_algorithms, which imports PyTorch's compiler: seconds for each process.
-    torch.set_deterministic_debug_mode("warn" if protocol.deterministic else "default")
+    torch.use_deterministic_algorithms(protocol.deterministic, warn_only=True)
     torch.backends.cudnn.deterministic = protocol.deterministic
     torch.backends.cudnn.benchmark = not protocol.deterministic
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
