@@ -74,8 +74,8 @@ def kernel_mean_weights(source: np.ndarray, target: np.ndarray, width: float, bo
     """Weights β (n,) that minimise βᵀKβ / 2 - κᵀβ with 0 ≤ β ≤ B and |Σβ - n| ≤ n ε, where ε = (√n - 1) / √n.
 
     K is the matrix of exp(-d² / 2σ²) of the source, and κ_i the mean of that kernel over the target, times n (NIPS
-    2006, equation 12). L-BFGS-B keeps the first constraint. The second rarely binds, as ε is near 1: where it does,
-    the multiplier with which it just holds is searched for; the sum falls with it.
+    2006, equation 12). L-BFGS-B keeps the first constraint. The second rarely binds, as ε is near 1; where it
+    does, the multiplier with which it just holds is searched for, along which the sum falls.
 
     Args:
         source, target: (n, d) and (m, d).

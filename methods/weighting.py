@@ -25,7 +25,7 @@ class Params(base.Params):
 
 
 class Weighting(base.Deep):
-    """A source model in whose loss each sample has a weight: the target's density over the source's, where it lies.
+    """A source model in whose loss each sample has a weight: the target's density over the source's at its place.
 
     The effective sample size (Σw)² / Σw², as a share of the source, shows how many samples carry the weight.
     """
