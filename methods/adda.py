@@ -34,6 +34,7 @@ class Params(base.Params):
         "Tzeng et al., Adversarial Discriminative Domain Adaptation",
         core=True,
         uses=(*ADVERSARIAL, "finetune"),
+        version=2,
     ),
 )
 class ADDA(base.Deep):
@@ -60,7 +61,7 @@ class ADDA(base.Deep):
         fool = Update(self.fool, trains=target)
         return [
             Stage("source", [Update(self.loss, trains=("encoder.", "head."))], sees="source"),
-            Stage("adapt", [discriminate, fool], finetune=True, begin=self.copy_source),
+            Stage("adapt", [discriminate, fool], finetune=target, begin=self.copy_source),
         ]
 
     def copy_source(self, data: StageData) -> None:

@@ -148,9 +148,10 @@ class Stage:
     """A part of the training, with an optimiser of its own.
 
     Attributes:
-        share: its part of the protocol's steps, relative to the other stages'.
+        share: its length, in the protocol's steps: with 1 it is as long as the whole training of most methods.
         sees: which domains its batches and its data hold; the other is out of reach.
-        finetune: it starts from a trained encoder: learning rates are scaled by the protocol's ``lr_finetune``.
+        finetune: name prefixes of the parameters that it starts from trained, by an earlier stage or copied from
+            one in ``begin``: their learning rates are scaled by the protocol's ``lr_finetune``. ``"*"`` is all.
         begin, each_epoch: called before its first step; before its first step and at each new pass over the
             target (over the source where it sees only that).
         views: of the target's samples in its batches: ``plain``, and those of :mod:`datasets.augment`.
@@ -160,7 +161,7 @@ class Stage:
     updates: Sequence[Update]
     share: float = 1.0
     sees: Sees = "both"
-    finetune: bool = False
+    finetune: tuple[str, ...] = ()
     begin: Callable[[StageData], None] | None = None
     each_epoch: Callable[[StageData], None] | None = None
     views: tuple[str, ...] = ("plain",)

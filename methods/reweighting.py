@@ -1,12 +1,12 @@
 """Importance weighting by a domain classifier (Shimodaira 2000; Bickel, Brückner and Scheffer, JMLR 2009)."""
 
 import warnings
-from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import PositiveFloat
+from pydantic import Field
+from scipy.optimize import brentq
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -16,76 +16,87 @@ from torch import Tensor
 
 from benchmarks.core.registry import METHODS, MethodInfo
 from benchmarks.core.settings import UserError, param
-from methods import base
+from methods import base, weighting
 from methods.networks.build import Build
 
 FOLDS = 5
-COLLAPSE = 0.1  # of the source, as effective sample size: below it a warning says so
+ALPHA = 0.5  # of the relative density ratio: weights are at most 1 / ALPHA
+FAR = 10.0  # a mean ratio so many times too large or too small is told
 
 
-class Params(base.Params):
+class Params(weighting.Params):
     classifier: Literal["logistic", "forest"] = param("logistic", "the domain classifier", source="JMLR 2009")
-    inputs: Literal["raw", "features"] = param(
-        "raw", "what it reads: raw inputs, or features of a model trained on the source", source="JMLR 2009"
-    )
-    clip: PositiveFloat = param(
-        10.0, "largest weight before normalisation", low=2, high=100, log=True, source="this suite"
+    effective: Annotated[float, Field(gt=0, le=1)] = param(
+        0.5,
+        "least effective sample size, as a share of the source: weights are flattened until they have it",
+        low=0.2,
+        high=0.8,
+        source="a convention of this suite",
     )
 
 
 @METHODS.register(
     "reweighting",
     MethodInfo(
-        "weighting", 2009, "JMLR", "Bickel et al., Discriminative Learning under Covariate Shift", core=True
+        "weighting",
+        2009,
+        "JMLR",
+        "Bickel et al., Discriminative Learning under Covariate Shift",
+        core=True,
+        uses=("backbone", "new"),
+        version=2,
     ),
 )
-class Reweighting(base.Deep):
-    """Source samples that look like the target's weigh more: w = (n_s / n_t) p / (1 - p), p = P(target | x).
+class Reweighting(weighting.Weighting):
+    """Source samples that look like the target's weigh more: r = (n_s / n_t) p / (1 - p), p = P(target | x).
 
-    Its known drawback: a classifier that tells the domains apart too well leaves no overlap, and few samples
-    carry all the weight. The effective sample size (Σw)² / Σw² shows it.
+    A classifier that tells the domains apart too well leaves few samples all the weight. So the density is taken
+    relative to that of both domains mixed, r / (α r + 1 - α) (Yamada et al., NIPS 2011, with their α of 1/2), and
+    that to the power γ (Shimodaira 2000): the largest up to 1 with which the effective sample size is still large
+    enough. At γ = 0 all weights are 1. The mean of r over the source, 1 where the estimate is right, is logged.
     """
 
     settings = Params
     params: Params
-    weight: Tensor
+    ratio_mean: Tensor
+    gamma: Tensor
 
     def __init__(self, params: Params, build: Build) -> None:
         super().__init__(params, build)
-        self.register_buffer("weight", torch.ones(build.facts.source_size))
+        for name in ("ratio_mean", "gamma"):
+            self.register_buffer(name, torch.ones(()))
 
-    def stages(self) -> Sequence[base.Stage]:
-        source = base.Stage("source", [base.Update(self.loss)], sees="source")
-        weighted = base.Stage("weighted", [base.Update(self.weighted_loss)], begin=self.estimate)
-        return [weighted] if self.params.inputs == "raw" else [source, weighted]
-
-    def estimate(self, data: base.StageData) -> None:
-        """Set the weights: clipped, then normalised to mean 1 over the whole source."""
-        assert data.source is not None
-        assert data.target is not None
-        if self.params.inputs == "raw":
-            source, target = data.source.x.flatten(1), data.target.x.flatten(1)
-        else:
-            source, target = data.embed("source")[0], data.embed("target")[0]
-        odds = domain_odds(source.cpu().numpy(), target.cpu().numpy(), self.params.classifier, data.seed)
-        clipped = np.minimum(odds * len(source) / len(target), self.params.clip)
-        self.weight.copy_(torch.from_numpy(clipped / clipped.mean()))
-        effective = float(self.weight.sum() ** 2 / self.weight.square().sum() / len(self.weight))
-        if effective < COLLAPSE:
+    def weigh(self, source: np.ndarray, target: np.ndarray, seed: int) -> np.ndarray:
+        ratio = domain_odds(source, target, self.params.classifier, seed) * len(source) / len(target)
+        relative = ratio / (ALPHA * ratio + 1 - ALPHA)
+        weighting.check_overlap("reweighting", relative)
+        gamma = flattening(relative, self.params.effective)
+        self.ratio_mean.fill_(ratio.mean())
+        self.gamma.fill_(gamma)
+        if not 1 / FAR <= ratio.mean() <= FAR:
             warnings.warn(
-                f"reweighting: the effective sample size is {effective:.1%} of the source; the domain "
-                "classifier leaves too little overlap for the weights to mean much",
+                f"reweighting: the mean of the density ratio over the source is {ratio.mean():.3g}, where 1 is "
+                "right; its estimate is wrong",
                 base.MethodWarning,
                 stacklevel=2,
             )
-
-    def weighted_loss(self, batch: base.Batch, progress: Tensor) -> base.Loss:
-        return self.loss(base.Batch(batch.source, None), progress)
+        return relative**gamma
 
     def source_weight(self, source: base.Labelled) -> Tensor:
-        size = self.weight.sum() ** 2 / self.weight.square().sum() / len(self.weight)
-        self.log(effective_sample_size=size)
-        return self.weight[source.index]
+        self.log(ratio_mean=self.ratio_mean, gamma=self.gamma)
+        return super().source_weight(source)
+
+
+def flattening(weight: np.ndarray, least: float) -> float:
+    """The largest power up to 1 of positive weights (n,) with an effective sample size of ``least`` times n.
+
+    From 0 on, where that size is n, it falls as the power rises.
+    """
+
+    def excess(power: float) -> float:
+        return float(weighting.effective_size(torch.from_numpy(weight**power))) - least
+
+    return 1.0 if excess(1.0) >= 0 else brentq(excess, 0.0, 1.0)
 
 
 def domain_odds(source: np.ndarray, target: np.ndarray, classifier: str, seed: int) -> np.ndarray:
@@ -113,10 +124,10 @@ def domain_odds(source: np.ndarray, target: np.ndarray, classifier: str, seed: i
         if classifier == "logistic"
         else RandomForestClassifier(n_estimators=100, min_samples_leaf=5, random_state=seed % 2**32)
     )
-    x = np.concatenate([source, target]).astype(np.float64)
+    x = np.concatenate([source, target])
     domain = np.repeat([0, 1], [len(source), len(target)])
     split = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
     p = cross_val_predict(model, x, domain, cv=split, method="predict_proba")[:, 1].clip(1e-6, 1 - 1e-6)
     score = np.log(p / (1 - p))[:, None]
-    p = cross_val_predict(LogisticRegression(), score, domain, cv=split, method="predict_proba")[:, 1]
-    return (p / (1 - p))[: len(source)]
+    odds = cross_val_predict(LogisticRegression(), score, domain, cv=split, method="decision_function")
+    return np.exp(odds[: len(source)])

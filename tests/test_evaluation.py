@@ -215,4 +215,4 @@ def test_what_a_run_costs_is_in_its_record(tmp_path: Path) -> None:
         passes[method] = (cost["forward_passes"], cost["backward_passes"])
         assert cost["parameters"] > 0
         assert json.loads((folder / "cost.json").read_text())["peak_memory_mb"] > 1
-    assert passes == {"dann": (20, 20), "adda": (10 + 3 * 10, 10 + 2 * 10)}
+    assert passes == {"dann": (20, 20), "adda": (20 + 3 * 20, 20 + 2 * 20)}

@@ -1,26 +1,34 @@
 """What every registered method must do; and each check, faced with the fault it guards against."""
 
 import dataclasses
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
+from scipy import optimize
+from sklearn.metrics.pairwise import rbf_kernel
 from torch import Tensor, nn
 
 from benchmarks.core.registry import METHODS
+from benchmarks.training.loop import _any_begins
 from datasets.base import Domains, Samples, Task
 from datasets.toys import Toys
 from methods import cdan as cdan_file
 from methods import dann as dann_file
-from methods.base import Batch, Embedded, Loss
+from methods.base import Batch, Embedded, Loss, MethodWarning, Stage, Update
+from methods.kmm import kernel_mean_weights
 from methods.networks import grl
 from methods.networks.layers import Discriminator
+from methods.reweighting import domain_odds, flattening
+from methods.weighting import effective_size
 from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps, trained, trainer_of, weights
 
 SHIFTED = "toys/blobs"
 ADVERSARIAL = [name for name in CANDIDATES if METHODS.info(name).family == "adversarial"]
+WEIGHTING = [name for name in CANDIDATES if METHODS.info(name).family == "weighting"]
 
 
 # 1. Target labels never reach training.
@@ -126,17 +134,61 @@ def test_a_reversal_that_ignores_its_strength_would_be_noticed(monkeypatch: pyte
     assert distance_to_source_only("dann") > 1e-4
 
 
-@pytest.mark.parametrize(
-    ("method", "params"), [("adda", None), ("reweighting", {"inputs": "features"})], ids=["adda", "reweighting"]
-)
-def test_a_staged_method_starts_as_source_only(method: str, params: dict[str, Any] | None) -> None:
-    staged = trainer_of(
-        spec_of(method, SHIFTED, params=params, precision="float64", steps=40, schedule="constant")
-    )
-    assert next(iter(staged.run())) == staged.ends[0] == 20
-    base = trained(spec_of("source_only", SHIFTED, precision="float64", schedule="constant"))
-    mine, theirs = (weights(trainer, "encoder.", "head.") for trainer in (staged, base))
-    assert max(float((mine[key] - theirs[key]).abs().max()) for key in theirs) < 1e-8
+def choices(method: str) -> list[dict[str, Any]]:
+    """A method's defaults, and each value that a hyper-parameter may have by name."""
+    fields = METHODS.get(method).settings.model_fields.items()
+    named = [(name, value) for name, field in fields for value in get_args(field.annotation)]
+    return [{}, *({name: value} for name, value in named if isinstance(value, str))]
+
+
+def stages_of(method: str, params: dict[str, Any]) -> list[Stage]:
+    return trainer_of(spec_of(method, params=params)).stages
+
+
+STAGED = [
+    pytest.param(method, params, id="-".join([method, *params.values()]))
+    for method in METHODS.names()
+    for params in choices(method)
+    if len(stages_of(method, params)) > 1
+]
+
+
+@pytest.mark.parametrize(("method", "params"), STAGED)
+def test_a_first_stage_of_the_source_alone_ends_as_source_only_to_the_bit(
+    method: str, params: dict[str, Any]
+) -> None:
+    staged = trainer_of(spec_of(method, SHIFTED, params=params))
+    if not staged.stages[0].updates or staged.stages[0].sees != "source":
+        pytest.skip("it has no such stage")
+    assert next(iter(staged.run(also=[20]))) == staged.ends[0] == 20
+    base = trained(spec_of("source_only", SHIFTED))
+    assert same(*(weights(trainer, "encoder.", "head.") for trainer in (staged, base)))
+
+
+@pytest.mark.parametrize(("method", "params"), STAGED)
+def test_a_stage_finetunes_what_it_starts_from_trained(method: str, params: dict[str, Any]) -> None:
+    """What is fresh keeps its full learning rate."""
+    trainer = trainer_of(spec_of(method, SHIFTED, params=params))
+    fresh, began = weights(trainer), {}
+
+    def noted(number: int, update: Update) -> Update:
+        def loss(batch: Batch, progress: Tensor) -> Loss:
+            began.setdefault(number, weights(trainer))
+            return update.loss(batch, progress)
+
+        return dataclasses.replace(update, loss=loss)
+
+    for number, stage in enumerate(trainer.stages):
+        updates = [noted(number, update) for update in stage.updates]
+        trainer.stages[number] = dataclasses.replace(stage, updates=updates)
+    for _ in trainer.run():
+        pass
+    for number, stage in enumerate(trainer.stages):
+        if stage.finetune:
+            prefixes = tuple(prefix for update in stage.updates for prefix in update.trains)
+            names = [name for name, _ in trainer.method.named_parameters() if _any_begins(name, prefixes)]
+            trained_before = {name for name in names if not torch.equal(began[number][name], fresh[name])}
+            assert {name for name in names if _any_begins(name, stage.finetune)} == trained_before
 
 
 def test_source_only_never_forwards_a_target_input() -> None:
@@ -364,12 +416,15 @@ def test_adda_freezes_the_source_network_and_adapts_what_the_discriminator_reads
     assert kept(head, "target_") == (representation == "features")
 
 
-# Reweighting.
+# Weights of the source.
+
+
+def shifted_normals(shift: float, n: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(0, 1, (n, 2)), rng.normal(shift, 1, (n // 2, 2))
 
 
 def test_importance_weights_follow_the_density_ratio() -> None:
-    from methods.reweighting import domain_odds
-
     rng = np.random.default_rng(0)
     source, target = rng.normal(0, 1, (2000, 1)), rng.normal(1, 1, (1000, 1))
     odds = domain_odds(source, target, "logistic", seed=0) * 2  # n_s / n_t
@@ -378,11 +433,94 @@ def test_importance_weights_follow_the_density_ratio() -> None:
     assert np.median(odds / truth) == pytest.approx(1, abs=0.15)
 
 
-def test_weights_have_mean_one_and_a_collapse_is_told() -> None:
-    with pytest.warns(UserWarning, match="effective sample size"):
-        trainer = trained(spec_of("reweighting", SHIFTED))
+@pytest.mark.parametrize("inputs", ["raw", "features"])
+@pytest.mark.parametrize("method", WEIGHTING)
+def test_weights_have_mean_one_and_are_of_the_source_alone(method: str, inputs: str) -> None:
+    trainer = trained(spec_of(method, SHIFTED, params={"inputs": inputs}))
     assert float(trainer.method.weight.mean()) == pytest.approx(1, abs=1e-5)
-    assert trainer.progress.curves[-1]["effective_sample_size"] < 0.1
+    assert trainer.method.weight.std() > 0.1
+    assert {stage.sees for stage in trainer.stages if stage.updates} == {"source"}
+    size = trainer.progress.curves[-1]["effective_sample_size"]
+    assert size == pytest.approx(float(effective_size(trainer.method.weight)))
+
+
+@pytest.mark.parametrize("method", WEIGHTING)
+@pytest.mark.parametrize(("shift", "told"), [(0.3, False), (8.0, True)])
+def test_too_little_overlap_is_told(method: str, shift: float, told: bool) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer_of(spec_of(method)).method.weigh(*shifted_normals(shift), 0)
+    assert any(issubclass(each.category, MethodWarning) for each in caught) == told
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1, False), (1e-3, True), (1e3, True)])
+def test_a_density_ratio_whose_mean_is_not_one_is_told(
+    monkeypatch: pytest.MonkeyPatch, factor: float, told: bool
+) -> None:
+    monkeypatch.setattr("methods.reweighting.domain_odds", lambda *args: factor * domain_odds(*args))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer = trained(spec_of("reweighting", "toys/covariate"))
+    assert any("the mean of the density ratio" in str(each.message) for each in caught) == told
+    logged = trainer.progress.curves[-1]
+    assert (0.1 < logged["ratio_mean"] < 10) == (not told)
+    assert logged["gamma"] == pytest.approx(float(trainer.method.gamma))
+
+
+@pytest.mark.parametrize("least", [0.3, 0.5, 0.9, 1.0])
+def test_weights_are_flattened_no_more_than_their_effective_size_asks(least: float) -> None:
+    weight = np.exp(np.random.default_rng(0).normal(size=500) * 2)
+
+    def size(power: float) -> float:
+        return float(effective_size(torch.from_numpy(weight**power)))
+
+    power = flattening(weight, least)
+    assert size(power) == pytest.approx(least, abs=1e-6)
+    assert size(power + 0.01) < least < size(power - 0.01) or least == 1.0
+    assert flattening(weight**0.1, least * size(0.1)) == 1.0  # enough as they are
+
+
+def test_the_ratio_is_relative_to_the_mean_of_both_domains() -> None:
+    """Yamada et al., NIPS 2011, with α = 1/2: r / (r / 2 + 1 / 2), at most 2."""
+    method = trainer_of(spec_of("reweighting", params={"effective": 1e-6})).method
+    source, target = shifted_normals(1.0)
+    ratio = 2 * domain_odds(source, target, "logistic", 0)
+    np.testing.assert_allclose(method.weigh(source, target, 0), 2 * ratio / (ratio + 1))
+    assert float(method.gamma) == 1.0
+    assert float(method.ratio_mean) == pytest.approx(ratio.mean())
+
+
+@pytest.mark.parametrize(("shift", "bound"), [(0.5, 1000.0), (2.0, 1000.0), (2.0, 3.0), (60.0, 1000.0)])
+def test_kernel_mean_weights_are_those_of_another_solver(shift: float, bound: float) -> None:
+    """At 60 the kernel's mean is 0 at the source, and the constraint of the sum binds."""
+    n, width = 30, 1.5
+    source, target = shifted_normals(shift, n)
+    kernel, kappa = rbf_kernel(source, gamma=0.5 / width**2), rbf_kernel(source, target, gamma=0.5 / width**2)
+
+    def objective(beta: np.ndarray) -> float:
+        return float(beta @ kernel @ beta / 2 - n * kappa.mean(1) @ beta)
+
+    sums = optimize.LinearConstraint(np.ones((1, n)), np.sqrt(n), 2 * n - np.sqrt(n))
+    bounds, options = [(0, bound)] * n, {"maxiter": 1000, "ftol": 1e-12}
+    gradient = {"jac": lambda beta: kernel @ beta - n * kappa.mean(1)}
+    wanted = optimize.minimize(
+        objective, np.ones(n), method="SLSQP", bounds=bounds, constraints=sums, options=options, **gradient
+    ).x
+    found = kernel_mean_weights(source, target, width, bound)
+    assert found.min() >= 0
+    assert found.max() <= bound
+    assert np.sqrt(n) - 1e-6 <= found.sum() <= 2 * n - np.sqrt(n) + 1e-6
+    assert objective(found) == pytest.approx(objective(wanted), rel=1e-4, abs=1e-6)
+    assert np.abs(kernel @ (found - wanted)).max() < 1e-2 * n
+
+
+@pytest.mark.parametrize("block", [2000, 100])
+def test_kmm_brings_the_means_together_whole_or_in_blocks(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr("methods.kmm.BLOCK", block)
+    source, target = shifted_normals(1.0, 450)
+    weight = trainer_of(spec_of("kmm")).method.weigh(source, target, 0)
+    before, after = (np.average(source, axis=0, weights=each) - target.mean(0) for each in (None, weight))
+    assert np.linalg.norm(after) < 0.2 * np.linalg.norm(before)
 
 
 def test_a_task_knows_its_target_labels_in_one_place() -> None:

@@ -133,7 +133,7 @@ def test_a_fitted_coral_is_saved_and_loaded_whatever_its_sizes(sizes: tuple[int,
 def test_a_handful_of_samples_is_a_result_or_one_clear_error(method: str, sizes: tuple[int, int]) -> None:
     task = two_domains(*sizes, 3)
     spec = spec_of(method, steps=2, source_batch=4, target_batch=4)
-    if method == "reweighting" and min(sizes) < 2:
+    if method == "reweighting" and min(sizes) < 2:  # it cross-fits a classifier
         with pytest.raises(UserError, match="needs 2 training samples of each domain"):
             trained(spec, task)
     else:

@@ -298,6 +298,16 @@ def learning_rates(trainer: Trainer) -> list[float]:
     return [group["lr"] for group in trainer.optimizer.param_groups] if trainer.optimizer else []
 
 
+def trained_at(trainer: Trainer, network: str) -> float:
+    """The learning rate of a network's parameters."""
+    assert trainer.optimizer is not None
+    own = {id(parameter) for parameter in getattr(trainer.method, network).parameters()}
+    (rate,) = {
+        group["lr"] for group in trainer.optimizer.param_groups if own & {id(each) for each in group["params"]}
+    }
+    return rate
+
+
 def test_out_of_memory_says_which_batch_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_of("source_only")
     monkeypatch.setattr("benchmarks.training.run.new_trainer", lambda *_: torch.empty(2**46))  # a matrix of 256 TB
@@ -320,13 +330,25 @@ def test_faster_modes_learn_the_same(options: dict[str, object]) -> None:
 
 
 def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:
-    spec = spec_of("adda", lr_backbone=1.0, lr_new=2.0, lr_adversary=3.0, lr_finetune=0.5, schedule="constant")
+    spec = spec_of(
+        "adda",
+        params={"representation": "logits"},
+        lr_backbone=1.0,
+        lr_new=2.0,
+        lr_adversary=3.0,
+        lr_finetune=0.5,
+        schedule="constant",
+    )
     trainer = trainer_of(spec)
     rates = []
     for stage in trainer.stages:
         trainer._enter(stage)
-        rates.append(learning_rates(trainer))
-    assert rates == [[1.0, 2.0, 3.0], [0.5, 1.0, 1.5]]
+        rates.append({name: trained_at(trainer, name) for name, _ in trainer.method.named_children()})
+    own = {"encoder": 1.0, "head": 2.0, "discriminator": 3.0}
+    assert rates == [
+        {**own, "target_encoder": 1.0, "target_head": 2.0},
+        {**own, "target_encoder": 0.5, "target_head": 1.0},
+    ]
     decayed = trainer_of(spec_of("source_only", lr_backbone=1.0, lr_new=1.0, schedule="inverse"))
     for _ in decayed.run():
         pass
@@ -337,18 +359,30 @@ def test_learning_rates_follow_roles_schedule_and_finetuning() -> None:
 def test_checkpoints_are_evenly_spaced_and_the_last_is_the_last_step(
     steps: int, count: int, at: list[int]
 ) -> None:
-    assert Protocol(steps=steps, checkpoints=count).checkpoint_steps() == at
+    assert Protocol(steps=steps, checkpoints=count).checkpoint_steps(steps) == at
 
 
-def test_stages_share_the_steps_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    def three_to_one(self: ADDA) -> list[Stage]:
-        return [replace(stage, share=share) for stage, share in zip(stages(self), (3, 1), strict=True)]
+@pytest.mark.parametrize(("steps", "count", "at"), [(20, 2, [20, 40]), (20, 3, [13, 27, 40]), (3, 10, [2, 4, 6])])
+def test_checkpoints_are_as_many_whatever_the_stages_and_evenly_spaced_over_all(
+    tmp_path: Path, steps: int, count: int, at: list[int]
+) -> None:
+    execute(spec_of("adda", steps=steps, checkpoints=count), tmp_path, CPU)
+    rows = json.loads((tmp_path / "scores.json").read_text())["checkpoints"]
+    assert [row["step"] for row in rows] == at
+    with np.load(tmp_path / f"outputs/{2 * steps:06d}.npz") as last:
+        assert "target_test.features" in last
 
+
+def test_a_stage_is_as_long_as_the_protocol_says_unless_it_has_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_shares(self: ADDA) -> list[Stage]:
+        return [replace(stage, share=share) for stage, share in zip(stages(self), (1, 0.3), strict=True)]
+
+    assert trainer_of(spec_of("adda")).ends == [20, 40]
     stages = ADDA.stages
-    monkeypatch.setattr(ADDA, "stages", three_to_one)
+    monkeypatch.setattr(ADDA, "stages", of_shares)
     trainer = trained(spec_of("adda", schedule="constant"))
-    assert trainer.ends == [15, 20]
-    assert trainer.progress.backward_passes == 15 + 2 * 5
+    assert trainer.ends == [20, 26]
+    assert trainer.progress.backward_passes == 20 + 2 * 6
 
 
 @pytest.mark.parametrize("method", [name for name in CANDIDATES if takes_steps(name)])
@@ -357,6 +391,8 @@ def test_each_stage_starts_its_schedule_anew(method: str) -> None:
     trainer = trainer_of(spec_of(method, schedule="inverse", lr_backbone=1.0, lr_finetune=1.0))
     told: list[float] = []
     for stage in trainer.stages:
+        if not stage.updates:
+            continue
         first, *others = stage.updates
 
         def spy(batch: Batch, progress: Tensor, loss: Any = first.loss) -> Loss:
@@ -364,9 +400,8 @@ def test_each_stage_starts_its_schedule_anew(method: str) -> None:
             return loss(batch, progress)
 
         stage.updates[:] = [replace(first, loss=spy), *others]  # type: ignore[index]
-    rates = [learning_rates(trainer)[0] for _ in trainer.run(also=range(20))]
-    steps = 20 // len(trainer.stages)
-    progress = [step / steps for step in range(steps)] * len(trainer.stages)
+    rates = [learning_rates(trainer)[0] for _ in trainer.run(also=range(trainer.steps))]
+    progress = [step / 20 for step in range(20)] * sum(bool(stage.updates) for stage in trainer.stages)
     assert told == pytest.approx(progress)
     assert rates == pytest.approx([(1 + 10 * p) ** -0.75 for p in progress])
 

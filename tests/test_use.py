@@ -15,7 +15,7 @@ from tests.conftest import EngineHere
 RUNS = {
     "toys/blobs": ["source_only", "dann", "dan", "cdan"],
     "toys/scale": ["source_only", "coral"],
-    "toys/covariate": ["source_only", "reweighting"],
+    "toys/covariate": ["source_only", "reweighting", "kmm"],
     "toys/flipped": ["source_only", "dan"],
 }
 
@@ -49,7 +49,9 @@ def test_blobs_fool_a_source_model_and_alignment_mends_it(records: pd.DataFrame)
         assert accuracy(records, method, "toys/blobs").mean() >= 0.95, method
 
 
-@pytest.mark.parametrize(("method", "task"), [("coral", "toys/scale"), ("reweighting", "toys/covariate")])
+@pytest.mark.parametrize(
+    ("method", "task"), [("coral", "toys/scale"), ("reweighting", "toys/covariate"), ("kmm", "toys/covariate")]
+)
 def test_a_method_gains_on_the_shift_it_is_built_for(records: pd.DataFrame, method: str, task: str) -> None:
     assert gain_interval(records, method, task)[0] > 0
 

@@ -138,7 +138,7 @@ class Protocol(Settings):
     lr_new: float = setting(1e-3, "learning rate of heads", gt=0, of=("new",))
     lr_adversary: float = setting(1e-3, "learning rate of discriminators and critics", gt=0, of=("adversary",))
     lr_finetune: float = setting(
-        0.1, "factor for stages that start from a trained encoder", gt=0, of=("finetune",)
+        0.1, "factor for networks that an earlier stage has trained", gt=0, of=("finetune",)
     )
     weight_decay: float = setting(5e-4, "of all trained weights", ge=0, of=NETWORKS)
     schedule: OneOf[Constant | Inverse | Steps] = setting(
@@ -146,7 +146,7 @@ class Protocol(Settings):
         "of learning rates: constant, inverse?adversary=, or steps?factor=&every=&adversary=",
         of=NETWORKS,
     )
-    steps: int = setting(500, "drawn pairs of batches; stages share them", ge=1, le=MOST_STEPS)
+    steps: int = setting(500, "drawn pairs of batches of a stage", ge=1, le=MOST_STEPS)
     horizon: int | None = setting(
         None,
         "steps over which progress, and so λ and `inverse`, go from 0 to 1; default: steps",
@@ -177,7 +177,7 @@ class Protocol(Settings):
         before="range",
         of=("backbone",),
     )
-    checkpoints: int = setting(10, "evenly spaced; the last is the last step", ge=1, le=1000)
+    checkpoints: int = setting(10, "evenly spaced over all stages; the last is the last step", ge=1, le=1000)
     precision: Literal["float32", "float64", "bfloat16"] = setting(
         "float32",
         "of networks and losses; bfloat16: autocast around encoders and heads, all else float32",
@@ -205,10 +205,10 @@ class Protocol(Settings):
         scaled = {"steps": steps, "horizon": horizon, "schedule": self.schedule.squeezed(scale.factor)}
         return self.replace(scaled, "--steps-scale: protocol")
 
-    def checkpoint_steps(self) -> list[int]:
-        """Numbers of finished steps at which outputs are saved."""
-        count = min(self.checkpoints, self.steps)
-        return [round((i + 1) * self.steps / count) for i in range(count)]
+    def checkpoint_steps(self, total: int) -> list[int]:
+        """Numbers of finished steps at which outputs are saved, of a run that takes ``total`` in all stages."""
+        count = min(self.checkpoints, self.steps, total)
+        return [round((i + 1) * total / count) for i in range(count)]
 
     def smaller_batches(self) -> str:
         """What to try where memory is short."""

@@ -198,5 +198,5 @@ class Registry(Generic[T, Info]):
         self._classes.pop(name), self._info.pop(name)
 
 
-METHODS: Registry[Any, MethodInfo] = Registry("method", "methods", MethodInfo, helpers=("base",))
+METHODS: Registry[Any, MethodInfo] = Registry("method", "methods", MethodInfo, helpers=("base", "weighting"))
 DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets", DatasetInfo, helpers=("augment",))

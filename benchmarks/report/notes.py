@@ -116,7 +116,8 @@ def about_budget(grid: Grid, select: str) -> list[str]:
     """How many candidates a choice had, and whether every method had as many."""
     tries = Counter((spec.variant, spec.task, spec.seed) for spec in grid.specs)
     sizes = {variant: count for (variant, *_), count in tries.items() if not is_reference(variant)}
-    steps = len(grid.specs[0].protocol.checkpoint_steps())
+    protocol = grid.specs[0].protocol
+    steps = len(protocol.checkpoint_steps(protocol.steps))
     notes = [
         f"selected: by {select}, without target labels, within each (method, task, seed), from "
         f"{max(sizes.values())} configurations x {steps} checkpoints. The oracle and the random candidate (mean "

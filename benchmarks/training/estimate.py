@@ -137,7 +137,7 @@ def _evaluation_seconds(spec: RunSpec, device: torch.device, folder: Path) -> fl
     execute(_short(spec), record, device)
     whole = time.perf_counter() - start
     cost = json.loads((record / "cost.json").read_text())
-    further = len(spec.protocol.checkpoint_steps()) - 1
+    further = len(spec.protocol.checkpoint_steps(spec.protocol.steps)) - 1
     return whole - cost["training_seconds"] + further * cost["evaluation_seconds"]
 
 
@@ -151,7 +151,9 @@ def _training_seconds(spec: RunSpec, device: torch.device) -> float:
     trainer = new_trainer(probe, facts_of(view, len(task.classes)), view, device)
     start = time.perf_counter()
     marks = [time.perf_counter() - start for _ in trainer.run(also=[WARM])]
-    return marks[0] + (marks[-1] - marks[0]) / TIMED * max(0, spec.protocol.steps - WARM)
+    step = (marks[-1] - marks[0]) / (trainer.steps - WARM)
+    stages = trainer.steps / probe.protocol.steps  # in all stages, how many times the protocol's steps
+    return marks[0] + step * max(0.0, spec.protocol.steps * stages - WARM)
 
 
 def _short(spec: RunSpec) -> RunSpec:

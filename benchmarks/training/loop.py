@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from benchmarks.training.signals import Signals, gradient_ratio, values
 from datasets.augment import check_views
 from datasets.base import Inputs, LabelledArrays, TrainView
 from datasets.files.images import ImageFiles
-from methods.base import Labelled, Loss, Method, Side, Stage, StageData, Unlabelled, Update
+from methods.base import Labelled, Loss, Method, Side, Stage, StageData, Unlabelled
 
 SIGNALS = 50  # times in a run that signals are read
 EVALUATION_BATCH = 500
@@ -59,13 +60,15 @@ class Trainer:
         self.batches = Batches(self.source, self.target, self.few, protocol, seed, device)
         self.stages = list(method.stages())
         self.ends = _stage_ends(self.stages, protocol.steps)
+        self.steps = self.ends[-1] or protocol.steps  # a method without updates is looked at where others end
+        self.checkpoints = protocol.checkpoint_steps(self.steps)
         self.progress = Progress()
         self.optimizer: torch.optim.Optimizer | None = None
         self._trained: list[list[nn.Parameter]] = []
         self._unchecked: list[tuple[int, Tensor]] = []
         for stage in self.stages:
             check_views(stage.views)
-            _check_trained(stage, method)
+            _check_prefixes(stage, method)
         self.encoders = [module for module in method.modules() if getattr(module, "role", None) == "backbone"]
         for encoder in self.encoders:
             encoder.register_forward_hook(self._count_forward)
@@ -75,7 +78,7 @@ class Trainer:
 
         The last comes when every stage is through; a method without updates has no other.
         """
-        *checkpoints, last = self.protocol.checkpoint_steps()
+        *checkpoints, last = self.checkpoints
         start = 0
         for number, (stage, end) in enumerate(zip(self.stages, self.ends, strict=True)):
             if self.progress.begun == number:
@@ -95,7 +98,7 @@ class Trainer:
 
     def finish(self) -> None:
         """Take no further step."""
-        self.progress.step = self.protocol.steps
+        self.progress.step = self.steps
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on to the same final bits: tensors and plain values only."""
@@ -118,7 +121,7 @@ class Trainer:
     def _enter(self, stage: Stage) -> None:
         """A new optimiser, and what each update of the stage trains."""
         parameters = [(name, p) for name, p in self.method.named_parameters() if p.requires_grad]
-        self._trained = [[p for name, p in parameters if _trains(u, name)] for u in stage.updates]
+        self._trained = [[p for name, p in parameters if _any_begins(name, u.trains)] for u in stage.updates]
         self.optimizer = self._new_optimizer(stage) if any(self._trained) else None
 
     def _step(self, stage: Stage, step: int, own: int, steps: int, checkpoint: bool) -> None:
@@ -129,7 +132,7 @@ class Trainer:
         self.method.signals.clear()
         self._seed_step(step)
         signals: Signals = {"step": step + 1}
-        read = step % max(1, self.protocol.steps // SIGNALS) == 0 or checkpoint
+        read = step % max(1, self.steps // SIGNALS) == 0 or checkpoint
         horizon = (self.protocol.horizon or self.protocol.steps) / self.protocol.steps
         progress = min(own / (steps * horizon), 1.0)
         fraction = torch.full((), progress, dtype=torch.float64, device=self.device)
@@ -163,7 +166,7 @@ class Trainer:
             if not math.isfinite(total):
                 parts = values({"task": loss.task, **loss.terms})
                 raise FloatingPointError(
-                    f"the loss is {total} at step {step + 1} of {self.protocol.steps} "
+                    f"the loss is {total} at step {step + 1} of {self.steps} "
                     f"({', '.join(f'{name} {value:.3g}' for name, value in parts.items())}); "
                     "try a smaller learning rate or trade-off"
                 )
@@ -222,11 +225,11 @@ class Trainer:
             "new": protocol.lr_new,
             "adversary": protocol.lr_adversary,
         }
-        by_role: dict[str, list[nn.Parameter]] = {role: [] for role in rates}
+        alike: dict[tuple[str, float], list[nn.Parameter]] = {}  # by role and scale of the learning rate
         for name, parameter in self.method.named_parameters():
             if parameter.requires_grad:
-                by_role[_role(self.method, name)].append(parameter)
-        scale = protocol.lr_finetune if stage.finetune else 1.0
+                scale = protocol.lr_finetune if _any_begins(name, stage.finetune) else 1.0
+                alike.setdefault((_role(self.method, name), scale), []).append(parameter)
         groups = [
             {
                 "params": parameters,
@@ -234,8 +237,7 @@ class Trainer:
                 "initial_lr": rates[role] * scale,
                 "decays": protocol.schedule.decays(role),
             }
-            for role, parameters in by_role.items()
-            if parameters
+            for (role, scale), parameters in alike.items()
         ]
         rule = protocol.optimizer
         if isinstance(rule, Adam):
@@ -309,26 +311,19 @@ def _parts(x: Stored) -> Iterator[Tensor]:
 
 def _stage_ends(stages: list[Stage], steps: int) -> list[int]:
     """The number of finished steps at which each stage ends; one without updates takes none."""
-    shares = np.array([stage.share if stage.updates else 0.0 for stage in stages])
-    if not shares.sum():
-        return [0] * len(stages)
-    return [round(end) for end in np.cumsum(shares) / shares.sum() * steps]
+    return list(accumulate(max(1, round(stage.share * steps)) if stage.updates else 0 for stage in stages))
 
 
-def _check_trained(stage: Stage, method: Method) -> None:
-    """Raise a UserError for an update that names parameters which do not exist."""
-    for update in stage.updates:
-        for prefix in update.trains:
-            if not any(_begins(name, prefix) for name, _ in method.named_parameters()):
-                raise UserError(f"stage {stage.name!r} trains {prefix!r}; no parameter's name begins so")
+def _check_prefixes(stage: Stage, method: Method) -> None:
+    """Raise a UserError for a stage that names parameters which do not exist."""
+    named = [("trains", prefix) for update in stage.updates for prefix in update.trains]
+    for does, prefix in [*named, *(("finetunes", prefix) for prefix in stage.finetune)]:
+        if not any(_any_begins(name, (prefix,)) for name, _ in method.named_parameters()):
+            raise UserError(f"stage {stage.name!r} {does} {prefix!r}; no parameter's name begins so")
 
 
-def _trains(update: Update, name: str) -> bool:
-    return any(_begins(name, prefix) for prefix in update.trains)
-
-
-def _begins(name: str, prefix: str) -> bool:
-    return prefix == "*" or name.startswith(prefix)
+def _any_begins(name: str, prefixes: tuple[str, ...]) -> bool:
+    return "*" in prefixes or name.startswith(prefixes)
 
 
 def _role(method: nn.Module, parameter: str) -> str:

@@ -45,7 +45,7 @@ class Recorder:
 
     def checkpoint(self, trainer: Trainer, step: int) -> None:
         """Save and score what the model says after ``step`` steps."""
-        outputs = self.last = model_outputs(trainer, self.inputs, last=step == self.spec.protocol.steps)
+        outputs = self.last = model_outputs(trainer, self.inputs, last=step == trainer.steps)
         outputs.save(self.folder / _outputs(step))
         self.rows.append({"step": step, **scores.evaluate(outputs)})
         self.oracle_rows.append({"step": step, **oracle.evaluate_oracle(outputs, self.oracle)})

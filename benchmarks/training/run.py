@@ -100,13 +100,12 @@ class Run:
         """Train to the end, from the saved state if one exists, and write the record but for its provenance."""
         self._resume()
         saved = clock = time.perf_counter()
-        checkpoints = self.spec.protocol.checkpoint_steps()
-        pauses = range(0, self.spec.protocol.steps, max(1, self.spec.protocol.steps // PAUSES))
+        pauses = range(0, self.trainer.steps, max(1, self.trainer.steps // PAUSES))
         for step in self.trainer.run({*self.stopping.looks, *pauses}):
             self.seconds["training"] += time.perf_counter() - clock
             clock = time.perf_counter()
             self.stopping.look(step)
-            if step in checkpoints:
+            if step in self.trainer.checkpoints:
                 self.recorder.checkpoint(self.trainer, step)
                 curves = self.trainer.progress.curves
                 report(curves[self.reported :])

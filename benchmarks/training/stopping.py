@@ -41,7 +41,7 @@ class Stopping:
         if isinstance(protocol.stopping, SourceVal):
             start = trainer.ends[-2] if len(trainer.ends) > 1 else 0
             epoch = max(1, len(trainer.source.y) // protocol.source_batch)
-            self.looks = [*range(start + epoch, protocol.steps, epoch), protocol.steps]
+            self.looks = [*range(start + epoch, trainer.steps, epoch), trainer.steps]
 
     def look(self, step: int) -> None:
         """Keep the model if it is the best so far; after the last step, go back to the best."""
