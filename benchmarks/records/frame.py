@@ -25,7 +25,8 @@ def load_records(
     Columns: run_id, task, method, seed, reverse_of (empty: an ordinary run), spec (a dict), code, the scores of
     the last step by name, ``checkpoints`` (a list of dicts, with the validators' scores), cost, and ``right``: by
     step, which target test samples are classified rightly, packed bits in base64; a .csv has the last step and the
-    chosen one. Scores from target labels are among them: reports may show those, and nothing else may use them.
+    chosen one. ``test_units`` says which group or sample each bit is of (``evaluation/outcomes.py``).
+    Scores from target labels are among them: reports may show those, and nothing else may use them.
 
     Args:
         source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
@@ -122,4 +123,5 @@ def _row(record: Record, spec: dict[str, Any], parts: Mapping[str, Any]) -> dict
         # Of parts that hold the same name, the first counts.
         "checkpoints": [reduce(or_, reversed(same)) for same in together],
         "right": oracle.get("right", {}),
+        "test_units": oracle.get("test_units", ""),
     }
