@@ -106,18 +106,20 @@ def _save(planned: Grid, records: "Records", options: Options) -> None:
 
 
 def _draw_diagram(report: "Report", path: Path, *, ranked: bool) -> None:
-    from benchmarks.report.comparison import ENOUGH_METHODS, ENOUGH_TASKS, mean_ranks
+    from benchmarks.report.comparison import mean_ranks
     from benchmarks.report.diagram import save_diagram
 
     if not ranked:
         raise UserError("--diagram: a paper's own settings are compared with that paper, and never ranked")
-    complete = report.complete
-    if complete is None or complete.friedman is None:
-        raise UserError(
-            f"--diagram: critical differences need {ENOUGH_TASKS} tasks and {ENOUGH_METHODS} methods, "
-            "with all their runs"
-        )
-    save_diagram(complete.names, mean_ranks(complete.accuracy), complete.friedman, path)
+    found = [complete for complete in report.complete if complete.friedman]
+    if not found:
+        why = "; ".join(complete.why_no_friedman for complete in report.complete) or "no task has all its runs"
+        raise UserError(f"--diagram: {why}")
+    if len(found) > 1:
+        raise UserError("--diagram: ranks are of one family; choose its tasks with --tasks")
+    (complete,) = found
+    assert complete.friedman
+    save_diagram(complete.names, mean_ranks(complete.independent), complete.friedman, path)
 
 
 def _grid_and_records(

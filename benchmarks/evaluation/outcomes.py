@@ -2,6 +2,7 @@
 
 import zlib
 from base64 import b64decode, b64encode
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,7 @@ def packed_units(units: np.ndarray) -> str:
     return b64encode(zlib.compress(steps.tobytes(), 9)).decode() if len(units) else ""
 
 
+@lru_cache(maxsize=256)
 def unpacked_units(text: str) -> np.ndarray:
     """The inverse of :func:`packed_units`.
 

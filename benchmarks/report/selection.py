@@ -80,7 +80,7 @@ def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
     The oracle takes the best of the same candidates by target test accuracy. The random candidate is an
     expectation: the mean accuracy of all.
     """
-    pick: dict[str, Callable[[pd.DataFrame], tuple[float, str] | None]] = {
+    pick: dict[str, Callable[[pd.DataFrame], tuple[Any, ...] | None]] = {
         SELECTED: lambda group: _at(group, select(label_free(group), validator), ACCURACY),
         ORACLE: lambda group: _at(group, group[ACCURACY].idxmax(), ACCURACY),
         RANDOM: lambda group: (float(group[ACCURACY].mean()), " ".join(group["run_id"].unique())),
@@ -111,11 +111,11 @@ def chosen_steps(frame: pd.DataFrame, validator: str) -> dict[str, int]:
     return {str(row["run_id"]): int(row["step"]) for row in rows}
 
 
-def _at(group: pd.DataFrame, label: Hashable | None, metric: str) -> tuple[float, str] | None:
+def _at(group: pd.DataFrame, label: Hashable | None, metric: str) -> tuple[float, str, int] | None:
     if label is None:
         return None
     row = group.loc[label]
-    return float(row[metric]), str(row["run_id"])
+    return float(row[metric]), str(row["run_id"]), int(row["step"])
 
 
 def regrets(frame: pd.DataFrame) -> pd.DataFrame:
