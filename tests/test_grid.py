@@ -9,13 +9,16 @@ import pytest
 
 from benchmarks.core.facts import Facts
 from benchmarks.core.protocol import SGD, Adam, Inverse, Last, Protocol, SourceVal, Steps, StepsScale
-from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.registry import DATASETS, METHODS, MethodInfo
 from benchmarks.core.settings import OneOf, Settings, UserError, setting
 from benchmarks.plan.grid import NotApplicable, plan
 from benchmarks.plan.methods import groups, method_names
 from benchmarks.plan.search import Search
-from benchmarks.plan.suite import load_suite
-from datasets.base import resolve
+from benchmarks.plan.suite import load_suite, suite_names
+from datasets import files
+from datasets.base import DomainFamily, Samples, resolve
+from datasets.base.loading import options_of
+from datasets.readers.folders import ImageFamily
 from methods.source_only import SourceOnly
 from tests.conftest import all_tasks, spec_of, trained
 
@@ -65,6 +68,35 @@ def test_another_draw_of_the_splits_keeps_the_suites_protocol() -> None:
     ).specs
     assert first.protocol == other.protocol
     assert first.run_id != other.run_id
+
+
+@pytest.mark.parametrize("suite", suite_names())
+def test_any_draw_of_a_suites_task_has_the_suites_protocol(suite: str) -> None:
+    for task in load_suite(suite).task:
+        bare = resolve(task.name).without_dials
+        third = f"{bare}{'&' if '?' in bare else '?'}split=3"
+        own, drawn = plan(suite, ["source_only"], [task.name, third], [0]).specs
+        assert own.protocol == drawn.protocol
+
+
+@pytest.mark.parametrize("suite", [name for name in suite_names() if load_suite(name).kind == "fair"])
+def test_fair_suites_draw_a_split_a_seed_where_the_data_have_none(suite: str) -> None:
+    """Only of data that are here; a task that has all test splits of its own says nothing of it."""
+    read: dict[str, Samples] = {}
+    for task in load_suite(suite).task:
+        spec = resolve(task.name)
+        family = DATASETS.get(spec.family)()
+        needed = family.files(spec.task)
+        if isinstance(family, ImageFamily) or any(files.state(file) != "present" for file in needed):
+            pytest.skip("no data")
+        if isinstance(family, DomainFamily):
+            names = [name for side in family.domain_names(spec.task) for name in side]
+            read |= {name: family.read_domain(name) for name in names if name not in read}
+            domains = [read[name] for name in names]
+        else:
+            domains = [*family.read(spec.task, options_of(task.name, 0)).targets]
+        drawn = any(samples.test is None for samples in domains)
+        assert (spec.options.get("split") == "seed") == drawn, task.name
 
 
 def test_a_task_outside_the_suite_takes_its_familys_protocol() -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from benchmarks.core.registry import METHODS
-from benchmarks.core.settings import UserError
+from benchmarks.core.settings import UserError, format_query, parse_query
 from benchmarks.evaluation import HEADLINE
 from benchmarks.evaluation.outcomes import unpacked_right, unpacked_units
 from benchmarks.plan.grid import Grid
@@ -152,3 +152,14 @@ def is_reference(variant: str) -> bool:
 
 def summary_of(values: Iterable[Value]) -> Summary | None:
     return summarise([value.number for value in values])
+
+
+def draws_by_seed(task: str) -> bool:
+    return parse_query(task)[1].get("split") == "seed"
+
+
+def without_split(task: str, others: Sequence[str]) -> str:
+    """The name of a task in a heading, without ``split=seed``, unless another is called so."""
+    path, options = parse_query(task)
+    short = format_query(path, {key: value for key, value in options.items() if (key, value) != ("split", "seed")})
+    return task if short in others else short

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.core.registry import METHODS
-from benchmarks.core.settings import format_query, parse_query
 from benchmarks.evaluation.proxy_a_distance import SATURATED
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
-from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference
+from benchmarks.report.cells import ACCURACY, Cell, Cells, draws_by_seed, is_reference, without_split
 from benchmarks.report.statistics import ENOUGH, SEEDS, paired
 
 LOST = 0.1  # of source accuracy, below source_only: more is no price of adapting
@@ -126,17 +125,6 @@ def _about_splits(cells: Cells) -> list[str]:
     tasks = [task for task in cells.tasks if draws_by_seed(task)]
     which = "Each seed" if len(tasks) == len(cells.tasks) else f"Of {', '.join(cells.families(tasks))}, each seed"
     return [f"{which} draws its own split where the data have none (split=seed)."] if tasks else []
-
-
-def draws_by_seed(task: str) -> bool:
-    return parse_query(task)[1].get("split") == "seed"
-
-
-def without_split(task: str, others: Sequence[str]) -> str:
-    """The name of a task in a heading, without ``split=seed``, unless another is called so."""
-    path, options = parse_query(task)
-    short = format_query(path, {key: value for key, value in options.items() if (key, value) != ("split", "seed")})
-    return task if short in others else short
 
 
 def about_budget(grid: Grid, select: str) -> list[str]:

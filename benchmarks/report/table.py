@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report import listings, notes, selection
-from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference
+from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference, without_split
 from benchmarks.report.listings import Complete, Listing
 from benchmarks.report.means import mean
 from benchmarks.report.options import PARTS
@@ -64,7 +64,7 @@ class Report:
 
     def heading(self, column: str) -> str:
         """What is above a column: what all tasks share is said once, elsewhere."""
-        return (notes.without_split(column, self.tasks)).removeprefix(self.family)
+        return without_split(column, self.tasks).removeprefix(self.family)
 
 
 def build_report(
