@@ -14,7 +14,7 @@ from benchmarks.core.settings import OneOf, Settings, UserError, setting
 from benchmarks.plan.grid import NotApplicable, plan
 from benchmarks.plan.methods import groups, method_names
 from benchmarks.plan.search import Search
-from benchmarks.plan.suite import load_suite, suite_names
+from benchmarks.plan.suite import load_suite, suite_names, suite_search
 from datasets import files
 from datasets.base import DomainFamily, Samples, resolve
 from datasets.base.loading import options_of
@@ -23,7 +23,7 @@ from methods.source_only import SourceOnly
 from tests.conftest import all_tasks, spec_of, trained
 
 SUITE = """
-kind = "fair"
+kind = "paper"
 seeds = 2
 [protocol]
 backbone = "mlp"
@@ -116,6 +116,7 @@ def test_a_task_outside_the_suite_takes_its_familys_protocol() -> None:
         ("gamma", "gama", "did you mean 'gamma'"),
         ("[[task]]", "[[task", "not valid TOML"),
         ("seeds = 2", "seeds = 0", "greater than"),
+        ("seeds = 2", "search = 0", "search.*greater than"),
         ("seeds = 2", "seeds = 2\nselect = 'oracle'", "unknown validator 'oracle'"),
         ("seeds = 2", "seeds = 2\nselect = 'target_test_accuracy'", "unknown validator 'target_test_accuracy'"),
         ("seeds = 2", "seeds = 2\ndefault_methods = 'dan,dan2'", "unknown method 'dan2'"),
@@ -139,6 +140,30 @@ def test_a_wrong_suite_says_what_is_wrong(tmp_path: Path, before: str, after: st
     (tmp_path / "mine.toml").write_text(SUITE.replace(before, after, 1))
     with pytest.raises(UserError, match=message):
         plan(str(tmp_path / "mine.toml"), method_names("dann"))
+
+
+def test_a_fair_suite_with_a_grid_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(SUITE.replace("paper", "fair") + "[grid.dann]\ntrade_off = ['1', '3']\n")
+    with pytest.raises(UserError, match=r"mine.toml': grid: a fair suite .*: write `search = N` instead$"):
+        load_suite(str(path))
+
+
+def test_a_fair_suite_that_searches_gives_every_method_as_many_configurations(tmp_path: Path) -> None:
+    path = str(tmp_path / "mine.toml")
+    Path(path).write_text(SUITE.replace("paper", "fair").replace("seeds = 2", "seeds = 2\nsearch = 4"))
+    names = [name for name in method_names("all") if name != "nearest_neighbour"]  # it has nothing to draw
+    search = suite_search(path, names)
+    found = plan(path, [*names, "nearest_neighbour"], ["toys/blobs"], [0], search=search)
+    counts = Counter(spec.method for spec in found.specs)
+    assert counts == {**dict.fromkeys(names, 4), "nearest_neighbour": 1}
+    usual = {spec.run_id for spec in plan(path, names, ["toys/blobs"], [0]).specs}
+    assert usual < {spec.run_id for spec in found.specs}
+
+
+@pytest.mark.parametrize("suite", [name for name in suite_names() if load_suite(name).kind == "fair"])
+def test_no_fair_suite_that_ships_searches_without_a_flag(suite: str) -> None:
+    assert suite_search(suite, method_names("all")) == Search()
 
 
 def test_what_a_suite_names_is_checked_also_where_it_is_not_used(tmp_path: Path) -> None:
