@@ -347,7 +347,7 @@ def test_a_search_ends_with_its_choice_beside_last_step_oracle_and_chance(tmp_pa
         "oracle (saw target",
     ):
         assert words in result.stdout
-    assert "from 2 configurations x 2 checkpoints" in result.stdout
+    assert "from 2 configuration(s) x 2 checkpoint(s)" in result.stdout
     assert run("table", *searched).stdout == result.stdout
     assert "16 runs have a record" not in run("run", *arguments).stderr  # without the search: its own runs only
     assert "selected by source_accuracy" in run("table", *arguments, "--grid", "dann.gamma=5,10").stdout
@@ -373,7 +373,11 @@ def test_a_suite_that_searches_does_so_for_every_command(tmp_path: Path, monkeyp
     assert "4 of 4 runs to do" in run("run", *arguments, "--dry-run").stdout
     result = run("run", *arguments)
     assert result.returncode == 0, result.stderr
-    for words in ("selected by source_accuracy", "oracle (saw target", "from 2 configurations x 1 checkpoint"):
+    for words in (
+        "selected by source_accuracy",
+        "oracle (saw target",
+        "from 2 configuration(s) x 1 checkpoint(s)",
+    ):
         assert words in result.stdout
     assert "UNEQUAL" not in result.stdout
     assert run("table", *arguments).stdout == result.stdout

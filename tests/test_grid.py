@@ -166,6 +166,14 @@ def test_no_fair_suite_that_ships_searches_without_a_flag(suite: str) -> None:
     assert suite_search(suite, method_names("all")) == Search()
 
 
+@pytest.mark.parametrize("method", ["source_only", "dann"])
+def test_the_short_suite_has_the_runs_of_the_long_one_in_a_fifth_of_its_steps(method: str) -> None:
+    short = plan("mnist-m-short", [method], seeds=[0]).specs
+    long = plan("mnist-m", [method], seeds=[0], scale=StepsScale.parse("compress:0.2")).specs
+    assert {spec.protocol.steps for spec in short} == {5622}
+    assert [spec.run_id for spec in short] == [spec.run_id for spec in long]
+
+
 def test_what_a_suite_names_is_checked_also_where_it_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(SUITE.replace("toys/blobs", "toys/blob"))
     with pytest.raises(UserError, match="did you mean 'blobs'"):

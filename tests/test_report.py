@@ -44,7 +44,8 @@ def records_of(grid: Grid, accuracy: dict[str, float]) -> pd.DataFrame:
             row = {"run_id": spec.run_id, "method": spec.method, "task": spec.task, "seed": spec.seed}
             scores = {"target_test_accuracy": value, "proxy_a_distance": 1.0, "proxy_a_distance_inputs": 1.5}
             errors = {"source_test_accuracy": 0.9, "target_test_n": 400, "confusion": [[8, 2], [1, 9]]}
-            rows.append({**row, **scores, **errors, "warnings": ""})
+            last = [{"step": spec.protocol.steps, "source_accuracy": 0.9, "target_test_accuracy": value}]
+            rows.append({**row, **scores, **errors, "warnings": "", "checkpoints": last})
     return pd.DataFrame(rows)
 
 

@@ -94,13 +94,13 @@ def main(options: Options) -> int:
 
 def _save(planned: Grid, records: "Records", options: Options) -> None:
     from benchmarks.records.compact import save_records
-    from benchmarks.report.selection import candidates, chosen_steps
+    from benchmarks.report.selection import candidates, chosen_steps, rule
 
     frame, failures = records
     assert options.save_records is not None
     if not len(frame):
         raise UserError("--save-records: all runs failed, and there is no record to save")
-    validator = options.how.validator(options.what.suite)
+    validator = rule(planned, options.how.validator(options.what.suite))
     chosen = chosen_steps(candidates(planned, frame), validator) if validator else {}
     save_records(frame, options.save_records, failures, chosen)
 

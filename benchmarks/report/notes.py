@@ -134,8 +134,8 @@ def about_budget(grid: Grid, select: str) -> list[str]:
     steps = len(grid.specs[0].protocol.checkpoint_steps())
     notes = [
         f"selected: by {select}, without target labels, within each (method, task, seed), from "
-        f"{max(sizes.values())} configurations x {steps} checkpoints. The oracle and the random candidate (mean "
-        "of all) have the same candidates."
+        f"{max(sizes.values())} configuration(s) x {steps} checkpoint(s). The oracle and the random candidate "
+        "(mean of all) have the same candidates."
     ]
     if len(set(sizes.values())) > 1:
         counts = ", ".join(f"{variant} {count}" for variant, count in sizes.items())

@@ -13,6 +13,7 @@ import pandas as pd
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.validators import SELECTABLE, VALIDATORS
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.suite import A_PRIORI
 from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
 
 LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
@@ -21,6 +22,11 @@ GROUP = ["variant", "task", "seed"]
 PARTS = [name for name in VALIDATORS if name not in SELECTABLE]  # of MixVal
 
 Choice = dict[tuple[str, str], Values]
+
+
+def rule(grid: Grid, select: str | None) -> str | None:
+    """What chooses: the validator asked for, else that fixed a priori; None for a paper: its last step counts."""
+    return select or (A_PRIORI if grid.ranked else None)
 
 
 def candidates(grid: Grid, records: pd.DataFrame) -> pd.DataFrame:
@@ -96,6 +102,11 @@ def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
             if (value := rule(group)) is not None:
                 found[name].setdefault((variant, task), {})[seed] = Value(*value)
     return found
+
+
+def several(frame: pd.DataFrame) -> bool:
+    """Whether a method has more than one candidate, so that there is something to choose."""
+    return len(frame) > 0 and bool(frame.duplicated(GROUP).any())
 
 
 def scored(frame: pd.DataFrame) -> pd.DataFrame:

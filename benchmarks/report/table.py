@@ -79,10 +79,12 @@ def build_report(
     Args:
         failures: run ids that failed, with their errors.
         show: more to show: columns of the records, and any of ``PARTS``.
-        select: the validator that chooses among candidates, if any.
+        select: the validator that chooses among candidates; none: blocks have the last step alone.
     """
-    frame = selection.candidates(grid, records) if select or "validators" in show else pd.DataFrame()
-    cells = Cells(grid, records, failures, selection.choices(frame, select) if select else {})
+    rule = selection.rule(grid, select)
+    frame = selection.candidates(grid, records) if rule or "validators" in show else pd.DataFrame()
+    cells = Cells(grid, records, failures, selection.choices(frame, rule) if rule else {})
+    chosen_by = rule if select or selection.several(frame) else None
     complete = Complete.by_family(cells) if grid.ranked else []
     kept = ", ".join(sorted({spec.protocol.stopping.kept for spec in grid.specs}))
     blocks = []
@@ -103,20 +105,28 @@ def build_report(
             title = metric.replace("_", " ").capitalize() + " (%)" * share
             blocks.append(_block(cells, metric, title, PERCENT if share else 1.0))
     scoring = ", ".join(sorted({spec.protocol.scoring for spec in grid.specs}))
-    said = notes.general(cells, blocks[0].rows.values()) + (notes.about_budget(grid, select) if select else [])
-    return Report(grid.suite, scoring, blocks, _listings(cells, frame, show, select, complete), said, complete)
+    said = notes.general(cells, blocks[0].rows.values())
+    said += notes.about_budget(grid, chosen_by) if chosen_by else []
+    found = _listings(cells, frame, show, select, chosen_by, complete)
+    return Report(grid.suite, scoring, blocks, found, said, complete)
 
 
 def _listings(
-    cells: Cells, frame: pd.DataFrame, show: Sequence[str], select: str | None, complete: Sequence[Complete]
+    cells: Cells,
+    frame: pd.DataFrame,
+    show: Sequence[str],
+    select: str | None,
+    chosen_by: str | None,
+    complete: Sequence[Complete],
 ) -> list[Listing]:
     found = []
     for tasks in cells.families(cells.scored).values():
         found.append(listings.gains(cells, ACCURACY, tasks))
         if select:
             found.append(listings.gains(cells, selection.SELECTED, tasks, f": selected by {select}"))
-            found.append(listings.side_by_side(cells, select, tasks))
-        own = selection.scored(frame)
+        if chosen_by:
+            found.append(listings.side_by_side(cells, chosen_by, tasks))
+        own = selection.scored(frame) if select or "validators" in show else pd.DataFrame()
         if len(own) and (own := own[own["task"].isin(tasks)]).size:
             found.append(listings.validators(own, tasks))
     if "statistics" in show:
