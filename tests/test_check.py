@@ -50,6 +50,13 @@ def test_a_loss_beyond_a_point_is_worse_and_within_it_is_not() -> None:
     assert verdicts({**BASE, ("dann", "t"): [0.795, 0.815, 0.805]})["dann"] == "same"
 
 
+def test_the_spread_of_toys_excuses_no_loss_on_real_data() -> None:
+    steady, wild = [0.600, 0.601, 0.602], [0.5, 0.9, 0.7]
+    before = {(f"m{i}", task): values for i in range(4) for task, values in (("real/a", steady), ("toys/a", wild))}
+    now = before | {(f"m{i}", "toys/a"): wild[::-1] for i in range(4)} | {("m0", "real/a"): [0.57, 0.571, 0.572]}
+    assert [(f.method, f.task) for f in compare(frame(before), frame(now)) if f.failed] == [("m0", "real/a")]
+
+
 def test_better_is_reported_and_passes() -> None:
     findings = compare(frame(BASE), frame({**BASE, ("dan", "t"): [0.9, 0.9, 0.9]}))
     assert {f.method: f.verdict for f in findings}["dan"] == "better"

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import __version__
+from benchmarks import __version__, api
 from benchmarks.commands.parser import COMMANDS, main, parser
 from benchmarks.commands.shared.options import typed
 from benchmarks.core.registry import DATASETS, METHODS
@@ -347,10 +347,44 @@ def test_a_search_ends_with_its_choice_beside_last_step_oracle_and_chance(tmp_pa
         "oracle (saw target",
     ):
         assert words in result.stdout
-    assert "from 2 configurations x 2 checkpoints" in result.stdout
+    assert "from 2 configuration(s) x 2 checkpoint(s)" in result.stdout
     assert run("table", *searched).stdout == result.stdout
     assert "16 runs have a record" not in run("run", *arguments).stderr  # without the search: its own runs only
     assert "selected by source_accuracy" in run("table", *arguments, "--grid", "dann.gamma=5,10").stdout
+
+
+SEARCHING = """
+kind = "fair"
+seeds = 1
+search = 2
+default_methods = "dann"
+[protocol]
+steps = 20
+checkpoints = 1
+[[task]]
+name = "toys/blobs"
+"""
+
+
+def test_a_suite_that_searches_does_so_for_every_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite, store = tmp_path / "mine.toml", str(tmp_path / "store")
+    suite.write_text(SEARCHING)
+    arguments = ["--suite", str(suite), "--store", store]
+    assert "4 of 4 runs to do" in run("run", *arguments, "--dry-run").stdout
+    result = run("run", *arguments)
+    assert result.returncode == 0, result.stderr
+    for words in (
+        "selected by source_accuracy",
+        "oracle (saw target",
+        "from 2 configuration(s) x 1 checkpoint(s)",
+    ):
+        assert words in result.stdout
+    assert "UNEQUAL" not in result.stdout
+    assert run("table", *arguments).stdout == result.stdout
+    uneven = run("table", *arguments, "--grid", "dann.gamma=5,15").stdout
+    assert "UNEQUAL BUDGETS (source_only 1, dann 3 " in uneven
+    monkeypatch.setattr("benchmarks.api.LocalEngine.run", None)  # Python plans the same runs, and all are done
+    assert sorted(api.run_grid(suite=str(suite), store=store)["method"]) == ["dann"] * 2 + ["source_only"] * 2
 
 
 def test_a_diagram_needs_ten_tasks(store: Path, tmp_path: Path) -> None:

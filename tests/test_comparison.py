@@ -1,6 +1,6 @@
 """Comparisons of methods: against scipy, their definition by loops, known values and simulation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -16,16 +16,16 @@ from benchmarks.plan.grid import plan
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.comparison import (
     Interval,
-    all_pairs,
+    clusters,
     friedman,
     interquartile_mean,
     mean_ranks,
     probability_of_improvement,
 )
 from benchmarks.report.diagram import save_diagram
-from benchmarks.report.statistics import holm
 from benchmarks.report.table import build_report
 
+APART = range(5)  # clusters of one task each
 COARSE = st.integers(0, 4).map(lambda k: k / 4)  # few values: ties are common
 TASKS = np.array([0.99, 0.90, 0.69, 0.58, 0.62])[:, None]  # means and spreads like those of a suite
 SPREAD = np.array([0.002, 0.07, 0.015, 0.01, 0.008])[:, None]
@@ -50,20 +50,6 @@ def coverage(truth: float, draw: Callable[[], Interval | None]) -> float:
     return float(np.mean([i.low <= truth <= i.high for i in intervals if i]))
 
 
-def test_pairs_are_scipys_paired_tests_with_holm_over_all_of_them() -> None:
-    accuracy = np.random.default_rng(0).normal(size=(4, 3, 6))
-    names = ["a", "b", "c", "d"]
-    pairs = all_pairs(names, accuracy)
-    means = dict(zip(names, accuracy.mean(axis=1), strict=True))
-    assert [(pair.first, pair.second) for pair in pairs] == list(combinations(names, 2))
-    expected = [stats.ttest_rel(means[pair.first], means[pair.second]).pvalue for pair in pairs]
-    assert [pair.p for pair in pairs] == pytest.approx(expected)
-    assert [pair.p_holm for pair in pairs] == pytest.approx(holm(expected))
-    for pair in pairs:
-        assert pair.summary.mean == pytest.approx(np.mean(means[pair.first]) - np.mean(means[pair.second]))
-        assert (pair.summary.n, pair.summary.interval) == (6, "t95")
-
-
 def test_a_gain_that_every_seed_shares_has_no_width_in_a_table_however_seeds_differ() -> None:
     """Of 7 seeds of the baseline the method lacks one on one task: pairs are by seed, not by place."""
     grid = plan("quick", ["source_only", "dann"], ["toys/blobs", "toys/moons"], range(7))
@@ -79,22 +65,11 @@ def test_a_gain_that_every_seed_shares_has_no_width_in_a_table_however_seeds_dif
     assert (gain["gain"].low, gain["gain"].high, gain["gain"].n, gain["p"]) == (1 / 16, 1 / 16, 6, 0.0)
 
 
-def test_pairs_say_nothing_of_significance_below_five_seeds() -> None:
-    pair, *_ = all_pairs(["a", "b", "c"], best_last(3, 2)[:, :, :4])
-    assert (pair.p, pair.p_holm, pair.summary.interval) == (None, None, "range")
-    assert pair.summary.mean == pytest.approx(-1 / 3)
-
-
-def test_a_method_does_not_differ_from_itself() -> None:
-    (pair,) = all_pairs(["a", "again"], np.random.default_rng(0).normal(size=(1, 3, 5)).repeat(2, axis=0))
-    assert (pair.p, pair.p_holm, pair.summary.mean) == (1.0, 1.0, 0.0)
-
-
-def test_all_pairs_keep_the_family_wise_error() -> None:
-    rng = np.random.default_rng(0)
-    families = (all_pairs("abcde", rng.normal(size=(5, 3, 5))) for _ in range(150))
-    false_alarms = [min(pair.p_holm for pair in family if pair.p_holm is not None) < 0.05 for family in families]
-    assert 0 < np.mean(false_alarms) <= 0.07
+def test_tasks_that_share_a_domain_are_one_cluster_also_through_others() -> None:
+    chain = [{"a", "b"}, {"x", "y"}, {"b", "c"}, {"c", "d"}, {"y", "z"}, {"e", "f"}]
+    found = clusters(chain)
+    assert len({found[i] for i in (0, 2, 3)}) == len({found[i] for i in (1, 4)}) == 1
+    assert len(set(found)) == 3
 
 
 @settings(max_examples=40)
@@ -174,23 +149,25 @@ def test_cliques_join_what_does_not_differ_and_only_that(accuracy: np.ndarray) -
 
 def test_an_interquartile_mean_leaves_out_a_quarter_of_runs_at_each_end() -> None:
     runs = np.random.default_rng(0).uniform(0.3, 0.7, size=(4, 5))
-    found = interquartile_mean(runs)
+    found = interquartile_mean(runs, APART[:4])
     assert found is not None
     assert found.value == pytest.approx(np.sort(runs, axis=None)[5:15].mean())
     assert found.low < found.value < found.high
-    assert interquartile_mean(runs) == found  # to the bit
-    assert interquartile_mean(runs[:, :4]) is None
+    assert interquartile_mean(runs, APART[:4]) == found  # to the bit
+    assert interquartile_mean(runs[:, :4], APART[:4]) is None
 
 
 def test_without_spread_within_tasks_an_interquartile_mean_is_certain() -> None:
-    found = interquartile_mean(np.repeat(TASKS, 5, axis=1))
+    found = interquartile_mean(np.repeat(TASKS, 5, axis=1), APART)
     assert found is not None
     assert found.high - found.low < 1e-12
 
 
 def test_seeds_are_resampled_within_each_task_on_its_own() -> None:
     seeds = np.random.default_rng(0).normal(0, 0.1, size=5)
-    same, mirrored = (interquartile_mean(0.5 + np.outer(signs, seeds)) for signs in ([1, 1, 1, 1], [1, -1, 1, -1]))
+    same, mirrored = (
+        interquartile_mean(0.5 + np.outer(signs, seeds), APART[:4]) for signs in ([1, 1, 1, 1], [1, -1, 1, -1])
+    )
     assert same is not None
     assert mirrored is not None
     assert mirrored.high - mirrored.low == pytest.approx(same.high - same.low, rel=0.4)
@@ -200,7 +177,7 @@ def test_seeds_are_resampled_within_each_task_on_its_own() -> None:
 def test_the_interval_of_an_interquartile_mean_covers(spread: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     truth = float(stats.trim_mean(rng.normal(TASKS, spread, size=(5, 200_000)), 0.25, axis=None))
-    covered = coverage(truth, lambda: interquartile_mean(rng.normal(TASKS, spread, size=(5, 5))))
+    covered = coverage(truth, lambda: interquartile_mean(rng.normal(TASKS, spread, size=(5, 5)), APART))
     assert 0.93 <= covered <= 0.995
 
 
@@ -208,7 +185,7 @@ def test_the_interval_of_an_interquartile_mean_covers(spread: np.ndarray) -> Non
 @given(scores((2, 3, 5)))
 def test_a_probability_of_improvement_is_its_definition(pair: np.ndarray) -> None:
     a, b = pair
-    found, reverse = probability_of_improvement(a, b), probability_of_improvement(b, a)
+    found, reverse = (probability_of_improvement(*pair, APART[:3]) for pair in ((a, b), (b, a)))
     assert found is not None
     assert reverse is not None
     tasks = [np.mean([(x > y) + (x == y) / 2 for x in a[task] for y in b[task]]) for task in range(3)]
@@ -223,14 +200,14 @@ def test_a_probability_of_improvement_is_its_definition(pair: np.ndarray) -> Non
 
 def test_a_probability_of_improvement_needs_five_seeds_and_is_not_certain_when_all_win() -> None:
     a, b = np.ones((5, 5)), np.zeros((5, 5))
-    found = probability_of_improvement(a, b)
+    found = probability_of_improvement(a, b, APART)
     assert found is not None
     assert (found.value, found.high) == (1.0, 1.0)
-    reverse = probability_of_improvement(b, a)
+    reverse = probability_of_improvement(b, a, APART)
     assert reverse is not None
     assert (reverse.value, reverse.low) == (0.0, 0.0)
     assert found.low == pytest.approx(0.025 ** (1 / 25), abs=0.01)  # the exact bound after 25 wins in 25
-    assert probability_of_improvement(a[:, :4], b[:, :4]) is None
+    assert probability_of_improvement(a[:, :4], b[:, :4], APART) is None
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0, 3.0, np.linspace(-2, 6, 5)[:, None]], ids=["0", "1", "3", "mixed"])
@@ -242,9 +219,24 @@ def test_the_interval_of_a_probability_of_improvement_covers(shift: float | np.n
     def draw() -> Interval | None:
         seed, own = rng.normal(size=(5, 5)), rng.normal(size=(2, 5, 5))
         a, b = np.sqrt(shared) * seed + np.sqrt(1 - shared) * own
-        return probability_of_improvement(a + shift, b)
+        return probability_of_improvement(a + shift, b, APART)
 
     assert coverage(truth, draw) >= 0.94
+
+
+@pytest.mark.parametrize("rule", ["interquartile mean", "P(better)"])
+def test_tasks_of_a_cluster_say_what_one_of_them_says(rule: str) -> None:
+    """Five copies of one task's runs are no surer than the one, if they are known to be a cluster."""
+    a, b = np.random.default_rng(0).normal(0.5, 0.1, size=(2, 1, 5))
+
+    def width(tasks: int, own: Sequence[int]) -> float:
+        runs = [each.repeat(tasks, axis=0) for each in (a, b)]
+        found = interquartile_mean(runs[0], own) if rule != "P(better)" else probability_of_improvement(*runs, own)
+        assert found is not None
+        return found.high - found.low
+
+    assert width(5, [0] * 5) == pytest.approx(width(1, [0]), rel=0.15)
+    assert width(5, APART) < 0.8 * width(1, [0])
 
 
 def test_a_diagram_is_drawn_for_ties_and_for_an_odd_number_of_methods(tmp_path: Path) -> None:

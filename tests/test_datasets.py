@@ -309,9 +309,24 @@ def test_groups_of_several_targets_are_apart() -> None:
     y = np.arange(30) % 2
     grouped = Samples(np.arange(60, dtype=np.float32).reshape(30, 2), y, groups=np.arange(30) // 10)
     plain = dataclasses.replace(grouped, groups=None)
-    for targets, groups in (([grouped, grouped], 6), ([grouped, plain], 33), ([plain], None)):
-        made = Task("t", ("a", "b"), [plain], targets, transductive=True)._target_groups
-        assert (None if made is None else len(set(made.tolist()))) == groups
+    for targets, groups in (([grouped, grouped], 6), ([grouped, plain], 33), ([plain], 30)):
+        made = Task("t", ("a", "b"), [plain], targets, transductive=True)
+        assert len(set(made._target_groups.tolist())) == groups
+        assert made.oracle().target_test_units.tolist() == made._target_groups.tolist()
+
+
+def test_test_samples_and_their_groups_keep_their_numbers_in_every_draw() -> None:
+    """A sample's input says here which it is, and its group is every third."""
+    domain = Samples(np.arange(60, dtype=np.float32)[:, None], np.arange(60) % 2, groups=np.arange(60) // 3)
+    scored = []
+    for groups, each in ((domain.groups, 3), (None, 1)):
+        for seed in range(3):
+            samples = dataclasses.replace(domain, groups=groups)
+            task = Task("t", ("a", "b"), [domain], [samples], split_seed=seed)
+            numbers = np.asarray(task.evaluation_view().target_test_x)[:, 0].astype(int)
+            assert task.oracle().target_test_units.tolist() == (numbers // each).tolist()
+            scored.append(tuple(numbers))
+    assert len(set(scored)) == 6
 
 
 def test_a_target_may_lack_labels_and_a_source_may_not() -> None:

@@ -19,6 +19,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.engines.events import Event
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.work import attempt, train
+from benchmarks.evaluation.outcomes import unpacked_units
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.plan.grid import plan
 from benchmarks.plan.methods import method_names
@@ -28,6 +29,7 @@ from benchmarks.records.compact import load_failures, save_records
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
 from benchmarks.training.run import execute
+from datasets.base import load_task
 from tests.conftest import CPU, EngineHere, spec_of
 from tests.fakes import (
     die_at_seed_1,
@@ -164,6 +166,8 @@ def test_right_and_wrong_are_kept_by_sample(real_store: Store, tmp_path: Path) -
     folder = real_store.place(row["task"], row["method"], row["seed"], row["run_id"])
     with np.load(folder / "oracle.npz") as oracle:
         y = oracle["target_test_y"]
+    units = load_task(row["task"]).oracle().target_test_units
+    assert np.array_equal(unpacked_units(row["test_units"]), units)
     assert list(row["right"]) == ["10", "20"]
     for scores, (step, bits) in zip(row["checkpoints"], row["right"].items(), strict=True):
         right = np.unpackbits(np.frombuffer(b64decode(bits), np.uint8), count=len(y)).astype(bool)
@@ -172,7 +176,9 @@ def test_right_and_wrong_are_kept_by_sample(real_store: Store, tmp_path: Path) -
         assert right.mean() == scores["target_test_accuracy"]
     save_records(records, tmp_path / "last.csv")
     save_records(records, tmp_path / "chosen.csv", chosen={row["run_id"]: 10})
-    last, chosen = (load_records(tmp_path / f"{name}.csv")["right"] for name in ("last", "chosen"))
+    files = [load_records(tmp_path / f"{name}.csv") for name in ("last", "chosen")]
+    assert all(file["test_units"].tolist() == records["test_units"].tolist() for file in files)
+    last, chosen = (file["right"] for file in files)
     assert [list(right) for right in last] == [["20"]] * len(records)
     assert chosen[0] == row["right"]
     assert list(chosen[1:]) == list(last[1:])

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.oracle import calibration_error
 from benchmarks.evaluation.oracle import evaluate_last as evaluate_oracle_last
+from benchmarks.evaluation.outcomes import packed_units, unpacked_units
 from benchmarks.evaluation.outputs import Outputs, evaluation_inputs
 from benchmarks.evaluation.proxy_a_distance import SMALLEST, STRENGTHS, _fit, proxy_a_distance
 from benchmarks.evaluation.scores import accuracy
@@ -149,7 +152,9 @@ def test_pickled_objects_are_refused(tmp_path: Path) -> None:
 
 def oracle_scores(logits: list[list[float]], y: list[int]) -> dict[str, Any]:
     outputs = Outputs({"target_test.logits": np.array(logits, dtype=float)})
-    return evaluate_oracle_last(outputs, np.array([0, 1]), Oracle(np.array(y), np.array([0, 2])))
+    return evaluate_oracle_last(
+        outputs, np.array([0, 1]), Oracle(np.array(y), np.array([0, 2]), np.arange(len(y)))
+    )
 
 
 def test_class_mean_accuracy_and_majority_rate_tell_what_accuracy_hides() -> None:
@@ -216,3 +221,12 @@ def test_what_a_run_costs_is_in_its_record(tmp_path: Path) -> None:
         assert cost["parameters"] > 0
         assert json.loads((folder / "cost.json").read_text())["peak_memory_mb"] > 1
     assert passes == {"dann": (20, 20), "adda": (20 + 3 * 20, 20 + 2 * 20)}
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=50))
+def test_ids_of_test_samples_come_back_from_their_text(units: list[int]) -> None:
+    assert unpacked_units(packed_units(np.array(units, np.int64))).tolist() == units
+
+
+def test_ids_that_rise_one_by_one_take_little_room() -> None:
+    assert len(packed_units(np.arange(5000, 15_000))) < 100

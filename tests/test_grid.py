@@ -9,18 +9,21 @@ import pytest
 
 from benchmarks.core.facts import Facts
 from benchmarks.core.protocol import SGD, Adam, Inverse, Last, Protocol, SourceVal, Steps, StepsScale
-from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.registry import DATASETS, METHODS, MethodInfo
 from benchmarks.core.settings import OneOf, Settings, UserError, setting
 from benchmarks.plan.grid import NotApplicable, plan
 from benchmarks.plan.methods import groups, method_names
 from benchmarks.plan.search import Search
-from benchmarks.plan.suite import load_suite
-from datasets.base import resolve
+from benchmarks.plan.suite import load_suite, suite_names, suite_search
+from datasets import files
+from datasets.base import DomainFamily, Samples, resolve
+from datasets.base.loading import options_of
+from datasets.readers.folders import ImageFamily
 from methods.source_only import SourceOnly
 from tests.conftest import all_tasks, spec_of, trained
 
 SUITE = """
-kind = "fair"
+kind = "paper"
 seeds = 2
 [protocol]
 backbone = "mlp"
@@ -67,6 +70,35 @@ def test_another_draw_of_the_splits_keeps_the_suites_protocol() -> None:
     assert first.run_id != other.run_id
 
 
+@pytest.mark.parametrize("suite", suite_names())
+def test_any_draw_of_a_suites_task_has_the_suites_protocol(suite: str) -> None:
+    for task in load_suite(suite).task:
+        bare = resolve(task.name).without_dials
+        third = f"{bare}{'&' if '?' in bare else '?'}split=3"
+        own, drawn = plan(suite, ["source_only"], [task.name, third], [0]).specs
+        assert own.protocol == drawn.protocol
+
+
+@pytest.mark.parametrize("suite", [name for name in suite_names() if load_suite(name).kind == "fair"])
+def test_fair_suites_draw_a_split_a_seed_where_the_data_have_none(suite: str) -> None:
+    """Only of data that are here; a task that has all test splits of its own says nothing of it."""
+    read: dict[str, Samples] = {}
+    for task in load_suite(suite).task:
+        spec = resolve(task.name)
+        family = DATASETS.get(spec.family)()
+        needed = family.files(spec.task)
+        if isinstance(family, ImageFamily) or any(files.state(file) != "present" for file in needed):
+            pytest.skip("no data")
+        if isinstance(family, DomainFamily):
+            names = [name for side in family.domain_names(spec.task) for name in side]
+            read |= {name: family.read_domain(name) for name in names if name not in read}
+            domains = [read[name] for name in names]
+        else:
+            domains = [*family.read(spec.task, options_of(task.name, 0)).targets]
+        drawn = any(samples.test is None for samples in domains)
+        assert (spec.options.get("split") == "seed") == drawn, task.name
+
+
 def test_a_task_outside_the_suite_takes_its_familys_protocol() -> None:
     (spec,) = plan("quick", ["source_only"], ["toys/covariate"], [0]).specs
     assert spec.protocol.backbone == "linear?width=16"
@@ -84,6 +116,7 @@ def test_a_task_outside_the_suite_takes_its_familys_protocol() -> None:
         ("gamma", "gama", "did you mean 'gamma'"),
         ("[[task]]", "[[task", "not valid TOML"),
         ("seeds = 2", "seeds = 0", "greater than"),
+        ("seeds = 2", "search = 0", "search.*greater than"),
         ("seeds = 2", "seeds = 2\nselect = 'oracle'", "unknown validator 'oracle'"),
         ("seeds = 2", "seeds = 2\nselect = 'target_test_accuracy'", "unknown validator 'target_test_accuracy'"),
         ("seeds = 2", "seeds = 2\ndefault_methods = 'dan,dan2'", "unknown method 'dan2'"),
@@ -107,6 +140,38 @@ def test_a_wrong_suite_says_what_is_wrong(tmp_path: Path, before: str, after: st
     (tmp_path / "mine.toml").write_text(SUITE.replace(before, after, 1))
     with pytest.raises(UserError, match=message):
         plan(str(tmp_path / "mine.toml"), method_names("dann"))
+
+
+def test_a_fair_suite_with_a_grid_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(SUITE.replace("paper", "fair") + "[grid.dann]\ntrade_off = ['1', '3']\n")
+    with pytest.raises(UserError, match=r"mine.toml': grid: a fair suite .*: write `search = N` instead$"):
+        load_suite(str(path))
+
+
+def test_a_fair_suite_that_searches_gives_every_method_as_many_configurations(tmp_path: Path) -> None:
+    path = str(tmp_path / "mine.toml")
+    Path(path).write_text(SUITE.replace("paper", "fair").replace("seeds = 2", "seeds = 2\nsearch = 4"))
+    names = [name for name in method_names("all") if name != "nearest_neighbour"]  # it has nothing to draw
+    search = suite_search(path, names)
+    found = plan(path, [*names, "nearest_neighbour"], ["toys/blobs"], [0], search=search)
+    counts = Counter(spec.method for spec in found.specs)
+    assert counts == {**dict.fromkeys(names, 4), "nearest_neighbour": 1}
+    usual = {spec.run_id for spec in plan(path, names, ["toys/blobs"], [0]).specs}
+    assert usual < {spec.run_id for spec in found.specs}
+
+
+@pytest.mark.parametrize("suite", [name for name in suite_names() if load_suite(name).kind == "fair"])
+def test_no_fair_suite_that_ships_searches_without_a_flag(suite: str) -> None:
+    assert suite_search(suite, method_names("all")) == Search()
+
+
+@pytest.mark.parametrize("method", ["source_only", "dann"])
+def test_the_short_suite_has_the_runs_of_the_long_one_in_a_fifth_of_its_steps(method: str) -> None:
+    short = plan("mnist-m-short", [method], seeds=[0]).specs
+    long = plan("mnist-m", [method], seeds=[0], scale=StepsScale.parse("compress:0.2")).specs
+    assert {spec.protocol.steps for spec in short} == {5622}
+    assert [spec.run_id for spec in short] == [spec.run_id for spec in long]
 
 
 def test_what_a_suite_names_is_checked_also_where_it_is_not_used(tmp_path: Path) -> None:

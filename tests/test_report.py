@@ -1,8 +1,10 @@
 """Tables: every kind of hole, what is compared with what, and LaTeX that compiles."""
 
+import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from benchmarks.evaluation.outcomes import packed_units
 from benchmarks.plan.grid import Grid, NotApplicable, plan
+from benchmarks.plan.suite import load_suite, suite_names
 from benchmarks.report.options import FORMATS
 from benchmarks.report.render import render
-from benchmarks.report.table import MEAN, Report, build_report
+from benchmarks.report.table import Report, build_report
 
 TASKS = ["toys/blobs", "toys/moons"]
+MEAN = "mean of toys"
 METHODS = ["source_only", "dann", "coral", "target_only", "joint"]
 
 
@@ -25,8 +31,8 @@ def grid_of(seeds: int) -> Grid:
 
 
 def many_tasks(count: int) -> Grid:
-    """A grid of as many tasks, for what needs tasks rather than runs."""
-    return plan("quick", METHODS[:3], [f"toys/moons?rotation={10 + i}" for i in range(count)], range(5))
+    """A grid of as many tasks that share no domain, for what needs tasks rather than runs."""
+    return plan("har", METHODS[:3], [f"har/{2 * i + 1}-{2 * i + 2}" for i in range(count)], range(5))
 
 
 def records_of(grid: Grid, accuracy: dict[str, float]) -> pd.DataFrame:
@@ -38,7 +44,8 @@ def records_of(grid: Grid, accuracy: dict[str, float]) -> pd.DataFrame:
             row = {"run_id": spec.run_id, "method": spec.method, "task": spec.task, "seed": spec.seed}
             scores = {"target_test_accuracy": value, "proxy_a_distance": 1.0, "proxy_a_distance_inputs": 1.5}
             errors = {"source_test_accuracy": 0.9, "target_test_n": 400, "confusion": [[8, 2], [1, 9]]}
-            rows.append({**row, **scores, **errors, "warnings": ""})
+            last = [{"step": spec.protocol.steps, "source_accuracy": 0.9, "target_test_accuracy": value}]
+            rows.append({**row, **scores, **errors, "warnings": "", "checkpoints": last})
     return pd.DataFrame(rows)
 
 
@@ -74,10 +81,25 @@ def test_the_best_is_marked_but_never_a_reference() -> None:
     assert "(reference)" in render(report_of(5), "text")
 
 
-def test_harm_is_marked_from_five_seeds_on() -> None:
-    assert report_of(5).blocks[0].rows["coral"]["toys/moons"].hurts
-    assert not report_of(3).blocks[0].rows["coral"]["toys/moons"].hurts
+def test_gains_and_losses_are_marked_from_five_seeds_on() -> None:
+    for method, mark in (("coral", "▼"), ("dann", "▲"), ("source_only", ""), ("joint", "")):
+        for column in ("toys/moons", MEAN):
+            assert report_of(5).blocks[0].rows[method][column].mark == mark
+            assert report_of(3).blocks[0].rows[method][column].mark == ""
     assert "▼" in render(report_of(5), "markdown")
+
+
+def test_a_mark_survives_the_adjustment_over_the_methods_of_its_column() -> None:
+    """One loss of p = 0.02 is marked alone, and not beside a second method that has as little."""
+    losses = np.array([-0.03, -0.01, -0.05, -0.02, -0.07])
+    for methods, expected in ((["dann"], ["▼"]), (["dann", "coral"], ["", ""])):
+        grid = plan("quick", ["source_only", *methods], ["toys/blobs"], range(5))
+        records = records_of(grid, dict.fromkeys(["source_only", *methods], 0.6))
+        adapted = records["method"] != "source_only"
+        records.loc[adapted, "target_test_accuracy"] += losses[records.loc[adapted, "seed"]]
+        report = build_report(grid, records, {})
+        assert {row["p"] < 0.05 for row in report.listings[0].rows} == {True}
+        assert [report.blocks[0].rows[method]["toys/blobs"].mark for method in methods] == expected
 
 
 def test_a_table_of_three_seeds_says_provisional_and_has_no_plus_minus() -> None:
@@ -139,7 +161,7 @@ def test_the_mean_is_over_all_tasks_or_where_the_baseline_lacks_one_over_the_com
     means = {name: row[MEAN].summary for name, row in report.blocks[0].rows.items()}
     assert means["dann"].mean == pytest.approx(dann)
     assert (means["coral"] and means["coral"].mean) == (coral and pytest.approx(coral))
-    assert ("over the 1 task" in " ".join(report.notes)) == note
+    assert ("mean of toys: over the 1 task" in " ".join(report.notes)) == note
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -204,7 +226,7 @@ def test_records_without_a_confusion_matrix_have_no_such_listing() -> None:
 
 def test_rankings_over_tasks_and_the_all_pairs_family_are_named() -> None:
     report = report_of(5, show=["statistics"])
-    ranks = {row["method"]: row["mean rank"] for row in listing(report, "Over 2 tasks and 5 seeds")}
+    ranks = {row["method"]: row["mean rank"] for row in listing(report, "Over 2 tasks of toys and 5 seeds")}
     assert ranks == {"dann": 1, "source_only": 2, "coral": 3}
     pairs = listing(report, "All pairs, a family of its own")
     assert [(row["first"], row["second"]) for row in pairs] == [
@@ -212,23 +234,44 @@ def test_rankings_over_tasks_and_the_all_pairs_family_are_named() -> None:
         ("source_only", "coral"),
         ("dann", "coral"),
     ]
-    assert "no Friedman test below 10 tasks" in render(report, "text")
+    assert [row["difference"].mean for row in pairs] == pytest.approx([-0.3, 0.1, 0.4])
+    assert "no Friedman test: 2 tasks of 4 domains are 2 clusters" in render(report, "text")
 
 
 def test_what_seeds_do_not_allow_is_not_said() -> None:
     report = report_of(3, show=["statistics"])
-    for row in listing(report, "Over 2 tasks"):
+    for row in listing(report, "Over 2 tasks of toys"):
         assert row["interquartile mean"] is None
         assert row["P(better than source_only)"] is None
     assert all(row["p"] is None for row in listing(report, "All pairs"))
 
 
-def test_critical_differences_come_with_ten_tasks() -> None:
+def test_critical_differences_come_with_ten_tasks_that_share_no_domain() -> None:
     few, many = many_tasks(9), many_tasks(10)
-    assert build_report(few, records_of(few, ACCURACY), {}).complete.friedman is None
+    assert [each.friedman for each in build_report(few, records_of(few, ACCURACY), {}).complete] == [None]
     report = build_report(many, records_of(many, ACCURACY), {}, ["statistics"])
-    assert report.complete.friedman.p < 0.001
-    assert "critical difference of mean ranks" in render(report, "text")
+    assert report.complete[0].friedman.p < 0.001
+    assert "over 10 clusters of tasks: Friedman p" in render(report, "text")
+
+
+@pytest.mark.parametrize("suite", [name for name in suite_names() if load_suite(name).kind == "fair"])
+def test_no_suite_has_ten_tasks_that_share_no_domain(suite: str) -> None:
+    """So none may have a test over its tasks: 12 tasks of 4 domains are one observation."""
+    grid = plan(suite, METHODS[:3], seeds=range(5))
+    report = build_report(grid, records_of(grid, ACCURACY), {}, ["statistics"])
+    assert report.complete
+    assert [each.friedman for each in report.complete] == [None] * len(report.complete)
+    assert "critical difference" not in render(report, "text")
+
+
+def test_tasks_of_a_cluster_are_averaged_before_they_are_ranked() -> None:
+    """A second task between the same two people does not count as an eleventh."""
+    tasks = [f"har/{2 * i + 1}-{2 * i + 2}" for i in range(10)]
+    for more in ([], ["har/2-1"]):
+        grid = plan("har", METHODS[:3], [*tasks, *more], range(5))
+        (found,) = build_report(grid, records_of(grid, ACCURACY), {}).complete
+        assert found.friedman.tasks == 10
+        assert found.accuracy.shape[1] == 10 + len(more)
 
 
 def test_warnings_of_runs_are_shown() -> None:
@@ -258,7 +301,7 @@ def test_a_mean_over_some_tasks_says_so_and_none_is_told_of_where_no_task_is_sha
     baseline = records["method"] == "source_only"
     assert not notes_of(grid, records, "mean")
     assert notes_of(grid, records[~(baseline & (records["task"] == "toys/moons"))], "mean") == [
-        "mean: over the 1 task that all shown methods have."
+        "mean of toys: over the 1 task that all shown methods have."
     ]
     assert not notes_of(grid, records[~baseline], "mean")
 
@@ -266,9 +309,115 @@ def test_a_mean_over_some_tasks_says_so_and_none_is_told_of_where_no_task_is_sha
 def test_a_family_that_all_tasks_share_is_said_once() -> None:
     text = render(report_of(5), "text")
     assert text.splitlines()[0].endswith("inductive, tasks of toys.")
-    assert text.splitlines()[4].split() == ["method", "blobs", "moons", "mean"]
+    assert text.splitlines()[4].split() == ["method", "blobs", "moons", "mean", "of", "toys"]
     grid = plan("quick", METHODS[:2], ["toys/blobs", "digits/mnist5k-optdigits"], range(2))
     assert "toys/blobs" in render(build_report(grid, records_of(grid, ACCURACY), {}), "text")
+
+
+def test_no_mean_and_no_ranking_is_over_several_families() -> None:
+    tasks = [*TASKS, "digits/mnist5k-optdigits", "digits/optdigits-mnist5k"]
+    grid = plan("quick", METHODS, tasks, range(5))
+    records = records_of(grid, ACCURACY)
+    records.loc[records["task"].str.startswith("toys"), "target_test_accuracy"] = 1.0
+    report = build_report(grid, records, {}, ["statistics"])
+    (accuracy, distances) = report.blocks
+    for block in (accuracy, distances):
+        assert block.columns == [*TASKS, MEAN, *tasks[2:], "mean of digits"]
+    assert accuracy.rows["dann"]["mean of digits"].summary.mean == pytest.approx(0.902)
+    assert accuracy.rows["dann"][MEAN].summary.mean == 1.0
+    titles = [each.title for each in report.listings]
+    for beginning in ("Gain over source_only, mean over tasks of", "Over 2 tasks of", "All pairs"):
+        assert len([title for title in titles if title.startswith(beginning)]) == 2
+    assert len(report.complete) == 2
+
+
+def with_outcomes(records: pd.DataFrame, right: Callable[[Any], np.ndarray], units: Callable[[Any], Any]) -> Any:
+    """Records that know which test samples are right; ``right`` and ``units`` are of a row."""
+    rows = records.to_dict("records")
+    for row in rows:
+        bits = right(row)
+        row["right"] = {"350": b64encode(np.packbits(bits).tobytes()).decode()}
+        row["test_units"] = packed_units(np.asarray(units(row)))
+        row["target_test_accuracy"] = float(bits.mean())
+        row |= {"target_test_n": len(bits), "target_train_n": 140}
+    return pd.DataFrame(rows)
+
+
+DRAWN = ["sentiment/products-tweets?split=seed", "sentiment/films-tweets?split=seed"]
+
+
+def drawn_units(row: Any) -> np.ndarray:
+    return np.sort(np.random.default_rng(row["seed"]).permutation(200)[:60])
+
+
+@pytest.mark.parametrize(
+    ("tasks", "units", "covers"),
+    [
+        (TASKS, lambda _: np.arange(60), "seeds and test samples"),
+        (TASKS, lambda _: np.arange(60) // 3, "seeds and groups of test samples"),
+        (TASKS, lambda _: np.zeros(60, int), "seeds"),
+        (DRAWN, drawn_units, "seeds and splits"),
+        ([TASKS[0], DRAWN[0]], lambda row: drawn_units(row) if "?" in row["task"] else np.arange(60), None),
+    ],
+    ids=["samples", "groups", "one group", "splits", "both"],
+)
+def test_a_table_says_what_its_intervals_cover(
+    tasks: list[str], units: Callable[[Any], Any], covers: str | None
+) -> None:
+    grid = plan("quick", METHODS[:3], tasks, range(5))
+    rng = np.random.default_rng(0)
+    records = with_outcomes(records_of(grid, ACCURACY), lambda _: rng.random(60) < 0.7, units)
+    report = build_report(grid, records, {})
+    found = {cell.summary.covers for row in report.blocks[0].rows.values() for cell in row.values()}
+    assert found == ({covers} if covers else {"seeds and splits", "seeds and test samples"})
+    assert {row["gain"].covers for each in report.listings for row in each.rows} == found
+    (note,) = [note for note in report.notes if note.startswith("Intervals and tests")]
+    assert all(each in note for each in found)
+    assert ("(blobs" in note or "(toys/blobs" in note) == (len(found) > 1)
+
+
+def test_gains_from_outcomes_are_as_sure_as_seeds_and_samples_are() -> None:
+    """Equal in every seed, and of one sample in 60: seeds alone would be certain."""
+    grid = plan("quick", METHODS[:2], TASKS[:1], range(5))
+
+    def right(row: Any) -> np.ndarray:
+        return np.arange(60) < 40 + (row["method"] == "dann")
+
+    records = with_outcomes(records_of(grid, ACCURACY), right, lambda _: np.arange(60))
+    (gain,) = build_report(grid, records, {}).listings[0].rows
+    assert gain["gain"].mean == pytest.approx(1 / 60)
+    assert gain["p"] == pytest.approx(stats.ttest_1samp([1.0] + [0.0] * 59, 0.0).pvalue)
+    older = records.drop(columns="test_units")
+    (gain,) = build_report(grid, older, {}).listings[0].rows
+    assert (gain["p"], gain["gain"].covers) == (0.0, "seeds")
+
+
+def test_tasks_with_one_target_share_its_test_samples() -> None:
+    """Three sources say nothing more of a target's samples than one does."""
+    tasks = [f"amazon/{source}-kitchen" for source in ("books", "dvd", "electronics")]
+    widths = []
+    for some in (tasks[:1], tasks):
+        grid = plan("amazon", METHODS[:2], some, range(5))
+
+        def right(row: Any) -> np.ndarray:
+            return np.arange(60) < 30 + 5 * (row["method"] == "dann")
+
+        records = with_outcomes(records_of(grid, ACCURACY), right, lambda _: np.arange(60))
+        (gain,) = build_report(grid, records, {}).listings[0].rows
+        widths.append(gain["gain"].high - gain["gain"].low)
+    assert widths[0] == pytest.approx(widths[1])
+
+
+def test_splits_that_follow_the_seed_are_a_note_and_no_part_of_a_heading() -> None:
+    grid = plan("quick", METHODS[:2], DRAWN, range(5))
+    report = build_report(grid, records_of(grid, ACCURACY), {})
+    header = next(line for line in render(report, "markdown").splitlines() if line.startswith("| method"))
+    assert header.split()[3:6:2] == ["products-tweets", "films-tweets"]
+    assert "Each seed draws its own split where the data have none (split=seed)." in report.notes
+    assert json.loads(render(report, "json"))["cells"][0]["task"] == DRAWN[0]
+    both = plan("quick", METHODS[:2], [DRAWN[0], DRAWN[0].partition("?")[0]], range(5))
+    report = build_report(both, records_of(both, ACCURACY), {})
+    assert "products-tweets?split=seed" in render(report, "markdown")
 
 
 def test_latex_has_booktabs_rules_and_escapes() -> None:

@@ -1,6 +1,7 @@
 """Choosing among candidates: what is chosen, what may be read for it, and what it costs."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.evaluation.validators import SELECTABLE, VALIDATORS
 from benchmarks.plan.grid import Grid, plan
 from benchmarks.plan.search import Search
+from benchmarks.plan.suite import A_PRIORI
 from benchmarks.records.compact import save_records
 from benchmarks.records.frame import load_records
 from benchmarks.records.record import seal
@@ -216,6 +218,56 @@ def test_budgets_are_equal_and_unequal_ones_are_told(planned: Grid, store: Store
     assert not any("UNEQUAL" in note for note in build_report(planned, records, {}, select="im").notes)
     uneven = plan(**GRID, search=Search(grid={"dann": {"trade_off": ["0.3", "1", "3"]}}))
     assert any("UNEQUAL" in note for note in build_report(uneven, pd.DataFrame(), {}, select="im").notes)
+
+
+CHOICE = "Choosing without target labels"
+
+
+def side_by_side(planned: Grid, records: pd.DataFrame, select: str | None = None) -> dict[str, dict[str, Any]]:
+    """Of each method, its row of the listing of choices; empty if the table has none."""
+    listings = build_report(planned, records, {}, select=select).listings
+    return {row["method"]: row for each in listings if each.title.startswith(CHOICE) for row in each.rows}
+
+
+def test_every_fair_table_has_last_step_choice_and_oracle_side_by_side(planned: Grid, store: Store) -> None:
+    """By the rule fixed a priori, without a flag; checkpoints are candidates enough."""
+    records, usual = (
+        load_records(store.root),
+        replace(planned, specs=[s for s in planned.specs if not s.configuration]),
+    )
+    frame = selection.candidates(usual, records)
+    rows = side_by_side(usual, records)
+    assert set(rows) == {"source_only", "dann"}
+    choice = selection.choices(frame, A_PRIORI)
+    for variant, row in rows.items():
+        assert list(row) == [
+            "method",
+            "last step, defaults",
+            "selected by source_accuracy",
+            "random candidate",
+            "oracle (saw target labels)",
+        ]
+        own = frame[frame["variant"] == variant]
+        assert row["last step, defaults"].mean == pytest.approx(own.groupby("seed").first()[ACCURACY].mean())
+        assert row["oracle (saw target labels)"].mean == pytest.approx(own.groupby("seed").max()[ACCURACY].mean())
+        by_seed = choice[selection.SELECTED][variant, "toys/moons"].values()
+        chosen = np.mean([value.number for value in by_seed])
+        assert row["selected by source_accuracy"].mean == pytest.approx(chosen)
+
+
+def test_a_flag_or_a_suite_replaces_the_rule_fixed_a_priori(planned: Grid, store: Store) -> None:
+    records = load_records(store.root)
+    assert "selected by im" in side_by_side(planned, records, "im")["dann"]
+    assert "selected by source_accuracy" in side_by_side(planned, records)["dann"]
+
+
+def test_nothing_is_chosen_for_a_paper_or_from_one_candidate(planned: Grid, store: Store) -> None:
+    records = load_records(store.root)
+    last = records.assign(checkpoints=records["checkpoints"].map(lambda steps: steps[-1:]))
+    usual = replace(planned, specs=[spec for spec in planned.specs if not spec.configuration])
+    assert not side_by_side(usual, last)
+    assert not side_by_side(replace(planned, ranked=False), records)
+    assert side_by_side(planned, last)
 
 
 def test_a_search_draws_by_name_the_same_for_every_method_task_and_seed() -> None:

@@ -84,6 +84,7 @@ def test_a_target_without_labels_is_run_and_shown_without_accuracy(
             "checkpoints": [{"step": 10}, {"step": 20}],
             "last": {},
             "right": {},
+            "test_units": "",
         }
 
 

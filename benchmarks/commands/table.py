@@ -109,13 +109,13 @@ def main(options: Options) -> int:
 
 def _save(planned: Grid, records: "Records", options: Options) -> None:
     from benchmarks.records.compact import save_records
-    from benchmarks.report.selection import candidates, chosen_steps
+    from benchmarks.report.selection import candidates, chosen_steps, rule
 
     frame, failures = records
     assert options.save_records is not None
     if not len(frame):
         raise UserError("--save-records: all runs failed, and there is no record to save")
-    validator = options.how.validator(options.what.suite)
+    validator = rule(planned, options.how.validator(options.what.suite))
     chosen = chosen_steps(candidates(planned, frame), validator) if validator else {}
     save_records(frame, options.save_records, failures, chosen)
 
@@ -134,18 +134,20 @@ def _labels(path: Path) -> Path:
 
 
 def _draw_diagram(report: "Report", path: Path, *, ranked: bool) -> None:
-    from benchmarks.report.comparison import ENOUGH_METHODS, ENOUGH_TASKS, mean_ranks
+    from benchmarks.report.comparison import mean_ranks
     from benchmarks.report.diagram import save_diagram
 
     if not ranked:
         raise UserError("--diagram: a paper's own settings are compared with that paper, and never ranked")
-    complete = report.complete
-    if complete is None or complete.friedman is None:
-        raise UserError(
-            f"--diagram: critical differences need {ENOUGH_TASKS} tasks and {ENOUGH_METHODS} methods, "
-            "with all their runs"
-        )
-    save_diagram(complete.names, mean_ranks(complete.accuracy), complete.friedman, path)
+    found = [complete for complete in report.complete if complete.friedman]
+    if not found:
+        why = "; ".join(complete.why_no_friedman for complete in report.complete) or "no task has all its runs"
+        raise UserError(f"--diagram: {why}")
+    if len(found) > 1:
+        raise UserError("--diagram: ranks are of one family; choose its tasks with --tasks")
+    (complete,) = found
+    assert complete.friedman
+    save_diagram(complete.names, mean_ranks(complete.independent), complete.friedman, path)
 
 
 def _grid_and_records(

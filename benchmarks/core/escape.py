@@ -15,6 +15,7 @@ LATEX = {
     ">": r"\textgreater{}",
     "[": "{[}",  # at the start of a row it would be an argument of the \\ before it
     "±": r"$\pm$",
+    "▲": r"$\uparrow$",
     "▼": r"$\downarrow$",
     "−": "$-$",
     "×": r"$\times$",

@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 from benchmarks.core import atomic
 from benchmarks.core.outfiles import NAME, writing
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation import HEADLINE, candidates
+from benchmarks.evaluation import HEADLINE, candidates, outcomes
 from benchmarks.evaluation.outputs import Outputs, capped, read_arrays, write_arrays
 from benchmarks.evaluation.scores import accuracy
 from datasets.base import Oracle, Task, TrainView
@@ -81,6 +81,11 @@ def right(outputs: Outputs, oracle: Oracle) -> str:
     """Which labelled target test samples are classified rightly: packed bits in base64; empty without labels."""
     logits, y = _labelled(outputs["target_test.logits"], oracle.target_test_y)
     return b64encode(np.packbits(logits.argmax(1) == y).tobytes()).decode()
+
+
+def test_units(oracle: Oracle) -> str:
+    """Which group, or sample, each bit of :func:`right` is of; empty without labels."""
+    return outcomes.packed_units(oracle.target_test_units[oracle.target_test_y >= 0])
 
 
 def _auc(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:

@@ -172,11 +172,12 @@ def _planned(
     from datasets.base import resolve
 
     listed = {resolve(task.name).name: task for task in suite.task}
+    without_dials = {resolve(name).without_dials: task for name, task in listed.items()}
     resolved = {}
     for text in tasks or listed:
         spec = resolve(text)
         family = DATASETS.get(spec.family)()
-        entry = listed.get(spec.name) or listed.get(spec.without_dials)
+        entry = listed.get(spec.name) or without_dials.get(spec.without_dials)
         own = entry.protocol if entry else family.protocol(spec.task)
         base = Protocol.parse({**suite.protocol, **own}, f"suite {name!r}, protocol of {spec.name}")
         data = {"options": dict(spec.options), "version": spec.version}

@@ -15,6 +15,10 @@ from benchmarks.core.settings import Settings, UserError, nearest
 from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.search import Search
 
+# What chooses among candidates where neither flag nor suite says it: accuracy on the source's validation samples.
+# It is DomainBed's training-domain validation (Gulrajani and Lopez-Paz, ICLR 2021, section 3) and AdaTime's source
+# risk (Ragab et al., TKDD 2023): taken because it is customary, before any result here, and not for what it finds.
+A_PRIORI = "source_accuracy"
 LARGEST_SUITE = 20_000  # bytes of a suite's file, ten times ours: reading keys a.b.c takes their length squared
 
 
@@ -37,12 +41,20 @@ class Suite(Settings):
     seeds: int = Field(3, ge=1, le=10**9)
     default_methods: str = Field("core", description="what `run` does where --methods is silent")
     select: str = Field("", description="the validator that chooses its numbers; none: the last step")
+    search: int = Field(
+        1, ge=1, le=10**9, description="configurations of each method: its own, and others drawn from its ranges"
+    )
     grid: dict[str, dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]] = Field(
-        {}, description="values to combine and choose from, by method and setting"
+        {}, description="values to combine and choose from, by method and setting; of a paper"
     )
     protocol: dict[str, Any] = Field({}, description="for all tasks")
     methods: dict[str, dict[str, Any]] = Field({}, description="hyper-parameters other than the defaults")
     task: tuple[SuiteTask, ...] = Field(min_length=1)
+
+    @property
+    def searches(self) -> bool:
+        """Whether a method has several configurations."""
+        return self.search > 1 or bool(self.grid)
 
 
 def suite_names() -> list[str]:
@@ -61,6 +73,10 @@ def load_suite(name: str) -> Suite:
     suite = Suite.parse(_toml(name, where), where)
     if suite.select and suite.select not in SELECTABLE:
         raise UserError(f"{where}: select: unknown validator {nearest(suite.select, SELECTABLE)}")
+    if suite.kind == "fair" and suite.grid:
+        raise UserError(
+            f"{where}: grid: a fair suite gives every method as many configurations: write `search = N` instead"
+        )
     try:
         for method in (*suite.methods, *suite.grid):
             METHODS.check(method)
@@ -110,5 +126,5 @@ def _suites() -> Path:
 
 def suite_search(suite: str, methods: Sequence[str]) -> Search:
     """The configurations that a suite tries of some methods."""
-    values = load_suite(suite).grid
-    return Search(1, {owner: settings for owner, settings in values.items() if owner in methods})
+    settings = load_suite(suite)
+    return Search(settings.search, {owner: of for owner, of in settings.grid.items() if owner in methods})

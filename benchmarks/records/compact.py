@@ -30,12 +30,13 @@ REQUIRED = ("run_id", *SPEC, "checkpoints")  # columns of every .csv
 FAILURE = "failure"  # column: the error of a run that has no record
 EXACT = ("data", "params", "protocol")  # columns that are JSON, to the last digit
 NESTED = (*EXACT, "checkpoints", "confusion", "right")  # columns that are JSON
-SHARED = ("versions", *EXACT)  # columns whose long texts are written out once
+SHARED = ("versions", "test_units", *EXACT)  # columns whose long texts are written out once
+APART = ("confusion", "checkpoints", "right", "test_units", "versions")  # read by us, not by pandas
 LONG = 40  # characters of a text that a key may stand for
 KEY = re.compile("[0-9a-f]{8}")  # the start of the text's SHA-256
 DEFINITION = re.compile(r'(?:^|,)(?:"([0-9a-f]{8})=((?:[^"]|"")*)"|([0-9a-f]{8})=([^",]*))(?=,|\r?$)')
 # What a .csv means that is silent of a column.
-EMPTY = {"warnings": "", "reverse_of": "", "confusion": "[]", "right": "{}"}
+EMPTY = {"warnings": "", "reverse_of": "", "test_units": "", "confusion": "[]", "right": "{}"}
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 LARGEST = 2**29  # bytes of a file
 
@@ -63,10 +64,10 @@ def save_records(
     ]
     columns["checkpoints"] = columns["checkpoints"].map(_by_name)
     if not any(columns["right"]):  # records of older versions have none
-        columns = columns.drop(columns="right")
+        columns = columns.drop(columns=["right", "test_units"])
     for name in columns.columns.intersection(NESTED):
         columns[name] = columns[name].map(_json if name in EXACT else _rounded_json)
-    for name in SHARED:
+    for name in columns.columns.intersection(SHARED):
         columns[name] = _defined_once(columns[name])
     lines = columns.assign(**{FAILURE: ""} if failures else {})
     text = lines.to_csv(index=False, float_format="%.6g", lineterminator="\n")
@@ -96,7 +97,7 @@ def load_compact(path: Path, broken: Callable[[UserError], object] | None) -> pd
         if name not in NESTED:
             records[name] = records.get(name, pd.Series(empty, records.index)).fillna(empty)
     records = records.drop(columns=[name for name in SPEC if name not in ("task", "method", "seed")])
-    for name in ("spec", "confusion", "checkpoints", "right", "versions"):
+    for name in ("spec", *APART):
         records[name] = pd.Series([row[name] for row in content.records], records.index, dtype=object)
     return records
 
@@ -249,8 +250,8 @@ def _checked(row: Mapping[str, str]) -> dict[str, Any]:
             raise ValueError(f"column {name!r}: it is {own}, and {known} at the last checkpoint")
     if values.get("target_test_n") is not None and values.get(HEADLINE) is None:
         raise ValueError(f"column {HEADLINE!r}: it is empty")
-    given = {"confusion": [], "right": {}, "versions": ""} | values
-    return {"spec": spec} | {name: given[name] for name in ("confusion", "checkpoints", "right", "versions")}
+    given = {"confusion": [], "right": {}, "test_units": "", "versions": ""} | values
+    return {"spec": spec} | {name: given[name] for name in APART}
 
 
 def _value(name: str, text: str) -> Any:
@@ -258,7 +259,7 @@ def _value(name: str, text: str) -> Any:
     if name in NESTED:
         value = parse_json(text or EMPTY.get(name, ""), nan=True)
         return _by_step(value) if name == "checkpoints" else value
-    if kind_of(name) in ("text", "free"):
+    if kind_of(name) in ("text", "free", "units"):
         return text
     if not text and name not in SPEC:
         return None

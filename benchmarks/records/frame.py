@@ -27,7 +27,8 @@ def load_records(
     Columns: run_id, task, method, seed, reverse_of (empty: an ordinary run), spec (a dict), code, the scores of
     the last step by name, ``checkpoints`` (a list of dicts, with the scores of ``validators``), cost, and
     ``right``: by step, which target test samples are classified rightly, packed bits in base64; a .csv has the
-    last step and the chosen one. Scores from target labels are among them: reports may show those, and nothing
+    last step and the chosen one. ``test_units`` says which group or sample each bit is of
+    (``evaluation/outcomes.py``). Scores from target labels are among them: reports may show those, and nothing
     else may use them.
 
     Args:
@@ -130,4 +131,5 @@ def _row(
         # Of parts that hold the same name, the first counts.
         "checkpoints": [reduce(or_, reversed(same)) for same in together],
         "right": oracle.get("right", {}),
+        "test_units": oracle.get("test_units", ""),
     }

@@ -6,9 +6,15 @@ from functools import lru_cache
 from reprlib import repr as short
 from typing import Any, Literal
 
-Kind = Literal["spec", "checkpoints", "confusion", "text", "share", "count", "amount", "distance", "free"]
+from benchmarks.evaluation.outcomes import unpacked_right, unpacked_units
+
+Kind = Literal[
+    "spec", "right", "units", "checkpoints", "confusion", "text", "share", "count", "amount", "distance", "free"
+]
 KINDS: dict[Kind, str] = {
-    "spec": "spec|data|params|protocol|right",
+    "spec": "spec|data|params|protocol",
+    "right": "right",
+    "units": "test_units",
     "checkpoints": "checkpoints",
     "confusion": "confusion",
     "text": "run_id|task|method|reverse_of|code|device|versions|warnings",
@@ -45,9 +51,15 @@ def check_value(name: str, value: Any) -> None:
         _check_checkpoints(value)
     elif kind == "confusion":
         _check_confusion(value)
-    elif kind == "spec":
+    elif kind in ("spec", "right"):
         if not isinstance(value, dict):
             raise ValueError(f"{name} is {short(value)}, which is no object")
+        for outcomes in value.values() if kind == "right" else ():
+            _check_text(name, outcomes)
+            unpacked_right(outcomes)
+    elif kind == "units":
+        _check_text(name, value)
+        unpacked_units(value)
     elif kind == "text" or (kind == "free" and isinstance(value, str)):
         _check_text(name, value)
     else:

@@ -34,7 +34,8 @@ def write(
     Args:
         right: what :func:`oracle.right` gives, by step.
     """
-    write_json(folder / SCORES, {"checkpoints": checkpoints, "last": last, "right": right})
+    units = oracle.test_units(labels)
+    write_json(folder / SCORES, {"checkpoints": checkpoints, "last": last, "right": right, "test_units": units})
     oracle.save_oracle(labels, folder / LABELS)
 
 
@@ -69,7 +70,7 @@ def _kept(record: Record, labels: Oracle) -> bool:
         kept = read_arrays(record.check(LABELS))
     except UserError:  # a process was killed between the two
         return False
-    return all(np.array_equal(kept[name], y) for name, y in vars(labels).items())
+    return all(np.array_equal(y, getattr(labels, name)) for name, y in kept.items())
 
 
 def _rescore(record: Record, labels: Oracle) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.plan.grid import Grid
 from benchmarks.report import selection
-from benchmarks.report.cells import ACCURACY, Cells, Value, Values
+from benchmarks.report.cells import ACCURACY, Cells, Value, Values, without_split
 from benchmarks.report.listings import Entry, Listing
 from benchmarks.report.published import MEAN, PROTOCOLS, Comparison, Published, judge, selection_of
 from benchmarks.report.statistics import summarise
@@ -77,9 +77,9 @@ def _values(row: Published, cells: Cells, variant: str, select: str | None) -> d
     metric = selection.SELECTED if select else row.metric
     if select and row.metric != ACCURACY:
         return {}  # what a choice gave is known as accuracy only
-    tasks = cells.tasks if row.task == MEAN else [row.task]
+    tasks = [task for task in cells.tasks if row.task in (MEAN, without_split(task, cells.tasks))]
     by_task: list[Values] = [cells.values(metric, variant, task) for task in tasks]
-    seeds = sorted(set.intersection(*(set(values) for values in by_task)))
+    seeds = sorted(set.intersection(*(set(values) for values in by_task))) if by_task else []
     return {seed: [values[seed] for values in by_task] for seed in seeds}
 
 
@@ -104,7 +104,7 @@ def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
         "SVHN→MNIST, 5 on MNIST-M). inside: the gap is at most that.",
         f"Judged are rows of protocol {suite} that were chosen in the same way as ours, if ours has the suite's "
         "settings; others are only shown.",
-        "ours: mean of n seeds, ± half of a 95% t-interval from 5 seeds on, else the range.",
+        "ours: mean of n seeds, ± half of a 95% t-interval over seeds alone from 5 of them on, else the range.",
     ]
     explained = {
         f"† {each.published.method} on {each.published.task}: results/notes/{each.explained}.md": None

@@ -1,18 +1,20 @@
 """What there is of a grid: numbers by cell (method, task) and seed, the runs behind them, and the holes."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from benchmarks.core.registry import METHODS
-from benchmarks.core.settings import UserError
+from benchmarks.core.settings import UserError, format_query, parse_query
 from benchmarks.evaluation import HEADLINE
+from benchmarks.evaluation.outcomes import unpacked_right, unpacked_units
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
+from benchmarks.report.intervals import Outcomes
 from benchmarks.report.statistics import Summary, summarise
 
 ACCURACY = HEADLINE
@@ -26,15 +28,16 @@ class Cell:
     runs: tuple[str, ...] = ()
     missing: str = ""
     best: bool = False
-    hurts: bool = False
+    mark: Literal["", "▲", "▼"] = ""
 
 
 @dataclass(frozen=True)
 class Value:
-    """A number of one seed, and the run it is of."""
+    """A number of one seed, and the run it is of; the step, where that is not the last."""
 
     number: float
     run_id: str
+    step: int | None = None
 
 
 Values = dict[int, Value]  # by seed
@@ -68,6 +71,7 @@ class Cells:
         self.seeds = sorted({spec.seed for spec in grid.specs})
         self.unscored = [task for task in self.tasks if self._is_unscored(task)]
         self.scored = [task for task in self.tasks if task not in self.unscored]
+        self._outcomes: dict[tuple[str, int | None], Outcomes | None] = {}
 
     @property
     def candidates(self) -> list[str]:
@@ -94,10 +98,6 @@ class Cells:
     def numbers(self, metric: str, variant: str, task: str) -> dict[int, float]:
         return {seed: value.number for seed, value in self.values(metric, variant, task).items()}
 
-    def cell(self, metric: str, variant: str, task: str) -> Cell:
-        values = self.values(metric, variant, task).values()
-        return Cell(summary_of(values), tuple(value.run_id for value in values), self.missing(variant, task))
-
     def missing(self, variant: str, task: str) -> str:
         """Why a cell has fewer runs than planned; empty if it has all."""
         if (variant, task) in self.reasons:
@@ -108,19 +108,30 @@ class Cells:
         parts = [f"{failed} failed"] * bool(failed) + [f"{absent} missing"] * bool(absent)
         return f"{', '.join(parts)} of {len(ids)}" if parts else ""
 
-    def common_tasks(self, metric: str) -> list[str]:
-        """What means are over: all tasks, if the baseline has them; else those that every shown method has."""
-        if all(self.values(metric, BASELINE, task) for task in self.tasks):
-            return self.tasks
-        shown = self.candidates if metric in self.chosen else self.variants
-        return [task for task in self.tasks if all(self.values(metric, variant, task) for variant in shown)]
+    def families(self, tasks: Sequence[str]) -> dict[str, list[str]]:
+        """Tasks by family: no mean is over several."""
+        found: dict[str, list[str]] = {}
+        for task in tasks:
+            found.setdefault(task.partition("/")[0], []).append(task)
+        return found
 
-    def task_means(self, metric: str, variant: str) -> tuple[dict[int, float], tuple[str, ...]]:
-        """Seed to mean over the common tasks, of seeds that have all of them; and the runs behind it."""
-        by_task = [self.values(metric, variant, task) for task in self.common_tasks(metric)]
-        seeds = sorted(set.intersection(*(set(values) for values in by_task))) if by_task else []
-        runs = tuple(values[seed].run_id for values in by_task for seed in seeds)
-        return {seed: sum(values[seed].number for values in by_task) / len(by_task) for seed in seeds}, runs
+    def common_tasks(self, metric: str, tasks: Sequence[str]) -> list[str]:
+        """What a mean is over: all tasks, if the baseline has them; else those that every shown method has."""
+        if all(self.values(metric, BASELINE, task) for task in tasks):
+            return list(tasks)
+        shown = self.candidates if metric in self.chosen else self.variants
+        return [task for task in tasks if all(self.values(metric, variant, task) for variant in shown)]
+
+    def outcomes(self, value: Value) -> Outcomes | None:
+        """What the run behind an accuracy got right; None of a record of an older version."""
+        key = value.run_id, value.step
+        if key not in self._outcomes:
+            row = self.records.get(value.run_id, {})
+            right, units = row.get("right") or {}, unpacked_units(row.get("test_units") or "")
+            step = str(value.step) if value.step is not None else max(right, key=int, default="")
+            known = step in right and len(units)
+            self._outcomes[key] = Outcomes.of(unpacked_right(right[step])[: len(units)], units) if known else None
+        return self._outcomes[key]
 
 
 def require_labels(command: str, records: pd.DataFrame) -> None:
@@ -141,3 +152,14 @@ def is_reference(variant: str) -> bool:
 
 def summary_of(values: Iterable[Value]) -> Summary | None:
     return summarise([value.number for value in values])
+
+
+def draws_by_seed(task: str) -> bool:
+    return parse_query(task)[1].get("split") == "seed"
+
+
+def without_split(task: str, others: Sequence[str]) -> str:
+    """The name of a task in a heading, without ``split=seed``, unless another is called so."""
+    path, options = parse_query(task)
+    short = format_query(path, {key: value for key, value in options.items() if (key, value) != ("split", "seed")})
+    return task if short in others else short

@@ -165,16 +165,27 @@ def _gains(values: dict[Cell, dict[int, float]], cells: Sequence[Cell]) -> dict[
 def _bounds(differences: dict[Cell, np.ndarray]) -> dict[Cell, float]:
     """How far below zero a cell's mean may lie by chance: at least one point.
 
-    The spread of a cell is its own or, if larger, the cells' pooled by their median: a plain pool would let one
-    broken method's spread excuse the next.
+    The spread of a cell is its own or, if larger, that of its data set's cells pooled by their median: a plain
+    pool would let one broken method's spread excuse the next, and a toy's says nothing of real data.
     """
+    by_family: dict[str, dict[Cell, np.ndarray]] = {}
+    for (method, task), values in differences.items():
+        by_family.setdefault(task.partition("/")[0], {})[method, task] = values
+    return {
+        cell: bound
+        for cells in by_family.values()
+        for cell, bound in _bounds_within(cells, FAMILY_LEVEL / len(differences)).items()
+    }
+
+
+def _bounds_within(differences: dict[Cell, np.ndarray], level: float) -> dict[Cell, float]:
     freedom = sum(len(values) - 1 for values in differences.values())
     if not freedom:
         return dict.fromkeys(differences, SMALLEST)
     own = {cell: float(values.std(ddof=1)) for cell, values in differences.items() if len(values) > 1}
     seeds = max(len(values) for values in differences.values())
     pooled = float(np.median(list(own.values()))) / math.sqrt(stats.chi2.median(seeds - 1) / (seeds - 1))
-    t = stats.t.ppf(1 - FAMILY_LEVEL / len(differences), freedom)
+    t = stats.t.ppf(1 - level, freedom)
     return {
         cell: max(SMALLEST, t * max(own.get(cell, 0.0), pooled) / math.sqrt(len(values)))
         for cell, values in differences.items()

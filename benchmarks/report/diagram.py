@@ -33,7 +33,7 @@ def save_diagram(names: Sequence[str], ranks: np.ndarray, friedman: Friedman, pa
         axes.plot([best - over, worst + over], [row, row], color=BLACK, linewidth=4, clip_on=False)
     _stems(axes, names, ranks, 1 + bars)
     caption = (
-        f"mean rank over {friedman.tasks} tasks, 1 is best; Friedman test p = {friedman.p:.2g}\n"
+        f"mean rank over {friedman.tasks} clusters of tasks, 1 is best; Friedman test p = {friedman.p:.2g}\n"
         "a bar joins methods closer than the critical difference CD (Nemenyi, 5%)"
     )
     axes.text((1 + methods) / 2, rows + 0.4, caption, ha="center", va="top", fontsize=8)

@@ -13,7 +13,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.statistics import ENOUGH
-from benchmarks.report.table import MEAN, Block, Report
+from benchmarks.report.table import Block, Report
 
 ACROSS = 6  # panels in a row
 # Where a format keeps a caption and the name of the program, as text.
@@ -30,7 +30,7 @@ def save_figure(report: Report, path: Path) -> None:
     block = next((block for block in report.blocks if block.metric == ACCURACY), None)
     if block is None:
         raise UserError("--figure: it shows accuracies, and no target sample has a label")
-    tasks = [column for column in block.columns if column != MEAN]
+    tasks = block.tasks
     methods = sorted(block.rows, key=lambda name: name in block.references)
     columns = min(len(tasks), ACROSS)
     rows = -(-len(tasks) // columns)
@@ -38,7 +38,7 @@ def save_figure(report: Report, path: Path) -> None:
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for task, axes in zip(tasks, panels.flat, strict=False):
         _panel(axes, block, methods, task)
-        axes.set_title(shown(task.removeprefix(report.family)), fontsize=8, parse_math=False)
+        axes.set_title(shown(report.heading(task)), fontsize=8, parse_math=False)
     for spare in panels.flat[len(tasks) :]:
         spare.set_axis_off()
     panels[0, 0].set_yticks(range(len(methods)), [_label(block, name) for name in methods], parse_math=False)
@@ -61,9 +61,9 @@ def save_picture(figure: Figure, path: Path, description: str, **options: Any) -
 
 def _caption(report: Report, block: Block) -> str:
     n = max((cell.summary.n for row in block.rows.values() for cell in row.values() if cell.summary), default=0)
-    interval = "95% t-interval" if n >= ENOUGH else "range"
+    interval = "95% interval" if n >= ENOUGH else "range"
     where = f"{report.family.rstrip('/')}: " if report.family else ""
-    hurts = "; red: worse" if any(cell.hurts for row in block.rows.values() for cell in row.values()) else ""
+    hurts = "; red: worse" if any(cell.mark == "▼" for row in block.rows.values() for cell in row.values()) else ""
     return f"{where}target test accuracy (%), mean and {interval} over {n} seeds; dashed: {BASELINE}{hurts}"
 
 
@@ -76,7 +76,7 @@ def _panel(axes: Axes, block: Block, methods: list[str], task: str) -> None:
         if cell is None or cell.summary is None:
             continue
         s = cell.summary
-        color = GREY if name in block.references or name == BASELINE else RED if cell.hurts else BLUE
+        color = GREY if name in block.references or name == BASELINE else RED if cell.mark == "▼" else BLUE
         axes.plot([100 * s.low, 100 * s.high], [row, row], color=color, linewidth=1.6)
         axes.plot(
             100 * s.mean, row, "o", color=color, markersize=4.5, mfc="white" if name in block.references else color

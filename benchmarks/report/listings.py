@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,18 @@ from benchmarks.plan.methods import BASELINE
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY, Cells, summary_of
 from benchmarks.report.comparison import (
+    ENOUGH_METHODS,
     ENOUGH_TASKS,
     Friedman,
     Interval,
-    all_pairs,
+    clusters,
     friedman,
     interquartile_mean,
     mean_ranks,
     probability_of_improvement,
 )
-from benchmarks.report.statistics import Summary, holm, paired, paired_p, summarise
+from benchmarks.report.means import Mean, domains_of, mean
+from benchmarks.report.statistics import Summary, holm, summarise
 from datasets.base import resolve
 
 JOINT = "joint"
@@ -50,24 +53,31 @@ P = (1.0, ".2g")
 POINTS, GAIN = (100.0, ".1f"), (100.0, "+.1f")
 
 
-def gains(cells: Cells, metric: str, title: str) -> Listing:
+def gains(cells: Cells, metric: str, tasks: Sequence[str], how: str = "") -> Listing:
     """A family of tests: each method's gain over the baseline, mean over tasks, Holm-adjusted over the methods."""
-    baseline, _ = cells.task_means(metric, BASELINE)
-    found: list[tuple[str, Summary, float | None]] = []
-    for variant in cells.candidates:
-        differences = paired(cells.task_means(metric, variant)[0], baseline)
-        summary = summarise(list(differences))
-        if variant != BASELINE and summary is not None:
-            found.append((variant, summary, paired_p(differences)))
-    adjusted = iter(holm([p for *_, p in found if p is not None]))
+    common = cells.common_tasks(metric, tasks)
+    variants = [variant for variant in cells.candidates if variant != BASELINE]
+    found = {variant: mean(cells, metric, variant, common, BASELINE) for variant in variants}
+    title = f"Gain over {BASELINE}, {_over(tasks)}, paired by seed (points){how}"
+    return _tests(title, {(variant,): each for variant, each in found.items() if each}, ["method"], "gain")
+
+
+def _tests(title: str, found: Mapping[tuple[str, ...], Mean], names: Sequence[str], difference: str) -> Listing:
+    """Differences with their p, Holm-adjusted over all of them."""
+    adjusted = holm([each.p for each in found.values()])
     rows: list[dict[str, Entry]] = [
-        {"method": variant, "gain": summary, "p": p, "p (Holm)": None if p is None else next(adjusted)}
-        for variant, summary, p in found
+        {**dict(zip(names, key, strict=True)), difference: each.summary, "p": each.p, "p (Holm)": p}
+        for (key, each), p in zip(found.items(), adjusted, strict=True)
     ]
-    return Listing(title, rows, {"gain": GAIN, "p": P, "p (Holm)": P})
+    return Listing(title, rows, {difference: GAIN, "p": P, "p (Holm)": P})
 
 
-def side_by_side(cells: Cells, validator: str) -> Listing:
+def _over(tasks: Sequence[str]) -> str:
+    """What a number is of: one task, or a mean."""
+    return f"on {tasks[0]}" if len(tasks) == 1 else f"mean over tasks of {tasks[0].partition('/')[0]}"
+
+
+def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
     """The means over tasks of the last step, the choice, the oracle and a random candidate."""
     metrics = {
         "last step, defaults": ACCURACY,
@@ -77,17 +87,17 @@ def side_by_side(cells: Cells, validator: str) -> Listing:
     }
     rows: list[dict[str, Entry]] = []
     for variant in cells.candidates:
-        means = {
-            name: summarise(list(cells.task_means(metric, variant)[0].values()))
+        found = {
+            name: mean(cells, metric, variant, cells.common_tasks(metric, tasks))
             for name, metric in metrics.items()
         }
-        rows.append({"method": variant, **means})
-    title = "Choosing without target labels: target test accuracy (%), mean over tasks"
+        rows.append({"method": variant, **{name: each and each.summary for name, each in found.items()}})
+    title = f"Choosing without target labels: target test accuracy (%), {_over(tasks)}"
     return Listing(title, rows, dict.fromkeys(metrics, POINTS))
 
 
-def validators(frame: pd.DataFrame) -> Listing:
-    """What each validator loses against the oracle, and how its scores rank candidates."""
+def validators(frame: pd.DataFrame, tasks: Sequence[str]) -> Listing:
+    """What each validator loses against the oracle, and how its scores rank candidates of these tasks."""
     regret = selection.regrets(frame)
     correlation = selection.rank_correlations(frame).reindex(regret.index)
     rows: list[dict[str, Entry]] = [
@@ -99,73 +109,105 @@ def validators(frame: pd.DataFrame) -> Listing:
         for name in regret.mean(axis=1).sort_values().index
     ]
     title = (
-        "Validators: regret against the oracle (points), rank correlation with accuracy, over methods and tasks"
+        "Validators: regret against the oracle (points), rank correlation with accuracy, "
+        f"mean over methods, {_over(tasks)}"
     )
     return Listing(title, rows, {"regret": POINTS, "rank correlation": (1.0, ".2f")})
 
 
 @dataclass(frozen=True)
 class Complete:
-    """The accuracies of the methods and tasks that have every seed: (methods, tasks, seeds)."""
+    """The accuracies of the methods and tasks of a family that have every seed: (methods, tasks, seeds).
 
+    Attributes:
+        clusters: for each task, the number of its cluster: tasks of one are not independent.
+        domains: how many the tasks have.
+    """
+
+    tasks: Sequence[str]
     names: list[str]
     accuracy: np.ndarray
+    clusters: Sequence[int]
+    domains: int
 
     @classmethod
-    def of(cls, cells: Cells) -> "Complete | None":
-        """None if no task has all methods in all seeds, or there is one method only."""
-        by_task = {
-            task: [cells.numbers(ACCURACY, variant, task) for variant in cells.candidates] for task in cells.tasks
-        }
-        complete = {
-            t: of for t, of in by_task.items() if all(set(cells.seeds) <= numbers.keys() for numbers in of)
-        }
-        if not complete or len(cells.candidates) < 2:
-            return None
-        values = [[[numbers[seed] for seed in cells.seeds] for numbers in of] for of in complete.values()]
-        return cls(cells.candidates, np.array(values).swapaxes(0, 1))
+    def by_family(cls, cells: Cells) -> list["Complete"]:
+        """Of each family of which a task has all methods in all seeds; none if there is one method only."""
+        found = []
+        for tasks in cells.families(cells.tasks).values() if len(cells.candidates) > 1 else ():
+            by_task = {
+                task: [cells.numbers(ACCURACY, variant, task) for variant in cells.candidates] for task in tasks
+            }
+            complete = {
+                t: of for t, of in by_task.items() if all(set(cells.seeds) <= numbers.keys() for numbers in of)
+            }
+            if complete:
+                values = [[[of[seed] for seed in cells.seeds] for of in each] for each in complete.values()]
+                domains = [domains_of(task) for task in complete]
+                accuracy = np.array(values).swapaxes(0, 1)
+                count = len(set().union(*domains))
+                found.append(cls(list(complete), cells.candidates, accuracy, clusters(domains), count))
+        return found
+
+    @property
+    def independent(self) -> np.ndarray:
+        """Means over the tasks of each cluster: (methods, clusters, seeds)."""
+        each = np.array(self.clusters)
+        return np.stack([self.accuracy[:, each == number].mean(axis=1) for number in np.unique(each)], axis=1)
 
     @property
     def friedman(self) -> Friedman | None:
-        return friedman(self.accuracy)
+        return friedman(self.independent)
+
+    @property
+    def why_no_friedman(self) -> str:
+        """Why no test over tasks is made, in numbers."""
+        if (count := self.independent.shape[1]) >= ENOUGH_TASKS:
+            return f"Friedman's test takes {ENOUGH_METHODS} methods"
+        where = f"{_counted(len(self.tasks), 'task')} of {_counted(self.domains, 'domain')}"
+        found = f"{_counted(count, 'cluster')}, as tasks that share a domain are one"
+        return f"{where} are {found}; Friedman's test takes {ENOUGH_TASKS}"
 
 
-def statistics(complete: Complete) -> Iterator[Listing]:
-    """Rankings and the all-pairs family, with what the numbers of seeds and tasks allow."""
-    names, accuracy = complete.names, complete.accuracy
+def statistics(cells: Cells, complete: Complete) -> Iterator[Listing]:
+    """Rankings and the all-pairs family, with what the numbers of seeds and clusters allow."""
+    names, accuracy, own_clusters = complete.names, complete.accuracy, complete.clusters
     baseline = accuracy[names.index(BASELINE)]
+    better = f"P(better than {BASELINE})"
     rows: list[dict[str, Entry]] = [
         {
             "method": name,
             "mean rank": float(rank),
-            "interquartile mean": interquartile_mean(own),
-            f"P(better than {BASELINE})": None if name == BASELINE else probability_of_improvement(own, baseline),
+            "interquartile mean": interquartile_mean(own, own_clusters),
+            better: None if name == BASELINE else probability_of_improvement(own, baseline, own_clusters),
         }
         for name, rank, own in zip(names, mean_ranks(accuracy), accuracy, strict=True)
     ]
-    formats = {"mean rank": (1.0, ".2f"), "interquartile mean": POINTS, f"P(better than {BASELINE})": (1.0, ".2f")}
-    yield Listing(
-        f"Over {accuracy.shape[1]} tasks and {accuracy.shape[2]} seeds ({_ranking(complete)})", rows, formats
-    )
-    pairs: list[dict[str, Entry]] = [
-        {
-            "first": pair.first,
-            "second": pair.second,
-            "difference": pair.summary,
-            "p": pair.p,
-            "p (Holm)": pair.p_holm,
-        }
-        for pair in all_pairs(names, accuracy)
-    ]
-    title = "All pairs, a family of its own: mean over tasks, paired by seed (points)"
-    yield Listing(title, pairs, {"difference": GAIN, "p": P, "p (Holm)": P})
+    formats = {"mean rank": (1.0, ".2f"), "interquartile mean": POINTS, better: (1.0, ".2f")}
+    family = complete.tasks[0].partition("/")[0]
+    over = f"{_counted(len(complete.tasks), 'task')} of {family} and {_counted(accuracy.shape[2], 'seed')}"
+    yield Listing(f"Over {over}; intervals cover seeds ({_ranking(complete)})", rows, formats)
+    pairs: dict[tuple[str, ...], Mean | None] = {
+        (first, second): mean(cells, ACCURACY, first, complete.tasks, second)
+        for first, second in combinations(names, 2)
+    }
+    title = f"All pairs, a family of its own: {_over(complete.tasks)}, paired by seed (points)"
+    found = {pair: each for pair, each in pairs.items() if each}
+    yield _tests(title, found, ["first", "second"], "difference")
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _ranking(complete: Complete) -> str:
     found = complete.friedman
     if found is None:
-        return f"no Friedman test below {ENOUGH_TASKS} tasks and 3 methods"
-    return f"Friedman p {found.p:.2g}; critical difference of mean ranks {found.critical_difference:.2f}"
+        return f"no Friedman test: {complete.why_no_friedman}"
+    return (
+        f"over {found.tasks} clusters of tasks: Friedman p {found.p:.2g}; critical difference of mean ranks "
+        f"{found.critical_difference:.2f}"
+    )
 
 
 def bound(cells: Cells) -> Listing:

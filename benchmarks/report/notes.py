@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,30 +13,35 @@ from benchmarks.evaluation.proxy_a_distance import SATURATED
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
-from benchmarks.report.cells import ACCURACY, Cells, is_reference
-from benchmarks.report.statistics import ENOUGH, paired
+from benchmarks.report.cells import ACCURACY, Cell, Cells, draws_by_seed, is_reference, without_split
+from benchmarks.report.statistics import ENOUGH, SEEDS, paired
 
 LOST = 0.1  # of source accuracy, below source_only: more is no price of adapting
 
 
-def general(cells: Cells) -> list[str]:
-    """What holds for any table of these cells."""
-    notes = [_about_seeds(len(cells.seeds))]
+def general(cells: Cells, rows: Iterable[Mapping[str, Cell]]) -> list[str]:
+    """What holds for any table of these cells.
+
+    Args:
+        rows: of the table's first block: cells by column.
+    """
+    notes = [_about_seeds(len(cells.seeds)), *_about_intervals(cells, rows), *_about_splits(cells)]
     if cells.unscored:
         notes.append(f"Not scored: no target sample of {', '.join(cells.unscored)} has a label.")
     if not cells.grid.ranked:
         notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
-    common = cells.common_tasks(ACCURACY)
-    if 0 < len(common) < len(cells.tasks):
-        plural = "s" * (len(common) > 1)
-        notes.append(f"mean: over the {len(common)} task{plural} that all shown methods have.")
+    for family, tasks in cells.families(cells.tasks).items():
+        common = cells.common_tasks(ACCURACY, tasks)
+        if 0 < len(common) < len(tasks):
+            plural = "s" * (len(common) > 1)
+            notes.append(f"mean of {family}: over the {len(common)} task{plural} that all shown methods have.")
     notes += [f"n/a: {variant} on {task}: {reason}." for (variant, task), reason in cells.reasons.items()]
     notes += _failures(cells)
-    rows = [cells.records[spec.run_id] for spec in cells.grid.specs if spec.run_id in cells.records]
-    notes += _warnings(rows) + _lost_sources(cells)
-    if any(row.get("proxy_a_distance", 0.0) >= SATURATED for row in rows):
+    records = [cells.records[spec.run_id] for spec in cells.grid.specs if spec.run_id in cells.records]
+    notes += _warnings(records) + _lost_sources(cells)
+    if any(row.get("proxy_a_distance", 0.0) >= SATURATED for row in records):
         notes.append(f"A proxy A-distance above {SATURATED} is saturated: larger shifts look the same.")
-    if len(_versions(rows)) > 1:
+    if len(_versions(records)) > 1:
         notes.append("Proxy A-distances of two versions, which may differ by 0.03: `run --fresh` makes them one.")
     return notes
 
@@ -107,9 +112,28 @@ def _about_seeds(n: int) -> str:
             "brackets hold the range."
         )
     return (
-        f"n = {n} seeds; ± is half of a 95% t-interval over seeds, given the data split. "
-        "▼: worse than source_only (unadjusted 95% interval of the paired gain below zero)."
+        f"n = {n} seeds; ± is half of a 95% interval. ▲ and ▼: better and worse than {BASELINE} (paired test, "
+        "p < 0.05 after Holm's adjustment over the methods of the column)."
     )
+
+
+def _about_intervals(cells: Cells, rows: Iterable[Mapping[str, Cell]]) -> list[str]:
+    """What the intervals of accuracies are of, columns of the same kind together."""
+    columns: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for column, cell in row.items():
+            if cell.summary and cell.summary.interval == "t95":
+                columns.setdefault(cell.summary.covers, {})[without_split(column, cells.tasks)] = None
+    about = "; ".join(covers + f" ({', '.join(own)})" * (len(columns) > 1) for covers, own in columns.items())
+    if set(columns) <= {SEEDS}:
+        return ["Intervals and tests cover seeds alone."] if columns else []
+    return [f"Intervals and tests of accuracy cover {about}; intervals of other numbers cover seeds."]
+
+
+def _about_splits(cells: Cells) -> list[str]:
+    tasks = [task for task in cells.tasks if draws_by_seed(task)]
+    which = "Each seed" if len(tasks) == len(cells.tasks) else f"Of {', '.join(cells.families(tasks))}, each seed"
+    return [f"{which} draws its own split where the data have none (split=seed)."] if tasks else []
 
 
 def about_budget(grid: Grid, select: str) -> list[str]:
@@ -120,8 +144,8 @@ def about_budget(grid: Grid, select: str) -> list[str]:
     steps = len(protocol.checkpoint_steps(protocol.steps))
     notes = [
         f"selected: by {select}, without target labels, within each (method, task, seed), from "
-        f"{max(sizes.values())} configurations x {steps} checkpoints. The oracle and the random candidate (mean "
-        "of all) have the same candidates."
+        f"{max(sizes.values())} configuration(s) x {steps} checkpoint(s). The oracle and the random candidate "
+        "(mean of all) have the same candidates."
     ]
     if len(set(sizes.values())) > 1:
         counts = ", ".join(f"{variant} {count}" for variant, count in sizes.items())

@@ -85,7 +85,7 @@ def _about(report: Report) -> str:
 
 def _headers(report: Report, block: Block) -> list[str]:
     """Names of the columns; a family that all tasks share is said once, above."""
-    return ["method", *(column.removeprefix(report.family) for column in block.columns)]
+    return ["method", *map(report.heading, block.columns)]
 
 
 def _entries(listing: Listing) -> Iterator[Row]:
@@ -120,7 +120,7 @@ def _cell(cell: Cell, scale: float) -> str | Number:
     if cell.summary is None:
         return cell.missing or "-"
     digits = ".1f" if scale == 100 else ".2f"
-    more = " ▼" * cell.hurts + f" ({cell.missing})" * bool(cell.missing)
+    more = f" {cell.mark}" * bool(cell.mark) + f" ({cell.missing})" * bool(cell.missing)
     return Number(_number(cell.summary, scale, digits), cell.best, more)
 
 
@@ -170,6 +170,8 @@ def long_form(report: Report) -> Iterator[dict[str, Any]]:
                     "high": summary.high if summary else None,
                     "n": summary.n if summary else 0,
                     "interval": summary.interval if summary else "none",
+                    "covers": summary.covers if summary else "",
+                    "mark": cell.mark,
                     "reference": method in block.references,
                     "missing": cell.missing,
                     "runs": list(cell.runs),

@@ -13,6 +13,7 @@ import pandas as pd
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.validators import PARTS, SELECTABLE
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.suite import A_PRIORI
 from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
 
 LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
@@ -20,6 +21,11 @@ SELECTED_SOURCE, SOURCE = "selected, on the source", "source_test_accuracy"  # o
 GROUP = ["variant", "task", "seed"]
 
 Choice = dict[tuple[str, str], Values]
+
+
+def rule(grid: Grid, select: str | None) -> str | None:
+    """What chooses: the validator asked for, else that fixed a priori; None for a paper: its last step counts."""
+    return select or (A_PRIORI if grid.ranked else None)
 
 
 def candidates(grid: Grid, records: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +85,7 @@ def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
     The oracle takes the best of the same candidates by target test accuracy. The random candidate is an
     expectation: the mean accuracy of all.
     """
-    pick: dict[str, Callable[[pd.DataFrame], tuple[float, str] | None]] = {
+    pick: dict[str, Callable[[pd.DataFrame], tuple[Any, ...] | None]] = {
         SELECTED: lambda group: _at(group, select(label_free(group), validator), ACCURACY),
         ORACLE: lambda group: _at(group, group[ACCURACY].idxmax(), ACCURACY),
         RANDOM: lambda group: (float(group[ACCURACY].mean()), " ".join(group["run_id"].unique())),
@@ -97,6 +103,11 @@ def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
     return found
 
 
+def several(frame: pd.DataFrame) -> bool:
+    """Whether a method has more than one candidate, so that there is something to choose."""
+    return len(frame) > 0 and bool(frame.duplicated(GROUP).any())
+
+
 def scored(frame: pd.DataFrame) -> pd.DataFrame:
     """The candidates whose task has target labels."""
     return frame[frame[ACCURACY].notna()] if ACCURACY in frame else frame.iloc[:0]
@@ -110,11 +121,11 @@ def chosen_steps(frame: pd.DataFrame, validator: str) -> dict[str, int]:
     return {str(row["run_id"]): int(row["step"]) for row in rows}
 
 
-def _at(group: pd.DataFrame, label: Hashable | None, metric: str) -> tuple[float, str] | None:
+def _at(group: pd.DataFrame, label: Hashable | None, metric: str) -> tuple[float, str, int] | None:
     if label is None:
         return None
     row = group.loc[label]
-    return float(row[metric]), str(row["run_id"])
+    return float(row[metric]), str(row["run_id"]), int(row["step"])
 
 
 def regrets(frame: pd.DataFrame) -> pd.DataFrame:

@@ -10,17 +10,23 @@ from scipy import stats
 
 ENOUGH = 5  # seeds, for an interval, a test or a mark
 LEVEL = 0.95
+SEEDS = "seeds"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A mean over seeds, with a 95% t-interval (n >= 5), the range (2 <= n < 5), or nothing (n = 1)."""
+    """A mean over seeds, with a 95% t-interval (n >= 5), the range (2 <= n < 5), or nothing (n = 1).
+
+    Attributes:
+        covers: what else could have come out otherwise, and is in the interval.
+    """
 
     mean: float
     low: float
     high: float
     n: int
     interval: Literal["t95", "range", "none"]
+    covers: str = SEEDS
 
 
 def summarise(values: Sequence[float]) -> Summary | None:
@@ -61,24 +67,13 @@ def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> np.nda
     return np.array([values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline.keys())])
 
 
-def hurts(gains: np.ndarray) -> bool:
-    """The unadjusted 95% interval of a paired gain lies below zero; never with fewer than 5 seeds."""
-    return len(gains) >= ENOUGH and float(gains.mean()) + t_half_width(gains) < 0
-
-
-def paired_p(gains: np.ndarray) -> float | None:
-    """Two-sided p of a paired t-test over seeds; None with fewer than 5."""
-    if len(gains) < ENOUGH:
-        return None
-    if not gains.std():
-        return 1.0 if not gains.mean() else 0.0
-    return float(stats.ttest_1samp(gains, 0.0).pvalue)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number (Holm 1979), in the order given."""
-    order = np.argsort(p_values)
-    steps = np.array(p_values)[order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted.tolist()
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """p-values adjusted for their number (Holm 1979), in the order given; None, where no test was made, stays."""
+    tested = [i for i, p in enumerate(p_values) if p is not None]
+    values = np.array([p_values[i] for i in tested], dtype=float)
+    order = np.argsort(values)
+    steps = values[order] * np.arange(len(order), 0, -1)
+    adjusted: list[float | None] = [None] * len(p_values)
+    for place, value in zip(order, np.minimum(np.maximum.accumulate(steps), 1.0), strict=True):
+        adjusted[tested[place]] = float(value)
+    return adjusted

@@ -2,25 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import pandas as pd
 
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report import listings, notes, selection
-from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference
+from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference, without_split
 from benchmarks.report.listings import Complete, Listing
+from benchmarks.report.means import mean
 from benchmarks.report.options import PARTS
-from benchmarks.report.statistics import binomial_error, hurts, paired, summarise
+from benchmarks.report.statistics import LEVEL, binomial_error, holm, summarise
 
-MEAN = "mean"
 PERCENT = 100.0
 SHARES = ("accuracy", "rate", "calibration_error", "_f1", "_auc")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A table of cells: a row a method, a column a task; ``footer`` says more of each column."""
+    """A table of cells: a row a method, a column a task or a mean; ``footer`` says more of each column.
+
+    Attributes:
+        means: by the name of a column that is a mean, the tasks of one family that it is over.
+    """
 
     metric: str
     title: str
@@ -29,25 +34,37 @@ class Block:
     scale: float = 1.0
     references: frozenset[str] = frozenset()
     footer: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    means: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def tasks(self) -> list[str]:
+        return [column for column in self.columns if column not in self.means]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a table prints, in no format yet. ``complete`` is what a ranking over tasks rests on."""
+    """Everything a table prints, in no format yet. ``complete`` is what rankings rest on, by family."""
 
     suite: str
     protocol: str
     blocks: list[Block]
     listings: list[Listing]
     notes: list[str]
-    complete: Complete | None = None
+    complete: Sequence[Complete] = ()
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(dict.fromkeys(task for block in self.blocks for task in block.tasks))
 
     @property
     def family(self) -> str:
         """Of all tasks, with its slash; empty where there are several."""
-        tasks = {column for block in self.blocks for column in block.columns if column != MEAN}
-        families = {task.partition("/")[0] for task in tasks}
+        families = {task.partition("/")[0] for task in self.tasks}
         return f"{families.pop()}/" if len(families) == 1 else ""
+
+    def heading(self, column: str) -> str:
+        """What is above a column: what all tasks share is said once, elsewhere."""
+        return without_split(column, self.tasks).removeprefix(self.family)
 
 
 def build_report(
@@ -62,11 +79,13 @@ def build_report(
     Args:
         failures: run ids that failed, with their errors.
         show: more to show: columns of the records, and any of ``PARTS``.
-        select: the validator that chooses among candidates, if any.
+        select: the validator that chooses among candidates; none: blocks have the last step alone.
     """
-    frame = selection.candidates(grid, records) if select or "validators" in show else pd.DataFrame()
-    cells = Cells(grid, records, failures, selection.choices(frame, select) if select else {})
-    complete = Complete.of(cells) if grid.ranked else None
+    rule = selection.rule(grid, select)
+    frame = selection.candidates(grid, records) if rule or "validators" in show else pd.DataFrame()
+    cells = Cells(grid, records, failures, selection.choices(frame, rule) if rule else {})
+    chosen_by = rule if select or selection.several(frame) else None
+    complete = Complete.by_family(cells) if grid.ranked else []
     kept = ", ".join(sorted({spec.protocol.stopping.kept for spec in grid.specs}))
     blocks = []
     if cells.scored:
@@ -86,22 +105,33 @@ def build_report(
             title = metric.replace("_", " ").capitalize() + " (%)" * share
             blocks.append(_block(cells, metric, title, PERCENT if share else 1.0))
     scoring = ", ".join(sorted({spec.protocol.scoring for spec in grid.specs}))
-    said = notes.general(cells) + (notes.about_budget(grid, select) if select else [])
-    return Report(grid.suite, scoring, blocks, _listings(cells, frame, show, select, complete), said, complete)
+    said = notes.general(cells, blocks[0].rows.values())
+    said += notes.about_budget(grid, chosen_by) if chosen_by else []
+    found = _listings(cells, frame, show, select, chosen_by, complete)
+    return Report(grid.suite, scoring, blocks, found, said, complete)
 
 
 def _listings(
-    cells: Cells, frame: pd.DataFrame, show: Sequence[str], select: str | None, complete: Complete | None
+    cells: Cells,
+    frame: pd.DataFrame,
+    show: Sequence[str],
+    select: str | None,
+    chosen_by: str | None,
+    complete: Sequence[Complete],
 ) -> list[Listing]:
-    title = "Gain over source_only, mean over tasks, paired by seed (points)"
-    found = [listings.gains(cells, ACCURACY, title)]
-    if select and cells.scored:
-        found.append(listings.gains(cells, selection.SELECTED, f"{title}: selected by {select}"))
-        found.append(listings.side_by_side(cells, select))
-    if len(scored := selection.scored(frame)):
-        found.append(listings.validators(scored))
-    if "statistics" in show and complete:
-        found += listings.statistics(complete)
+    found = []
+    for tasks in cells.families(cells.scored).values():
+        found.append(listings.gains(cells, ACCURACY, tasks))
+        if select:
+            found.append(listings.gains(cells, selection.SELECTED, tasks, f": selected by {select}"))
+        if chosen_by:
+            found.append(listings.side_by_side(cells, chosen_by, tasks))
+        own = selection.scored(frame) if select or "validators" in show else pd.DataFrame()
+        if len(own) and (own := own[own["task"].isin(tasks)]).size:
+            found.append(listings.validators(own, tasks))
+    if "statistics" in show:
+        for each in complete:
+            found += listings.statistics(cells, each)
     if "bound" in show:
         found.append(listings.bound(cells))
     if "confusion" in show:
@@ -112,22 +142,30 @@ def _listings(
 def _accuracy(cells: Cells, metric: str, title: str) -> Block:
     """A block whose methods are compared with the baseline; with the size of each test set."""
     block = _block(cells, metric, title, PERCENT, cells.scored)
-    rows = {
-        variant: {
-            column: replace(cell, hurts=_worse(cells, metric, variant, column)) for column, cell in row.items()
-        }
-        for variant, row in block.rows.items()
-    }
+    rows = block.rows
+    for column in block.columns:
+        rows = _mark_gains(cells, metric, rows, column, block.means.get(column, [column]))
     if cells.grid.ranked:
         _mark_best(rows, block.columns, block.references)
     sizes = _test_sets(cells)
     return replace(block, rows=rows, footer={"(test samples; their standard error)": sizes} if sizes else {})
 
 
-def _worse(cells: Cells, metric: str, variant: str, column: str) -> bool:
-    if column == MEAN or is_reference(variant):
-        return False
-    return hurts(paired(cells.numbers(metric, variant, column), cells.numbers(metric, BASELINE, column)))
+def _mark_gains(
+    cells: Cells, metric: str, rows: dict[str, dict[str, Cell]], column: str, tasks: Sequence[str]
+) -> dict[str, dict[str, Cell]]:
+    """Rows with a mark at what differs from the baseline, Holm-adjusted over the candidates of the column."""
+    tested = [variant for variant in cells.candidates if variant != BASELINE]
+    found = [mean(cells, metric, variant, tasks, BASELINE) for variant in tested]
+    adjusted = holm([each and each.p for each in found])
+    marks: dict[str, Literal["▲", "▼"]] = {
+        variant: "▲" if each.summary.mean > 0 else "▼"
+        for variant, each, p in zip(tested, found, adjusted, strict=True)
+        if each and p is not None and p < 1 - LEVEL
+    }
+    return {
+        variant: row | {column: replace(row[column], mark=marks.get(variant, ""))} for variant, row in rows.items()
+    }
 
 
 def _test_sets(cells: Cells) -> dict[str, str]:
@@ -143,18 +181,25 @@ def _test_sets(cells: Cells) -> dict[str, str]:
 
 
 def _block(cells: Cells, metric: str, title: str, scale: float, tasks: Sequence[str] = ()) -> Block:
-    """A block of these tasks, or of all."""
-    tasks = tasks or cells.tasks
-    several = len(tasks) > 1
+    """A block of these tasks, or of all, with a mean of each family that has several."""
+    columns: list[str] = []
+    means: dict[str, list[str]] = {}
+    for family, own in cells.families(tasks or cells.tasks).items():
+        columns += own
+        if len(own) > 1:
+            columns.append(f"mean of {family}")
+            means[columns[-1]] = cells.common_tasks(metric, own)
     shown = cells.candidates if metric in cells.chosen else cells.variants
     rows: dict[str, dict[str, Cell]] = {}
     for variant in shown:
-        rows[variant] = {task: cells.cell(metric, variant, task) for task in tasks}
-        if several:
-            values, runs = cells.task_means(metric, variant)
-            rows[variant][MEAN] = Cell(summarise(list(values.values())), runs)
+        found = {column: mean(cells, metric, variant, means.get(column, [column])) for column in columns}
+        missing = {column: "" if column in means else cells.missing(variant, column) for column in columns}
+        rows[variant] = {
+            column: Cell(each.summary if each else None, each.runs if each else (), missing[column])
+            for column, each in found.items()
+        }
     references = frozenset(variant for variant in shown if is_reference(variant))
-    return Block(metric, title, [*tasks, *[MEAN] * several], rows, scale, references)
+    return Block(metric, title, columns, rows, scale, references, means=means)
 
 
 def _mark_best(rows: dict[str, dict[str, Cell]], columns: list[str], references: frozenset[str]) -> None:
@@ -164,8 +209,8 @@ def _mark_best(rows: dict[str, dict[str, Cell]], columns: list[str], references:
             for variant, row in rows.items()
             if variant not in references and (cell := row[column]).summary is not None
         }
-        for variant, mean in means.items():
-            if mean == max(means.values()) and len(means) > 1:
+        for variant, value in means.items():
+            if value == max(means.values()) and len(means) > 1:
                 rows[variant][column] = replace(rows[variant][column], best=True)
 
 
@@ -176,9 +221,10 @@ def _distances(cells: Cells) -> Block:
     for task in cells.tasks:
         values = list(cells.values("proxy_a_distance_inputs", BASELINE, task).values())[:1]
         raw[task] = Cell(summarise([value.number for value in values]), tuple(value.run_id for value in values))
-    known = [cell.summary.mean for cell in raw.values() if cell.summary]
-    if MEAN in block.columns and len(known) == len(cells.tasks):
-        raw[MEAN] = Cell(summarise([sum(known) / len(known)]))
+    for column, tasks in block.means.items():
+        known = [summary.mean for task in tasks if (summary := raw[task].summary)]
+        if known and len(known) == len(tasks):
+            raw[column] = Cell(summarise([sum(known) / len(known)]))
     # References are bounds of accuracy; what their features look like is no method's doing.
     rows = {name: row for name, row in block.rows.items() if name not in block.references}
     return replace(block, rows={"(raw inputs)": raw} | rows)

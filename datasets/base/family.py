@@ -55,6 +55,10 @@ class Family(ABC):
         """How many sources and targets the task has."""
         return 1, 1
 
+    def domain_names(self, task: str) -> tuple[list[str], list[str]]:
+        """Names of the task's sources and targets. Tasks of a family that share one are not independent."""
+        return [f"source of {task}"], [f"target of {task}"]
+
     def fully_labelled(self, task: str) -> bool:
         """Whether every target sample has a label, so that references can be trained on them."""
         return True
@@ -104,6 +108,9 @@ class DomainFamily(Family):
                 raise UserError(f"{self.name} has no domain {nearest(domain, self.domains)}")
         if len(set(named)) < len(named):
             raise UserError(f"{self.name}/{task}: a domain is named twice")
+
+    def domain_names(self, task: str) -> tuple[list[str], list[str]]:
+        return parse_domains(task)
 
     def domain_counts(self, task: str) -> tuple[int, int]:
         sources, targets = parse_domains(task)

@@ -78,7 +78,12 @@ class Oracle:
     """The target's labels: of ``EvaluationView.target_test_x`` and of ``TrainView.target``, in their orders.
 
     -1 where a sample has none.
+
+    Attributes:
+        target_test_units: (n,) which group each test sample belongs to, or which sample it is. The same in every
+            draw of the splits: runs that score the same samples have the same ids.
     """
 
     target_test_y: np.ndarray
     target_train_y: np.ndarray
+    target_test_units: np.ndarray

@@ -74,7 +74,9 @@ class Task:
             "test": _joined(targets, scored),
             "labelled": _joined(targets, train),
         }
-        self._target_groups = _joined_groups(targets, seen)
+        units = _units(targets)
+        self._target_groups = np.concatenate([ids[part] for ids, part in zip(units, seen, strict=True)])
+        self._test_units = np.concatenate([ids[part] for ids, part in zip(units, scored, strict=True)])
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -96,7 +98,7 @@ class Task:
 
     def oracle(self) -> Oracle:
         """The labels that no training may see."""
-        return Oracle(self._target["test"].y, self._target["train"].y)
+        return Oracle(self._target["test"].y, self._target["train"].y, self._test_units)
 
     def supervised(self, on: Literal["target", "both"]) -> TrainView:
         """What a reference trains on: the labelled target's training samples, after the source's or alone.
@@ -146,16 +148,15 @@ def _concatenated(parts: Sequence[LabelledArrays]) -> LabelledArrays:
     return LabelledArrays(concatenate([part.x for part in parts]), y, domain)
 
 
-def _joined_groups(domains: Sequence[Samples], parts: Sequence[np.ndarray]) -> np.ndarray | None:
-    """(n,) ids of the groups of samples, different in each domain; None where no domain has any."""
-    if all(domain.groups is None for domain in domains):
-        return None
-    joined, first = [], 0
-    for domain, part in zip(domains, parts, strict=True):
-        _, ids = np.unique(part if domain.groups is None else domain.groups[part], return_inverse=True)
-        joined.append(first + ids)
+def _units(domains: Sequence[Samples]) -> list[np.ndarray]:
+    """For each domain, (n,) ids of the groups of its samples, or of the samples: no two domains share one."""
+    found, first = [], 0
+    for domain in domains:
+        groups = np.arange(len(domain.y)) if domain.groups is None else domain.groups
+        _, ids = np.unique(groups, return_inverse=True)
+        found.append(first + ids)
         first += ids.max() + 1
-    return np.concatenate(joined)
+    return found
 
 
 def _check(name: str, samples: Samples, allowed: range) -> None:
