@@ -190,9 +190,15 @@ SELECTABLE["mixval"] = "Hu et al., NeurIPS 2023, Mixed Samples as Probes for Uns
 SELECTABLE["reverse_validation"] = "Ganin et al., JMLR 2016, section 5.1.2, after Zhong et al., ECML 2010"
 
 
+RECORDED = {"source_accuracy": "source_val_accuracy"}
+"""Validators that are among the scores of every checkpoint, under another name: no outputs are read for them."""
+
+
 def needed(validator: str | None) -> list[str]:
-    """Which of :data:`VALIDATORS` a choice reads: none without a validator, or by reverse validation."""
-    return PARTS if validator == "mixval" else [name for name in VALIDATORS if name == validator]
+    """Which of :data:`VALIDATORS` must be made for a choice; none without one, or by reverse validation."""
+    if validator == "mixval":
+        return PARTS
+    return [name for name in VALIDATORS if name == validator and name not in RECORDED]
 
 
 def score_outputs(outputs: "Outputs", names: Iterable[str] = tuple(VALIDATORS)) -> dict[str, float]:
