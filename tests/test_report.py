@@ -235,7 +235,7 @@ def test_rankings_over_tasks_and_the_all_pairs_family_are_named() -> None:
         ("dann", "coral"),
     ]
     assert [row["difference"].mean for row in pairs] == pytest.approx([-0.3, 0.1, 0.4])
-    assert "no Friedman test: 2 tasks of 4 domains are 2 clusters" in render(report, "text")
+    assert "no Friedman test: 2 tasks of 4 domains in 2 clusters" in render(report, "text")
 
 
 def test_what_seeds_do_not_allow_is_not_said() -> None:

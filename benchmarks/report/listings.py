@@ -166,7 +166,7 @@ class Complete:
             return f"Friedman's test takes {ENOUGH_METHODS} methods"
         where = f"{_counted(len(self.tasks), 'task')} of {_counted(self.domains, 'domain')}"
         found = f"{_counted(count, 'cluster')}, as tasks that share a domain are one"
-        return f"{where} are {found}; Friedman's test takes {ENOUGH_TASKS}"
+        return f"{where} in {found}; Friedman's test takes {ENOUGH_TASKS}"
 
 
 def statistics(cells: Cells, complete: Complete) -> Iterator[Listing]:
