@@ -1,0 +1,1 @@
+"""Defaults that were measured: scripts that choose one without target labels, and what they measured (``*.csv``)."""
