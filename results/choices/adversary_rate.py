@@ -3,11 +3,11 @@
     python -m results.choices.adversary_rate
 
 A discriminator that lags behind the encoder teaches it nothing. So the rule, fixed before anything was measured: a
-discriminator's gap is the accuracy, on held-out samples of both domains, by which it falls short at the end of a run
-of a fresh one with the same layers, trained to convergence on what the final encoder makes of the training samples.
-The gap of a task is the mean over methods and seeds. The choice is the smallest of the multiples 1, 3 and 10 with a
-gap of at most 5 points on every task; where none has that, the smallest whose median over tasks is at most 5 points;
-where none has that either, the one with the least median.
+discriminator's gap is the accuracy, on held-out samples of both domains, by which it falls short at the end of a
+run of a fresh one with the same layers, trained to convergence on what the final encoder makes of the training
+samples. The gap of a task is the mean over methods and seeds. The choice is the smallest of the multiples 1, 3 and 10
+with a gap of at most 5 points on every task; where none has that, the smallest whose median over tasks is at most 5
+points; where none has that either, the one with the least median.
 
 Labels are those of domains alone. Each task is trained as its suite says, but scored inductively, so that held-out
 samples of the target exist.
