@@ -5,9 +5,9 @@
 A discriminator that lags behind the encoder teaches it nothing. So the rule, fixed before anything was measured: a
 discriminator's gap is the accuracy, on held-out samples of both domains, by which it falls short at the end of a
 run of a fresh one with the same layers, trained to convergence on what the final encoder makes of the training
-samples. The gap of a task is the mean over methods and seeds. The choice is the smallest of the multiples 1, 3 and 10
-with a gap of at most 5 points on every task; where none has that, the smallest whose median over tasks is at most 5
-points; where none has that either, the one with the least median.
+samples. The gap of a task is the mean over methods and seeds. The choice is the smallest of the multiples 1, 3 and
+10 with a gap of at most 5 points on every task; where none has that, the smallest whose median over tasks is at
+most 5 points; where none has that either, the one with the least median.
 
 Labels are those of domains alone. Each task is trained as its suite says, but scored inductively, so that held-out
 samples of the target exist.
@@ -27,23 +27,10 @@ from datasets.base import Inputs, Task, load_task
 from methods.base import Deep, Side
 from methods.losses.adversarial import domain_accuracy, domain_loss
 from methods.networks.layers import Discriminator
-from results.choices.measuring import CPU, Line, measured, run_of, trained
+from results.choices.measuring import CPU, SUITES, Line, measured, run_of, trained
 
 MULTIPLES = (1, 3, 10)
 ENOUGH = 0.05  # accuracy by which it may fall short
-SUITES = {
-    "toys/blobs": "toys",
-    "toys/moons": "toys",
-    "toys/scale": "toys",
-    "toys/covariate": "toys",
-    "digits/mnist5k-optdigits": "quick",
-    "sentiment/products-tweets": "sentiment",
-    "sentiment/films-editorials": "sentiment",
-    "office_caltech_surf/amazon-caltech": "office-caltech-surf",
-    "office_caltech_surf/webcam-dslr": "office-caltech-surf",
-    "amazon/books-kitchen": "amazon",
-    "har/2-11": "har",
-}
 # What the discriminator reads, of features (n, d) and logits (n, classes).
 READS: dict[str, Callable[[Deep, Tensor, Tensor], Tensor]] = {
     "dann": lambda method, features, logits: features,

@@ -20,6 +20,21 @@ HERE = Path(__file__).parent
 
 Line = dict[str, Any]
 
+# Tasks of all kinds that are measured, with the suites whose protocols they have.
+SUITES = {
+    "toys/blobs": "toys",
+    "toys/moons": "toys",
+    "toys/scale": "toys",
+    "toys/covariate": "toys",
+    "digits/mnist5k-optdigits": "quick",
+    "sentiment/products-tweets": "sentiment",
+    "sentiment/films-editorials": "sentiment",
+    "office_caltech_surf/amazon-caltech": "office-caltech-surf",
+    "office_caltech_surf/webcam-dslr": "office-caltech-surf",
+    "amazon/books-kitchen": "amazon",
+    "har/2-11": "har",
+}
+
 
 def run_of(
     suite: str, task: str, method: str, seed: int, settings: Mapping[str, Mapping[str, Any]] | None = None
