@@ -9,7 +9,7 @@ the ratios and where they cross 1, interpolated on a log scale.
 
 Planned was a weight for each task, where the ratio comes up to 1. It does nowhere: as the weight rises the ratio
 falls, or stays far below 1, since what weighs more becomes smaller and the loss on labels larger. On
-`office_caltech_surf` it comes down through 1 at a weight of 3 to 7, from 1.2 at a weight of 1, which is "roughly
+`office_caltech_surf` it comes down through 1 at a weight of 3 to 6, from 1.2 at a weight of 1, which is "roughly
 the same" too. So the rule moves no weight, and the default of 1 stays.
 """
 
