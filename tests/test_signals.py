@@ -62,7 +62,7 @@ def ratios(*readings: tuple[float, float], n: int = 50) -> list[Signals]:
     [
         (ratios((2.3, 59), (2.25, 30), (2.28, 44)), True),
         (ratios((2.3, 59), (2.2, 30), (0.1, 4)), True),  # it recovers, late
-        (ratios((2.3, 59), (2.0, 2), (1.9, 3)), False),  # a spike
+        (ratios((2.3, 47), (2.3, 0), (2.3, 0)), True),  # the encoder is dead
         (ratios((0.5, 3), (0.1, 19), (0.01, 80)), False),  # the source is done
         (ratios((2.3, float("nan")), (2.3, float("nan"))), False),  # the task has no gradient
         (ratios((2.3, 59), n=5), False),  # too short to say

@@ -60,19 +60,18 @@ def discriminator_doubt(curves: Sequence[Signals]) -> str | None:
 def alignment_doubt(curves: Sequence[Signals]) -> str | None:
     """What the ratio of gradients says against a run while its source is not learnt, or None.
 
-    Once the source is fitted its gradient fades, and any ratio is large. So those checkpoints count at which the
-    task's loss is still near its start, by their median: one of a few may be a spike.
+    Once the source is fitted its gradient fades, and any ratio is large: those checkpoints count at which the task's
+    loss is still near its start. One is enough, since an encoder that it killed has no gradient afterwards.
     """
-    unlearnt = [
+    too_strong = [
         signals["gradient_ratio"]
         for signals in curves
-        if "gradient_ratio" in signals and signals["task"] > LEARNT * curves[0]["task"]
+        if signals.get("gradient_ratio", 0.0) > OVERPOWERED and signals["task"] > LEARNT * curves[0]["task"]
     ]
-    ratio = np.median(unlearnt) if unlearnt else 0.0
-    if len(curves) < FEWEST or not ratio > OVERPOWERED:
+    if len(curves) < FEWEST or not too_strong:
         return None
     return (
-        f"alignment's gradient is {ratio:.0f} times that of the source's loss before that is learnt: "
+        f"alignment's gradient is {max(too_strong):.0f} times that of the source's loss before that is learnt: "
         "alignment is too strong, or starts too early"
     )
 
