@@ -60,8 +60,8 @@ def discriminator_doubt(curves: Sequence[Signals]) -> str | None:
 def alignment_doubt(curves: Sequence[Signals]) -> str | None:
     """What the ratio of gradients says against a run while its source is not learnt, or None.
 
-    Once the source is fitted its gradient fades, and any ratio is large: those checkpoints count at which the task's
-    loss is still near its start. One is enough, since an encoder that it killed has no gradient afterwards.
+    Once the source is fitted its gradient fades, and any ratio is large: those checkpoints count at which the
+    task's loss is still near its start. One is enough, since an encoder that it killed has no gradient afterwards.
     """
     too_strong = [
         signals["gradient_ratio"]
