@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import Share, param
 from methods import base
-from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
+from methods.losses.adversarial import domain_accuracy, domain_loss
+from methods.networks import ramp
 from methods.networks.build import Build
 from methods.networks.grl import reverse
 
 RANDOM_MAP = 1024  # dimensions of a randomised map (section 4)
 
 
-class Params(base.Params):
+class Params(ramp.Params):
     trade_off: NonNegativeFloat = param(
         1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 4"
     )
@@ -50,11 +51,12 @@ class CDAN(base.Deep):
         super().__init__(params, build)
         self.map = MultilinearMap(self.n_features, self.n_classes, params.largest_map, build)
         self.discriminator = build.discriminator(self.map.out_features)
+        self.ramp = ramp.Ramp(self.n_classes, params.gamma, params.warmup, params.waits)
 
     def alignment(
         self, source: base.Embedded[base.Labelled], target: base.Embedded[base.Unlabelled], progress: Tensor
     ) -> dict[str, Tensor]:
-        strength = self.params.trade_off * ramp(progress, self.params.gamma, self.params.warmup)
+        strength = self.params.trade_off * self.ramp(progress, source)
         maps = (
             self.map(reverse(side.features, strength), side.logits.detach().softmax(1))
             for side in (source, target)

@@ -9,11 +9,12 @@ from torch import Tensor
 from benchmarks.core.registry import METHODS, MethodInfo
 from benchmarks.core.settings import param
 from methods import base
-from methods.losses.adversarial import ramp
 from methods.losses.mmd import mk_mmd
+from methods.networks import ramp
+from methods.networks.build import Build
 
 
-class Params(base.Params):
+class Params(ramp.Params):
     trade_off: NonNegativeFloat = param(
         1.0, "weight of the MMD at the end", low=0.1, high=10, log=True, source="section 4.1"
     )
@@ -44,10 +45,14 @@ class DAN(base.Deep):
     settings = Params
     params: Params
 
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.ramp = ramp.Ramp(self.n_classes, params.gamma, 0.0, params.waits)
+
     def alignment(
         self, source: base.Embedded[base.Labelled], target: base.Embedded[base.Unlabelled], progress: Tensor
     ) -> dict[str, Tensor]:
         distances = [mk_mmd(getattr(source, layer), getattr(target, layer)) for layer in self.params.layers]
-        strength = self.params.trade_off * ramp(progress, self.params.gamma)
+        strength = self.params.trade_off * self.ramp(progress, source)
         self.log(strength=strength)
         return {"mmd": (strength * torch.stack(distances).sum()).to(distances[0].dtype)}

@@ -9,12 +9,13 @@ from torch import Tensor
 from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import Share, param
 from methods import base
-from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
+from methods.losses.adversarial import domain_accuracy, domain_loss
+from methods.networks import ramp
 from methods.networks.build import Build
 from methods.networks.grl import reverse
 
 
-class Params(base.Params):
+class Params(ramp.Params):
     trade_off: NonNegativeFloat = param(
         1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 5.2.2"
     )
@@ -50,11 +51,12 @@ class DANN(base.Deep):
     def __init__(self, params: Params, build: Build) -> None:
         super().__init__(params, build)
         self.discriminator = build.discriminator(self.n_features)
+        self.ramp = ramp.Ramp(self.n_classes, params.gamma, params.warmup, params.waits)
 
     def alignment(
         self, source: base.Embedded[base.Labelled], target: base.Embedded[base.Unlabelled], progress: Tensor
     ) -> dict[str, Tensor]:
-        strength = self.params.trade_off * ramp(progress, self.params.gamma, self.params.warmup)
+        strength = self.params.trade_off * self.ramp(progress, source)
         whole = self.params.scaled == "loss"
         reversal, weight = (torch.ones_like(strength), strength) if whole else (strength, 1.0)
         on_source, on_target = self.discriminator.both(

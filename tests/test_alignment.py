@@ -3,6 +3,7 @@
 Most of it holds for every registered method of a kind, so that a new one is held to it by its registration.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -295,6 +296,41 @@ def test_the_strength_obeys_its_settings(method: str) -> None:
     curves = trained(spec_of(method, SHIFTED, params=params)).progress.curves
     after = [max(0.0, step / 20 - start) / (1 - start) for step in range(20)]
     assert [each["strength"] for each in curves] == pytest.approx([0.5 * np.tanh(4 * p / 2) for p in after])
+
+
+@pytest.mark.parametrize("method", RAMPED)
+def test_a_strength_that_waits_is_zero_until_the_source_is_being_learnt(method: str) -> None:
+    curves = trained(spec_of(method, SHIFTED, params={"waits": 0.9}, lr_new=0.01)).progress.curves
+    mean, start = np.log(2), 19
+    for step, signals in enumerate(curves):
+        mean = 0.9 * mean + 0.1 * signals["task"]
+        if mean < 0.9 * np.log(2):
+            start = min(start, step - 1)
+    assert 2 < start < 15
+    strength = [each["strength"] for each in curves]
+    assert strength == pytest.approx([ramp_of(max(0, step - start) / 20) for step in range(20)], abs=1e-6)
+
+
+@pytest.mark.parametrize("method", RAMPED)
+def test_a_strength_waits_for_good_where_the_source_is_not_learnt(method: str) -> None:
+    curves = trained(
+        spec_of(method, SHIFTED, params={"waits": 0.9}, lr_new=1e-9, lr_backbone=1e-9)
+    ).progress.curves
+    assert [each["strength"] for each in curves] == [0] * 20
+
+
+@pytest.mark.parametrize("method", RAMPED)
+def test_a_strength_that_waits_goes_on_from_a_saved_state(method: str) -> None:
+    spec = spec_of(method, SHIFTED, params={"waits": 0.9}, lr_new=0.01, checkpoints=1)
+    first = trainer_of(spec)
+    for step in first.run(also=[15]):
+        if step == 15:
+            saved = copy.deepcopy(first.state_dict())
+    second = trainer_of(spec)
+    second.load_state_dict(saved)
+    for _ in second.run():
+        pass
+    assert second.progress.curves == first.progress.curves
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.1, 0.5])

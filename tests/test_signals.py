@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.core.registry import METHODS
 from benchmarks.engines.events import Event
 from benchmarks.engines.progress import follow
 from benchmarks.engines.tensorboard import Board
 from benchmarks.training.run import execute
-from benchmarks.training.signals import Signals, discriminator_doubt
+from benchmarks.training.signals import Signals, alignment_doubt, discriminator_doubt, source_doubt
+from methods.base import Deep
 from tests.conftest import CPU, spec_of
 
 
@@ -47,6 +49,61 @@ def test_a_planted_dead_discriminator_warns_in_the_record(tmp_path: Path, monkey
     monkeypatch.setattr(Discriminator, "forward", lambda self, x: 0 * forward(self, x))
     execute(spec_of("dann", "toys/blobs", steps=60), tmp_path, CPU)
     assert "dead" in " ".join(json.loads((tmp_path / "provenance.json").read_text())["warnings"])
+
+
+def ratios(*readings: tuple[float, float], n: int = 50) -> list[Signals]:
+    """Readings of the task's loss, of which the last are checkpoints with these losses and gradient ratios."""
+    before = [{"step": float(step), "task": 2.3} for step in range(n - len(readings))]
+    return before + [{"step": float(n), "task": task, "gradient_ratio": ratio} for task, ratio in readings]
+
+
+@pytest.mark.parametrize(
+    ("curves", "doubted"),
+    [
+        (ratios((2.3, 59), (2.25, 30), (2.28, 44)), True),
+        (ratios((2.3, 59), (2.2, 30), (0.1, 4)), True),  # it recovers, late
+        (ratios((2.3, 47), (2.3, 0), (2.3, 0)), True),  # the encoder is dead
+        (ratios((0.5, 3), (0.1, 19), (0.01, 80)), False),  # the source is done
+        (ratios((2.3, float("nan")), (2.3, float("nan"))), False),  # the task has no gradient
+        (ratios((2.3, 59), n=5), False),  # too short to say
+        ([], False),
+    ],
+)
+def test_an_alignment_that_outweighs_an_unlearnt_source_is_doubted(curves: list[Signals], doubted: bool) -> None:
+    assert ("before that is learnt" in str(alignment_doubt(curves))) == doubted
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "shares", "doubted"),
+    [
+        (0.1, [50, 50], True),
+        (0.5, [50, 50], True),
+        (0.6, [50, 50], False),
+        (0.71, [30, 70], True),
+        (0.8, [30, 70], False),
+    ],
+)
+def test_a_source_at_chance_is_doubted(accuracy: float, shares: list[int], doubted: bool) -> None:
+    assert (source_doubt(accuracy, np.repeat(range(len(shares)), shares)) is not None) == doubted
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS.names() if issubclass(METHODS.get(name), Deep)])
+def test_a_planted_failure_to_learn_the_source_warns_whatever_the_method(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Logits that say nothing. What is trained on the target alone need not know the source."""
+    predict = Deep.predict
+    monkeypatch.setattr(
+        Deep, "predict", lambda self, x, side: (predict(self, x, side)[0], predict(self, x, side)[1] * 0)
+    )
+    execute(spec_of(method, steps=20), tmp_path, CPU)
+    warned = " ".join(json.loads((tmp_path / "provenance.json").read_text())["warnings"])
+    assert ("ends at chance" in warned) == (METHODS.info(method).reference != "target")
+
+
+def test_an_alignment_that_is_too_strong_from_the_start_warns_in_the_record(tmp_path: Path) -> None:
+    execute(spec_of("dann", "toys/moons", params={"trade_off": 1e4, "gamma": 1e6}, steps=20), tmp_path, CPU)
+    assert "before that is learnt" in " ".join(json.loads((tmp_path / "provenance.json").read_text())["warnings"])
 
 
 def test_signals_come_while_it_runs_and_none_twice(tmp_path: Path) -> None:

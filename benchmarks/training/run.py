@@ -23,7 +23,7 @@ from benchmarks.training.build import facts_of, new_trainer
 from benchmarks.training.loop import prepare
 from benchmarks.training.memory import is_out_of_memory, peak_mb, reset_peak
 from benchmarks.training.recorder import Recorder
-from benchmarks.training.signals import Signals, discriminator_doubt
+from benchmarks.training.signals import FEWEST, Signals, alignment_doubt, discriminator_doubt, source_doubt
 from benchmarks.training.stopping import Best, Stopping
 from datasets.base import Task, load_task
 from methods.base import MethodWarning
@@ -115,13 +115,24 @@ class Run:
             if clock - saved > save_every:
                 self._save()
                 saved = clock
-        if doubt := discriminator_doubt(self.trainer.progress.curves):
-            warnings.warn(f"{self.spec.method}: {doubt}", MethodWarning, stacklevel=1)
+        self._warn()
         self.recorder.finish(self.trainer, self._cost())
         self.seconds["evaluation"] += time.perf_counter() - clock
         clocks = {f"{name}_seconds": value for name, value in self.seconds.items()}
         write_json(self.folder / "cost.json", {**clocks, "peak_memory_mb": peak_mb(self.device)})
         atomic.remove(self.folder / state.NAME)
+
+    def _warn(self) -> None:
+        """Say what the run, without any target label, tells against itself."""
+        curves = self.trainer.progress.curves
+        doubts = [discriminator_doubt(curves), alignment_doubt(curves)]
+        # What is trained on the target alone, or fitted in no step, need not know the source.
+        if len(curves) >= FEWEST and METHODS.info(self.spec.method).reference != "target":
+            _, y = self.recorder.inputs["source_val"]
+            assert y is not None
+            doubts.append(source_doubt(self.recorder.rows[-1]["source_val_accuracy"], y))
+        for doubt in filter(None, doubts):
+            warnings.warn(f"{self.spec.method}: {doubt}", MethodWarning, stacklevel=1)
 
     def _cost(self) -> dict[str, int]:
         progress, best = self.trainer.progress, self.stopping.best

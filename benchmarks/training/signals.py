@@ -14,6 +14,9 @@ Signals = dict[str, float]
 TOLD_APART = 0.98  # discriminator accuracy over the second half: nothing has become alike
 AT_CHANCE = 0.55  # in the first fifth, and over the whole run: it never told the domains apart
 FEWEST = 10  # readings, for a warning
+OVERPOWERED = 10.0  # times the task's gradient
+LEARNT = 0.5  # of the first reading of the task's loss: below it, a large ratio is that of a task that is done
+CLEAR = 0.1  # of the way from the largest class's share to no error
 
 
 def values(scalars: Mapping[str, Tensor | None]) -> Signals:
@@ -52,3 +55,30 @@ def discriminator_doubt(curves: Sequence[Signals]) -> str | None:
         how = f"at chance or worse from the start ({whole:.0%})"
         return f"the discriminator was {how}: dead, or alignment is too strong"
     return None
+
+
+def alignment_doubt(curves: Sequence[Signals]) -> str | None:
+    """What the ratio of gradients says against a run while its source is not learnt, or None.
+
+    Once the source is fitted its gradient fades, and any ratio is large: those checkpoints count at which the
+    task's loss is still near its start. One is enough, since an encoder that it killed has no gradient afterwards.
+    """
+    too_strong = [
+        signals["gradient_ratio"]
+        for signals in curves
+        if signals.get("gradient_ratio", 0.0) > OVERPOWERED and signals["task"] > LEARNT * curves[0]["task"]
+    ]
+    if len(curves) < FEWEST or not too_strong:
+        return None
+    return (
+        f"alignment's gradient is {max(too_strong):.0f} times that of the source's loss before that is learnt: "
+        "alignment is too strong, or starts too early"
+    )
+
+
+def source_doubt(accuracy: float, labels: np.ndarray) -> str | None:
+    """What the accuracy on source samples with some labels (n,) says against the end of a run, or None."""
+    chance = np.bincount(labels).max() / len(labels)
+    if accuracy > chance + CLEAR * (1 - chance):
+        return None
+    return f"source validation accuracy ends at chance ({accuracy:.0%}; the largest class has {chance:.0%})"

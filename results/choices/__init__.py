@@ -1,0 +1,1 @@
+"""Defaults that were measured: scripts that choose one without target labels, and their figures (``*.csv``)."""
