@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
@@ -58,7 +57,7 @@ class DANN(base.Deep):
     ) -> dict[str, Tensor]:
         strength = self.params.trade_off * self.ramp(progress, source)
         whole = self.params.scaled == "loss"
-        reversal, weight = (torch.ones_like(strength), strength) if whole else (strength, 1.0)
+        reversal, weight = (strength.new_ones(()), strength) if whole else (strength, 1.0)
         on_source, on_target = self.discriminator.both(
             reverse(source.features, reversal), reverse(target.features, reversal)
         )
