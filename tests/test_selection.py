@@ -256,7 +256,7 @@ def test_every_fair_table_has_last_step_choice_and_oracle_side_by_side(planned: 
 
 
 def test_a_flag_or_a_suite_replaces_the_rule_fixed_a_priori(planned: Grid, store: Store) -> None:
-    records = load_records(store.root)
+    records = load_records(store.root, validators=["im"])
     assert "selected by im" in side_by_side(planned, records, "im")["dann"]
     assert "selected by source_accuracy" in side_by_side(planned, records)["dann"]
 
