@@ -59,7 +59,11 @@ def test_a_gain_that_every_seed_shares_has_no_width_in_a_table_however_seeds_dif
         for spec in grid.specs
         if (spec.method, spec.task, spec.seed) != ("dann", "toys/moons", 2)
     ]
-    records = pd.DataFrame(rows).assign(warnings="").iloc[::-1]
+    records = (
+        pd.DataFrame(rows)
+        .assign(warnings="", checkpoints=[[{"step": 1, "source_accuracy": 1.0, ACCURACY: 1.0}]] * len(rows))
+        .iloc[::-1]
+    )
     report = build_report(grid, records, {})
     (gain,) = next(each.rows for each in report.listings if each.title.startswith("Gain"))
     assert (gain["gain"].low, gain["gain"].high, gain["gain"].n, gain["p"]) == (1 / 16, 1 / 16, 6, 0.0)
