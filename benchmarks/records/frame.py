@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation.validators import RECORDED
 from benchmarks.plan.spec import run_id_of
 from benchmarks.records import compact
 from benchmarks.records.plausible import check_row
@@ -107,7 +106,6 @@ def _row(
     provenance = record.provenance or record.json("provenance.json")
     rows = [scores["checkpoints"], oracle["checkpoints"]]
     last = {key: value for row in rows for key, value in row[-1].items() if key != "step"}
-    rows.append([{name: row[score] for name, score in RECORDED.items()} | row for row in scores["checkpoints"]])
     if validators:
         rows.append(validator_scores(record, validators))
     together = list(zip(*rows, strict=True))

@@ -4,14 +4,14 @@ A candidate is a configuration of a method at a checkpoint. The choice is made w
 pure function of scores that no target label has touched.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation.validators import PARTS, SELECTABLE
+from benchmarks.evaluation.validators import PARTS, RECORDED, SELECTABLE
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.suite import A_PRIORI
 from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
@@ -19,6 +19,7 @@ from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
 LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
 SELECTED_SOURCE, SOURCE = "selected, on the source", "source_test_accuracy"  # of a task without target labels
 GROUP = ["variant", "task", "seed"]
+NO_STEP = 0  # of a mean over checkpoints, or of one whose outcomes a .csv does not keep: intervals are over seeds
 
 Choice = dict[tuple[str, str], Values]
 
@@ -44,9 +45,14 @@ def candidates(grid: Grid, records: pd.DataFrame) -> pd.DataFrame:
             continue
         own = {"variant": spec.variant, "task": spec.task, "seed": spec.seed, "run_id": spec.run_id}
         steps = rows[spec.run_id]["checkpoints"][::-1]
-        found += [{**own, "configuration": spec.configuration, **scores} for scores in steps]
+        found += [{**own, "configuration": spec.configuration, **_recorded(scores), **scores} for scores in steps]
         found[-len(steps)]["reverse_validation"] = judges.get(spec.run_id, {}).get(ACCURACY)
     return pd.DataFrame(found).astype({"reverse_validation": float}) if found else pd.DataFrame()
+
+
+def _recorded(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Validators that a checkpoint's own scores hold under another name."""
+    return {name: scores[score] for name, score in RECORDED.items() if score in scores}
 
 
 def validator_scores(scores: pd.DataFrame, validator: str) -> pd.Series:
@@ -87,8 +93,8 @@ def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
     """
     pick: dict[str, Callable[[pd.DataFrame], tuple[Any, ...] | None]] = {
         SELECTED: lambda group: _at(group, select(label_free(group), validator), ACCURACY),
-        ORACLE: lambda group: _at(group, group[ACCURACY].idxmax(), ACCURACY),
-        RANDOM: lambda group: (float(group[ACCURACY].mean()), " ".join(group["run_id"].unique())),
+        ORACLE: lambda group: (float(group[ACCURACY].max()), group["run_id"][group[ACCURACY].idxmax()], NO_STEP),
+        RANDOM: lambda group: (float(group[ACCURACY].mean()), " ".join(group["run_id"].unique()), NO_STEP),
     }
     if len(frame) and not _columns(validator) <= set(frame):
         raise UserError(
