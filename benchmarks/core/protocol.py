@@ -136,8 +136,7 @@ class Protocol(Settings):
     )
     lr_backbone: float = setting(1e-3, "learning rate of encoders", gt=0, of=("backbone",))
     lr_new: float = setting(1e-3, "learning rate of heads", gt=0, of=("new",))
-    # Ten times the encoder's: results/choices/adversary_rate.py.
-    lr_adversary: float = setting(1e-2, "learning rate of discriminators and critics", gt=0, of=("adversary",))
+    lr_adversary: float = setting(1e-3, "learning rate of discriminators and critics", gt=0, of=("adversary",))
     lr_finetune: float = setting(
         0.1, "factor for networks that an earlier stage has trained", gt=0, of=("finetune",)
     )
