@@ -2,16 +2,16 @@
 
     python -m results.choices.adversary_rate
 
-A discriminator that lags behind the encoder teaches it nothing. A discriminator's gap is the accuracy, on held-out
-samples of both domains, by which it falls short at the end of a run of a fresh one with the same layers, trained to
-convergence on what the final encoder makes of the training samples. The gap of a task is the mean over methods and
-seeds. The choice is the smallest of the multiples 1, 3 and 10 with a gap of at most 5 points on every task; where none
-has that, the smallest whose median over tasks is at most 5 points. Where none has that either, as it turned out, the
-papers' rate stays: the encoder's own.
+A discriminator that lags behind the encoder teaches it nothing. A discriminator's gap is the accuracy, on
+held-out samples of both domains, by which it falls short at the end of a run of a fresh one with the same
+layers, trained to convergence on what the final encoder makes of the training samples. The gap of a task is the
+mean over methods and seeds. The choice is the smallest of the multiples 1, 3 and 10 with a gap of at most 5
+points on every task; where none has that, the smallest whose median over tasks is at most 5 points. Where none
+has that either, as it turned out, the papers' rate stays: the encoder's own.
 
-The rule as it was first written ended otherwise: with the multiple of the least median, which is 10. It was withdrawn,
-and that after `toys/blobs` and `toys/moons` had been seen at that rate (`dann` 68.7 and 79.0, `cdan` 43.0 and 71.1).
-The toys alone make that median the least; on the real tasks no multiple is better than another.
+The rule as it was first written ended otherwise: with the multiple of the least median, which is 10. It was
+withdrawn, and that after `toys/blobs` and `toys/moons` had been seen at that rate (`dann` 68.7 and 79.0, `cdan`
+43.0 and 71.1). The toys alone make that median the least; on the real tasks no multiple is better than another.
 
 Labels are those of domains alone. Each task is trained as its suite says, but scored inductively, so that held-out
 samples of the target exist.
