@@ -6,7 +6,6 @@ set -e
 benchmarks table --suite toys --records results/records/toys.csv --format markdown > results/tables/toys.md
 benchmarks table --suite quick --records results/records/quick.csv --show statistics,bound --format markdown > results/tables/quick.md
 benchmarks table --suite quick --records results/records/quick.csv --figure results/tables/quick.png > /dev/null
-benchmarks table --suite quick --records results/records/quick-search.csv --search 4 --select source_accuracy --show validators --format markdown > results/tables/quick-search.md
 benchmarks table --suite digits --records results/records/digits.csv --format markdown > results/tables/digits.md
 benchmarks table --suite digits-cdan --records results/records/digits-cdan.csv --show target_train_accuracy --format markdown > results/tables/digits-cdan.md
 benchmarks table --suite digits-2000 --records results/records/digits-2000.csv --show target_train_accuracy --format markdown > results/tables/digits-2000.md
