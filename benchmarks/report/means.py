@@ -14,10 +14,8 @@ from benchmarks.report.intervals import Outcomes, estimate
 from benchmarks.report.statistics import ENOUGH, SEEDS, Summary, summarise
 from datasets.base import resolve
 
-ACCURACIES = (ACCURACY, selection.SELECTED, selection.ORACLE)  # at one checkpoint: of these outcomes are known
-Runs = Sequence[
-    Sequence[Value]
-]  # of a task: by side, then seed. The first side is a method, the second its baseline
+ACCURACIES = (ACCURACY, selection.SELECTED)  # at a checkpoint whose outcomes a .csv keeps too
+Runs = Sequence[Sequence[Value]]  # of a task: by side (a method, then its baseline), then seed
 
 
 class Mean(NamedTuple):

@@ -19,7 +19,6 @@ from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
 LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
 SELECTED_SOURCE, SOURCE = "selected, on the source", "source_test_accuracy"  # of a task without target labels
 GROUP = ["variant", "task", "seed"]
-NO_STEP = 0  # of a mean over checkpoints, or of one whose outcomes a .csv does not keep: intervals are over seeds
 
 Choice = dict[tuple[str, str], Values]
 
@@ -93,8 +92,8 @@ def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
     """
     pick: dict[str, Callable[[pd.DataFrame], tuple[Any, ...] | None]] = {
         SELECTED: lambda group: _at(group, select(label_free(group), validator), ACCURACY),
-        ORACLE: lambda group: (float(group[ACCURACY].max()), group["run_id"][group[ACCURACY].idxmax()], NO_STEP),
-        RANDOM: lambda group: (float(group[ACCURACY].mean()), " ".join(group["run_id"].unique()), NO_STEP),
+        ORACLE: lambda group: _at(group, group[ACCURACY].idxmax(), ACCURACY),
+        RANDOM: lambda group: (float(group[ACCURACY].mean()), " ".join(group["run_id"].unique())),
     }
     if len(frame) and not _columns(validator) <= set(frame):
         raise UserError(
