@@ -45,7 +45,8 @@ def report_of(text: str) -> Report:
     first, second = grid.specs
     grid = replace(grid, not_applicable=[NotApplicable(f"own/{text}", f"dann?name={text}", text)])
     row = {"run_id": first.run_id, "method": first.method, "task": first.task, "seed": 0, "warnings": text}
-    records = pd.DataFrame([{**row, "target_test_accuracy": 0.5, "proxy_a_distance": 1.0}])
+    step = {"step": 1, "source_accuracy": 1.0, "target_test_accuracy": 0.5}
+    records = pd.DataFrame([{**row, "target_test_accuracy": 0.5, "proxy_a_distance": 1.0, "checkpoints": [step]}])
     report = build_report(grid, records, {second.run_id: text})
     listing = Listing(text, [{"true class": text, "n": 3.0, text: "x"}], {})
     return replace(report, listings=[*report.listings, listing])
