@@ -180,10 +180,9 @@ def test_a_table_of_many_records_does_not_grow_quadratically(tmp_path: Path) -> 
 
     def frame(seeds: int) -> tuple[object, pd.DataFrame]:
         grid = plan("toys", ["source_only", "coral"], seeds=range(seeds))
-        rows = [
-            {"run_id": s.run_id, "method": s.method, "task": s.task, "target_test_accuracy": 0.5, "warnings": ""}
-            for s in grid.specs
-        ]
+        step = {"step": 1, "source_accuracy": 1.0, "target_test_accuracy": 0.5}
+        same = {"target_test_accuracy": 0.5, "warnings": "", "checkpoints": [step, {**step, "step": 2}]}
+        rows = [{"run_id": s.run_id, "method": s.method, "task": s.task, **same} for s in grid.specs]
         return grid, pd.DataFrame(rows)
 
     small, large = frame(50), frame(400)
