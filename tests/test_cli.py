@@ -77,6 +77,8 @@ def on_moons(store: Path, seeds: int) -> list[str]:
 
 
 WRONG = [
+    (["check", "--baseline", "quick", "--update", "--from", "store", "--tasks", "toys/moons"], "--from, --tasks"),
+    (["check", "--baseline", "quick", "--seeds", "3"], "add --update"),
     (["run", "--method"], "--help"),
     (["run", "--methods", "dan2"], "did you mean 'dan'"),
     (["run", "--suite", "quik"], "did you mean 'quick'"),

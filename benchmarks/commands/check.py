@@ -55,6 +55,11 @@ class Options:
             load_suite(self.suite)
         method_names(self.methods or "")
         check_tasks(self.tasks)
+        ignored = {"--from": self.source, "--tasks": self.tasks, "--junit": self.junit} if self.update else {}
+        if given := [flag for flag, value in ignored.items() if value]:
+            raise UserError(f"--update trains and writes a whole baseline; leave out {', '.join(given)}")
+        if self.seeds and not self.update:
+            raise UserError("--seeds is of an updated baseline; add --update, or leave it out")
 
     @property
     def suite_of_baseline(self) -> str:
