@@ -27,6 +27,7 @@ ROOMS = (
     ("benchmarks.training",),
     ("benchmarks.engines",),
     ("benchmarks.report",),
+    ("benchmarks.advice",),
     ("benchmarks.speed",),
     ("benchmarks.api", "benchmarks.estimator", "benchmarks.commands"),
     ("benchmarks.__main__",),
