@@ -93,6 +93,7 @@ def test_a_file_has_what_runs_said_and_nothing_of_references(saved: tuple[Store,
         assert np.array_equal(each.predicted, outputs["target_train.logits"].argmax(1))
         right = outputs["source_val.logits"].argmax(1) == outputs["source_val.y"]
         assert np.array_equal(each.source_right, right)
+        assert np.array_equal(each.source_y, outputs["source_val.y"])
 
 
 def test_labels_are_apart_and_give_each_runs_accuracy(saved: tuple[Store, Path]) -> None:
@@ -151,6 +152,8 @@ WHOLE = {
     "confidence": np.array([5, 6], np.uint8),
     "source_confidence": np.array([7, 8, 9], np.uint8),
     "source_right": np.array([128], np.uint8),
+    "source_number": np.array([0], np.uint32),
+    "source_y": np.array([0, 1, 0], np.int32),
 }
 
 
@@ -171,6 +174,8 @@ WHOLE = {
         {"predicted": np.array([0.5, 1.0])},
         {"confidence": np.array([[5, 6]], np.uint8)},
         {"source_right": np.array([0.5])},
+        {"source_number": np.array([1], np.uint32)},
+        {"source_y": np.array([0, 1], np.int32)},
     ],
     ids=lambda change: "-".join(change),
 )

@@ -5,7 +5,7 @@ No target label is in it; those that exist are in a file of their own, which
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Candidate:
         confidence: (n,) uint8, of these classes; :func:`probability` gives it as one.
         source_confidence: (m,) uint8, of the class that is predicted for each source validation sample.
         source_right: (m,) whether that class is right.
+        source_y: (m,) their classes.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class Candidate:
     confidence: np.ndarray
     source_confidence: np.ndarray
     source_right: np.ndarray
+    source_y: np.ndarray
 
 
 def candidate(run_id: str, step: int, outputs: Outputs) -> Candidate | None:
@@ -47,8 +49,8 @@ def candidate(run_id: str, step: int, outputs: Outputs) -> Candidate | None:
     target, source = outputs["target_train.logits"], outputs["source_val.logits"]
     if not (np.isfinite(target).all() and np.isfinite(source).all()):
         return None
-    right = source.argmax(1) == outputs["source_val.y"]
-    return Candidate(run_id, step, target.argmax(1), _level(target), _level(source), right)
+    y = outputs["source_val.y"]
+    return Candidate(run_id, step, target.argmax(1), _level(target), _level(source), source.argmax(1) == y, y)
 
 
 def _level(logits: np.ndarray) -> np.ndarray:
@@ -66,15 +68,18 @@ def probability(level: np.ndarray) -> np.ndarray:
 def save_outputs(candidates: Sequence[Candidate], path: Path) -> None:
     """Write the candidates; the same are the same bytes."""
     predicted = np.concatenate([each.predicted for each in candidates])
+    classes, number = distinct([each.source_y for each in candidates])
     arrays = {
         "run_id": np.array([each.run_id for each in candidates], "S12"),
         "step": np.array([each.step for each in candidates], np.uint32),
         "target_size": np.array([len(each.predicted) for each in candidates], np.uint16),
-        "source_size": np.array([len(each.source_right) for each in candidates], np.uint32),
+        "source_size": np.array([len(y) for y in classes], np.uint32),
+        "source_number": np.array(number, np.uint32),
         "predicted": predicted.astype(np.min_scalar_type(predicted.max(initial=0))),
         "confidence": np.concatenate([each.confidence for each in candidates]),
         "source_confidence": np.concatenate([each.source_confidence for each in candidates]),
         "source_right": np.packbits(np.concatenate([each.source_right for each in candidates])),
+        "source_y": np.concatenate(classes).astype(np.int32),
     }
     with writing(path) as file:
         write_arrays(file, arrays, level=9, comment=NAME.encode())
@@ -98,15 +103,19 @@ def _candidates(
     step: np.ndarray,
     target_size: np.ndarray,
     source_size: np.ndarray,
+    source_number: np.ndarray,
     predicted: np.ndarray,
     confidence: np.ndarray,
     source_confidence: np.ndarray,
     source_right: np.ndarray,
+    source_y: np.ndarray,
 ) -> list[Candidate]:
     names = texts(run_id)
-    if not len(names) == len(step) == len(target_size) == len(source_size):
+    if not len(names) == len(step) == len(target_size) == len(source_number):
         raise ValueError("its columns differ in length")
-    targets, sources = np.cumsum(counts(target_size)), np.cumsum(counts(source_size))
+    classes = pieces("source_y", source_y, np.cumsum(counts(source_size)))
+    own = [classes[number] for number in counts(source_number)]
+    targets, sources = np.cumsum(counts(target_size)), np.cumsum([len(y) for y in own])
     right = np.unpackbits(source_right)[: len(source_confidence)].astype(bool)
     parts: dict[str, tuple[np.ndarray, np.ndarray]] = {
         "predicted": (predicted, targets),
@@ -120,7 +129,20 @@ def _candidates(
     rows: list[dict[str, Any]] = [
         dict(zip(cut, values, strict=True)) for values in zip(*cut.values(), strict=True)
     ]
-    return [Candidate(run, int(at), **row) for run, at, row in zip(names, counts(step), rows, strict=True)]
+    every = zip(names, counts(step), rows, own, strict=True)
+    return [Candidate(run, int(at), **row, source_y=y) for run, at, row, y in every]
+
+
+def distinct(arrays: Iterable[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
+    """The different ones among arrays, and the number of each among these: many runs share their samples."""
+    numbers: dict[bytes, int] = {}
+    known, places = [], []
+    for array in arrays:
+        if (key := array.tobytes()) not in numbers:
+            numbers[key] = len(known)
+            known.append(array)
+        places.append(numbers[key])
+    return known, places
 
 
 def texts(run_ids: np.ndarray) -> list[str]:

@@ -126,12 +126,10 @@ def save_labels(labels: Mapping[str, np.ndarray], path: Path) -> None:
 
     Runs of a task have equal ones, or, where each seed draws its own splits, those of a seed.
     """
-    different = {y.tobytes(): y for y in labels.values()}
-    known = list(different.values())
-    order = list(different)
+    known, numbers = candidates.distinct(labels.values())
     arrays = {
         "run_id": np.array(list(labels), "S12"),
-        "number": np.array([order.index(y.tobytes()) for y in labels.values()], np.uint32),
+        "number": np.array(numbers, np.uint32),
         "size": np.array([len(y) for y in known], np.uint16),
         "y": np.concatenate(known).astype(np.int32),
     }
