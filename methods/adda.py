@@ -35,6 +35,7 @@ class Params(base.Params):
         core=True,
         uses=(*ADVERSARIAL, "finetune"),
         version=2,
+        keeps_source=False,
     ),
 )
 class ADDA(base.Deep):

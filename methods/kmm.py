@@ -39,6 +39,7 @@ class Params(weighting.Params):
         "NIPS",
         "Huang et al., Correcting Sample Selection Bias by Unlabeled Data",
         uses=("backbone", "new"),
+        keeps_source=False,
     ),
 )
 class KMM(weighting.Weighting):

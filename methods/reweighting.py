@@ -45,6 +45,7 @@ class Params(weighting.Params):
         core=True,
         uses=("backbone", "new"),
         version=2,
+        keeps_source=False,
     ),
 )
 class Reweighting(weighting.Weighting):

@@ -1,0 +1,94 @@
+"""Scores of a pool's options without a target label: an array (options,) each, higher is better."""
+
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+from scipy.special import entr
+
+from benchmarks.advice.pool import Pool
+
+Criterion = Callable[[Pool], np.ndarray]
+NORM = 4  # of MaNo, as in its paper
+
+
+def _by_option(score: Callable[[np.ndarray], float]) -> Criterion:
+    """The mean over seeds of a score of one model's probabilities (n, classes)."""
+
+    def criterion(pool: Pool) -> np.ndarray:
+        return np.array([np.mean([score(p) for p in seeds]) for seeds in pool.probabilities])
+
+    return criterion
+
+
+def entropy(p: np.ndarray) -> float:
+    """Minus the mean entropy of predictions (Morerio et al., ICLR 2018)."""
+    return float(-entr(p).sum(1).mean())
+
+
+def information_maximisation(p: np.ndarray) -> float:
+    """Entropy of the mean prediction minus mean entropy (Shi and Sha, ICML 2012; Musgrave et al., 2022)."""
+    return float(entr(p.mean(0)).sum()) + entropy(p)
+
+
+def batch_nuclear_norm(p: np.ndarray) -> float:
+    """Nuclear norm over n (Cui et al., CVPR 2020)."""
+    return float(np.sqrt(np.linalg.eigvalsh(p.T @ p).clip(0)).sum()) / len(p)
+
+
+def class_correlation(p: np.ndarray) -> float:
+    """Cosine of the class correlation p'p with the identity (Corr-C: Tu et al., Assessing Model
+    Out-of-distribution Generalization with Softmax Prediction Probability Baselines and A Correlation Method).
+    """
+    correlation = p.T @ p
+    return float(np.trace(correlation) / (np.linalg.norm(correlation) * np.sqrt(len(correlation))))
+
+
+def matrix_norm(p: np.ndarray) -> float:
+    """Mean fourth power of probabilities, to the power of 1/4 (MaNo: Xie et al., NeurIPS 2024, equation 5)."""
+    return float(np.mean(p**NORM) ** (1 / NORM))
+
+
+def agreement_with_average(pool: Pool) -> np.ndarray:
+    """Share of samples on which an option predicts what the average of the pool predicts, methods weighted equally.
+
+    EnsV (Hu et al., NeurIPS Datasets and Benchmarks 2024): no single candidate can lead far from the others.
+    """
+    of: dict[str, list[int]] = {}
+    for number, option in enumerate(pool.options):
+        of.setdefault(option.method, []).append(number)
+    p, scores = pool.probabilities, np.zeros(len(pool.options))
+    for seed in range(len(p[0])):
+        by_method = [np.mean([p[number][seed] for number in numbers], axis=0) for numbers in of.values()]
+        average = np.mean(by_method, axis=0).argmax(1)
+        scores += [(each[seed].argmax(1) == average).mean() for each in p]
+    return scores / len(p[0])
+
+
+def agreement_of_seeds(pool: Pool) -> np.ndarray:
+    """Mean share of samples on which two seeds predict alike (Jiang et al., ICLR 2022); NaN if draws differ."""
+    if not pool.one_draw or len(pool.options[0].seeds) < 2:
+        return np.full(len(pool.options), np.nan)
+    return np.array(
+        [
+            np.mean([(a.predicted == b.predicted).mean() for a, b in combinations(option.seeds, 2)])
+            for option in pool.options
+        ]
+    )
+
+
+def source_accuracy(pool: Pool) -> np.ndarray:
+    """Accuracy on source validation samples (Gulrajani and Lopez-Paz, ICLR 2021)."""
+    return np.array([np.mean([each.source_right.mean() for each in option.seeds]) for option in pool.options])
+
+
+CRITERIA: dict[str, Criterion] = {
+    "im": _by_option(information_maximisation),
+    "bnm": _by_option(batch_nuclear_norm),
+    "corr_c": _by_option(class_correlation),
+    "mano": _by_option(matrix_norm),
+    "entropy": _by_option(entropy),
+    "ensv": agreement_with_average,
+    "seeds": agreement_of_seeds,
+    "source_accuracy": source_accuracy,
+}

@@ -1,0 +1,250 @@
+"""How often the advice was right where labels are known: the rule as `advise` applies it, scored on committed outputs.
+
+A rule is fitted on all families of data but one, and scored on that one; toys are no family. Beside it stand the rule
+fitted on all, always the same method (also fitted on the others), each criterion alone, a random method, and the best.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.advice.criteria import CRITERIA
+from benchmarks.advice.estimates import ESTIMATES
+from benchmarks.advice.pool import Pool, without_samples
+from benchmarks.advice.rule import Guarded, Rule
+from benchmarks.core.randomness import generator
+
+TOLERANCES = (0.01, 0.02, 0.05, 1.0)
+ANY_LOSS = TOLERANCES[-1]
+# EnsV is in all: no method optimises it, so that no criterion which a method may optimise ranks alone.
+RULES = tuple(
+    Rule(tolerance, ("ensv", *others), methods)
+    for count in range(4)
+    for others in combinations(("im", "bnm", "corr_c"), count)
+    for tolerance in TOLERANCES
+    for methods in (1, 3, 100)
+)
+ADVICE, IN_SAMPLE, SINGLE = "advice", "advice, in sample", "always one method"
+THINNED = 0.2  # of a class's target samples, where the prior is changed
+LEAST = 5  # samples of a class that stay
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task whose target labels are known, which only the score reads.
+
+    Attributes:
+        labels: of each seed, those (n,) of the samples that its outputs are of; -1 where there is none.
+        balanced: whether the score is the mean of the classes' accuracies.
+    """
+
+    task: str
+    pool: Pool
+    labels: tuple[np.ndarray, ...]
+    balanced: bool = False
+
+    @property
+    def family(self) -> str:
+        return self.task.partition("/")[0]
+
+    @property
+    def methods(self) -> list[str]:
+        return list(dict.fromkeys(option.method for option in self.pool.options))
+
+    @cached_property
+    def _guarded(self) -> dict[float, Guarded]:
+        return {}
+
+    def advised(self, rule: Rule) -> tuple[int, ...]:
+        """What a rule deploys. What rules share is computed once."""
+        if rule.tolerance not in self._guarded:
+            self._guarded[rule.tolerance] = Guarded(self.pool, rule.tolerance)
+        return self._guarded[rule.tolerance].decide(rule).members
+
+    @cached_property
+    def _accuracies(self) -> dict[tuple[int, ...], float]:
+        return {}
+
+    def outcomes(self, members: Sequence[int]) -> list[np.ndarray]:
+        """Right or wrong (n,) of what is deployed, for each draw of samples."""
+        return [p.argmax(1) == y for p, y in zip(self.pool.averaged(members), self.labels, strict=False)]
+
+    def weights(self, draw: int) -> np.ndarray:
+        """What a sample (n,) counts, 1 in all: nothing without a label."""
+        y = self.labels[draw]
+        counts = np.bincount(y[y >= 0])
+        if not self.balanced:
+            return np.where(y >= 0, 1 / counts.sum(), 0.0)
+        return np.where(y >= 0, 1 / ((counts > 0).sum() * counts[y].clip(1)), 0.0)
+
+    def accuracy(self, members: tuple[int, ...]) -> float:
+        """Of what is deployed; the mean over draws."""
+        key = tuple(sorted(members))
+        if key not in self._accuracies:
+            right = enumerate(self.outcomes(key))
+            self._accuracies[key] = float(np.mean([each @ self.weights(draw) for draw, each in right]))
+        return self._accuracies[key]
+
+    @cached_property
+    def singles(self) -> np.ndarray:
+        """Accuracy (options, seeds) of each model alone."""
+        weights = [self.weights(seed) for seed in range(len(self.labels))]
+        return np.array(
+            [
+                [(each.predicted == y) @ w for each, y, w in zip(option.seeds, self.labels, weights, strict=True)]
+                for option in self.pool.options
+            ]
+        )
+
+    @property
+    def usual(self) -> float:
+        """Accuracy of one model of source_only, the mean over seeds: what someone has without adaptation."""
+        return float(self.singles[self.pool.baseline].mean())
+
+    @cached_property
+    def last(self) -> dict[str, int]:
+        """Of each method, the option that nobody chooses: its own configuration's last step."""
+        own = enumerate(self.pool.options)
+        return {option.method: number for number, option in own if option.configuration == 0}
+
+    def regret(self, accuracy: float) -> tuple[float, float]:
+        """What was lost against the best method: chosen on other seeds than it is scored on, and the noisy maximum."""
+        accuracies = self.singles[list(self.last.values())]
+        others = [np.delete(accuracies, seed, axis=1).mean(1).argmax() for seed in range(accuracies.shape[1])]
+        fitted = accuracies[others, range(accuracies.shape[1])].mean() if accuracies.shape[1] > 1 else np.nan
+        return float(fitted - accuracy), float(accuracies.mean(1).max() - accuracy)
+
+    def error(self, members: Sequence[int]) -> float:
+        """Standard error of the gain: of draws where there are several, else of the target's samples."""
+        usual = self.pool.options[self.pool.baseline].seeds
+        alone = [each.predicted == y for each, y in zip(usual, self.labels, strict=True)]
+        deployed = self.outcomes(members)
+        if len(deployed) > 1:
+            gains = [(a.astype(float) - b) @ self.weights(i) for i, (a, b) in enumerate(zip(deployed, alone, strict=True))]
+            return float(np.std(gains, ddof=1) / np.sqrt(len(gains)))
+        gains, weights = deployed[0] - np.mean(alone, axis=0), self.weights(0)
+        return float(np.sqrt(weights**2 @ (gains - gains @ weights) ** 2))
+
+
+Choice = Callable[[Case], tuple[int, ...]]
+
+
+def measure(cases: Sequence[Case]) -> pd.DataFrame:
+    """A row a strategy and task: what was deployed, gain over source_only, its error, and regret, as shares of 1."""
+    gains = _gains(cases, [_by_rule(rule) for rule in RULES])
+    methods = [name for name in cases[0].methods if all(name in case.last for case in cases)]
+    of_methods = _gains(cases, [_always(name) for name in methods])
+    families = np.array([case.family for case in cases])
+    rows = []
+    for case in cases:
+        others = families != case.family
+        rule = RULES[_best(gains, families, others)]
+        choices: dict[str, Choice] = {
+            ADVICE: _by_rule(rule),
+            IN_SAMPLE: _by_rule(RULES[_best(gains, families, families != "")]),
+            SINGLE: _always(methods[_best(of_methods, families, others)]),
+            "source_only, seeds averaged": _always("source_only"),
+            "all methods averaged": lambda case: tuple(case.last.values()),
+            **{f"{name} alone": _by_rule(Rule(ANY_LOSS, (name,), 1)) for name in _defined(case)},
+            "best method (saw labels)": lambda case: (max(case.last.values(), key=lambda each: case.accuracy((each,))),),
+        }
+        for version, changed in versions(case).items():
+            rows += [{"target": version, **_row(changed, name, choice)} for name, choice in choices.items()]
+            rows.append({"target": version, **_random(changed)})
+    return pd.DataFrame(rows)
+
+
+def versions(case: Case) -> dict[str, Case]:
+    """The task as it is; with half of the classes thinned to a fifth; and with a third of the classes absent.
+
+    Samples are dropped from what was said of the target: training saw them all. The score is balanced there.
+    """
+    rng = generator(0, f"advice/versions/{case.task}")
+    order = rng.permutation(case.pool.n_classes)
+    half, third = order[: len(order) // 2], order[: len(order) // 3]
+    found = {"as it is": case, "prior": _dropped(case, half, THINNED)}
+    return found | ({"absent classes": _dropped(case, third, 0)} if len(third) else {})
+
+
+def _dropped(case: Case, classes: np.ndarray, share: float) -> Case:
+    kept = {}
+    for seed, y in enumerate(case.labels):
+        stays = ~np.isin(y, classes)
+        for label in classes if share else ():
+            place = np.flatnonzero(y == label)
+            stays[place[: max(LEAST, int(share * len(place)))]] = True
+        kept[seed] = np.flatnonzero(stays)
+    labels = tuple(y[kept[seed]] for seed, y in enumerate(case.labels))
+    return replace(case, pool=without_samples(case.pool, kept), labels=labels, balanced=True)
+
+
+def estimates(cases: Sequence[Case], measured: pd.DataFrame) -> pd.DataFrame:
+    """A row a task: each estimate of the advised models' accuracy less what that was, as shares of 1."""
+    advised = measured[(measured["strategy"] == ADVICE) & (measured["target"] == "as it is")].set_index("task")
+    rows = []
+    for case in cases:
+        members, accuracy = advised.loc[case.task, "members"], advised.loc[case.task, "accuracy"]
+        errors = {name: estimate(case.pool, members) - accuracy for name, estimate in ESTIMATES.items()}
+        rows.append({"family": case.family, "task": case.task, **errors})
+    return pd.DataFrame(rows)
+
+
+def fitted(cases: Sequence[Case]) -> Rule:
+    """The rule with the largest gain, in the mean of families; of equals, the first."""
+    gains = _gains(cases, [_by_rule(rule) for rule in RULES])
+    families = np.array([case.family for case in cases])
+    return RULES[_best(gains, families, families != "")]
+
+
+def _by_rule(rule: Rule) -> Choice:
+    return lambda case: case.advised(rule)
+
+
+def _defined(case: Case) -> list[str]:
+    """Criteria that score all of a pool: seeds cannot agree on samples that they do not share."""
+    return [name for name, criterion in CRITERIA.items() if not np.isnan(criterion(case.pool)).any()]
+
+
+def _always(method: str) -> Choice:
+    return lambda case: (case.last[method],)
+
+
+def _gains(cases: Sequence[Case], choices: Sequence[Choice]) -> np.ndarray:
+    """Gain (choices, cases) over source_only."""
+    return np.array([[case.accuracy(choice(case)) - case.usual for case in cases] for choice in choices])
+
+
+def _best(gains: np.ndarray, families: np.ndarray, among: np.ndarray) -> int:
+    """The number of the row of gains that is largest in the mean of families, of some cases."""
+    names = dict.fromkeys(families[among])
+    return int(np.argmax(np.mean([gains[:, among & (families == name)].mean(1) for name in names], axis=0)))
+
+
+def _row(case: Case, strategy: str, choice: Choice) -> dict[str, object]:
+    members = choice(case)
+    accuracy = case.accuracy(members)
+    fitted, noisy = case.regret(accuracy)
+    deployed = " + ".join(f"{case.pool.options[each].method}@{case.pool.options[each].step}" for each in members)
+    return {
+        "family": case.family,
+        "task": case.task,
+        "strategy": strategy,
+        "deployed": deployed,
+        "members": members,
+        "accuracy": accuracy,
+        "gain": accuracy - case.usual,
+        "error": case.error(members),
+        "regret": fitted,
+        "noisy_regret": noisy,
+    }
+
+
+def _random(case: Case) -> dict[str, object]:
+    """One method, each as likely: the mean of what each deploys."""
+    rows = [_row(case, "random method", _always(method)) for method in case.last]
+    means = {name: np.mean([row[name] for row in rows]) for name in ("accuracy", "gain", "error", "regret", "noisy_regret")}
+    return {**rows[0], "deployed": "", "members": (), **means}

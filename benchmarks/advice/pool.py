@@ -1,0 +1,152 @@
+"""What can be chosen on one task, and what each choice said of the target's training samples."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from benchmarks.evaluation.candidates import Candidate, probability
+from benchmarks.plan.methods import BASELINE
+from benchmarks.plan.spec import RunSpec
+
+SMALLEST = np.finfo(np.float64).tiny
+
+
+@dataclass(frozen=True)
+class Option:
+    """A method in one configuration at one step.
+
+    Attributes:
+        specs: its runs, by seed in order.
+        seeds: what each of them said.
+    """
+
+    specs: tuple[RunSpec, ...]
+    step: int
+    seeds: tuple[Candidate, ...]
+
+    @property
+    def method(self) -> str:
+        """The method with the settings that the user gave it, as tables name it."""
+        return self.specs[0].variant
+
+    @property
+    def configuration(self) -> int:
+        return self.specs[0].configuration
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The options of one task, all with the same seeds.
+
+    Attributes:
+        one_draw: whether all seeds have the same target samples, so that their predictions can be averaged.
+        incomplete: options that some seed lacks, or whose outputs are not finite there: they have diverged.
+    """
+
+    options: tuple[Option, ...]
+    one_draw: bool
+    incomplete: tuple[str, ...] = ()
+
+    @cached_property
+    def n_classes(self) -> int:
+        return 1 + max(
+            int(max(each.source_y.max(), each.predicted.max(initial=0)))
+            for option in self.options
+            for each in option.seeds
+        )
+
+    @cached_property
+    def probabilities(self) -> list[list[np.ndarray]]:
+        """Of each option and seed (n, classes): the confidence for the predicted class, the rest spread evenly.
+
+        That is exact for two classes. Of more, the kept outputs have no more; what is chosen is a function of these
+        probabilities, here as where the choice is measured.
+        """
+        return [[_spread(each, self.n_classes) for each in option.seeds] for option in self.options]
+
+    @cached_property
+    def baseline(self) -> int:
+        """The option of source_only that comes last: what no one has adapted."""
+        return max(number for number, each in enumerate(self.options) if each.method == BASELINE)
+
+    def averaged(self, members: Sequence[int]) -> list[np.ndarray]:
+        """Mean probabilities (n, classes) of some options, for each draw of target samples: seeds are members too."""
+        by_seed = zip(*(self.probabilities[member] for member in members), strict=True)
+        means = [np.mean(several, axis=0) for several in by_seed]
+        return [np.mean(means, axis=0)] if self.one_draw else means
+
+    def only(self, kept: Iterable[int]) -> "Pool":
+        """With some of the options alone."""
+        return replace(self, options=tuple(self.options[number] for number in kept))
+
+
+def _spread(candidate: Candidate, n_classes: int) -> np.ndarray:
+    sure = probability(candidate.confidence)
+    p = np.repeat((1 - sure)[:, None] / max(1, n_classes - 1), n_classes, axis=1)
+    p[np.arange(len(p)), candidate.predicted] = sure
+    return p.clip(SMALLEST)
+
+
+def pools(specs: Iterable[RunSpec], candidates: Iterable[Candidate]) -> dict[str, Pool]:
+    """By task, what its runs offer; tasks without a whole option of source_only are left out.
+
+    Args:
+        specs: of the runs that may be chosen; references are not among them.
+        candidates: what they said, at each checkpoint.
+    """
+    runs: dict[tuple[str, str, int], list[RunSpec]] = {}
+    for spec in specs:
+        runs.setdefault((spec.task, spec.variant, spec.configuration), []).append(spec)
+    said: dict[str, dict[int, Candidate]] = {}
+    for each in candidates:
+        said.setdefault(each.run_id, {})[each.step] = each
+    found: dict[str, list[Option]] = {}
+    missing: dict[str, list[str]] = {}
+    for (task, variant, configuration), own in runs.items():
+        own = sorted(own, key=lambda spec: spec.seed)
+        steps = sorted({step for spec in own for step in said.get(spec.run_id, {})})
+        if not steps:
+            missing.setdefault(task, []).append(f"{variant} (configuration {configuration})")
+        for step in steps:
+            seeds = [said.get(spec.run_id, {}).get(step) for spec in own]
+            if all(seeds):
+                option = Option(tuple(own), step, tuple(each for each in seeds if each))
+                found.setdefault(task, []).append(option)
+            else:
+                missing.setdefault(task, []).append(f"{variant} (configuration {configuration}, step {step})")
+    return {
+        task: Pool(tuple(options), _one_draw(options), tuple(missing.get(task, ())))
+        for task, options in found.items()
+        if any(option.method == BASELINE for option in options)
+    }
+
+
+def _one_draw(options: Sequence[Option]) -> bool:
+    """Whether no task of these draws its splits by seed: its name says so."""
+    return not any(spec.task.endswith("split=seed") for option in options for spec in option.specs)
+
+
+def last_steps(pool: Pool) -> Pool:
+    """Each method as it is without a choice: its own configuration, at its last step."""
+    last: dict[str, int] = {}
+    for number, option in enumerate(pool.options):
+        if option.configuration == 0:
+            last[option.method] = number
+    return pool.only(last.values())
+
+
+def without_samples(pool: Pool, kept: Mapping[int, np.ndarray]) -> Pool:
+    """The pool as if its target had fewer samples: of seed number s, those of ``kept[s]``."""
+    options = tuple(
+        replace(
+            option,
+            seeds=tuple(
+                replace(each, predicted=each.predicted[kept[seed]], confidence=each.confidence[kept[seed]])
+                for seed, each in enumerate(option.seeds)
+            ),
+        )
+        for option in pool.options
+    )
+    return replace(pool, options=options)
