@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -258,8 +259,10 @@ def test_a_lost_line_is_told_of_once_with_those_that_refer_to_it(saved: Path) ->
     told: list[UserError] = []
     loaded = load_records(saved, broken=told.append)
     assert len(loaded) < 4
-    said = [re.findall("the line that says what ([0-9a-f]{8}) stands for is damaged or lost", str(e)) for e in told]
-    keys = sum(said, [])
+    said = [
+        re.findall("the line that says what ([0-9a-f]{8}) stands for is damaged or lost", str(e)) for e in told
+    ]
+    keys = list(itertools.chain(*said))
     assert len(keys) == len(told) == len(set(keys)) > 0
     assert set(keys) <= set(stood_for)
 

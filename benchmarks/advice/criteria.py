@@ -50,7 +50,7 @@ def matrix_norm(p: np.ndarray) -> float:
 
 
 def agreement_with_average(pool: Pool) -> np.ndarray:
-    """Share of samples on which an option predicts what the average of the pool predicts, methods weighted equally.
+    """Share of samples on which an option predicts what the pool's average does, methods weighted equally.
 
     EnsV (Hu et al., NeurIPS Datasets and Benchmarks 2024): no single candidate can lead far from the others.
     """

@@ -22,8 +22,8 @@ def _of_members(estimate: Callable[[Candidate], float]) -> Estimate:
 
 
 def average_thresholded_confidence(candidate: Candidate) -> float:
-    """Share of target samples at least as confident as all but the source's errors are (ATC: Garg et al., ICLR 2022,
-    equation 1): the threshold leaves as large a share of source validation samples below it as are wrong.
+    """Share of target samples above a threshold (ATC: Garg et al., ICLR 2022, equation 1), below which as large a
+    share of source validation samples lies as is wrong.
     """
     threshold = np.quantile(candidate.source_confidence, 1 - candidate.source_right.mean())
     return float((candidate.confidence >= threshold).mean())
@@ -41,8 +41,8 @@ def source_accuracy(candidate: Candidate) -> float:
 
 
 def agreement(pool: Pool, members: Sequence[int]) -> float:
-    """Mean share of samples on which two of the deployed models predict alike (Jiang et al., ICLR 2022): on the
-    source, two seeds agree as often as one is right. NaN of a single one.
+    """Mean share of samples on which two deployed models predict alike (Jiang et al., ICLR 2022): on the source,
+    two seeds agree as often as one is right. NaN of a single one.
     """
     models = [(seed, member) for member in members for seed in range(len(pool.options[member].seeds))]
     pairs = [(a, b) for a, b in combinations(models, 2) if pool.one_draw or a[0] == b[0]]
@@ -51,7 +51,7 @@ def agreement(pool: Pool, members: Sequence[int]) -> float:
 
 
 def optimal_transport(pool: Pool, members: Sequence[int]) -> float:
-    """One minus the transport cost from target probabilities to the source's labels (COT: Lu et al., NeurIPS 2023).
+    """One minus the cost of moving target probabilities to source labels (COT: Lu et al., NeurIPS 2023).
 
     The cost between probabilities p and class y is the largest difference of p and y's vertex, 1 - p_y.
     """

@@ -1,10 +1,11 @@
-"""How often the advice was right where labels are known: the rule as `advise` applies it, scored on committed outputs.
+"""How often the advice was right where labels are known: what `advise` does, scored on committed outputs.
 
-A rule is fitted on all families of data but one, and scored on that one; toys are no family. Beside it stand the rule
-fitted on all, always the same method (also fitted on the others), each criterion alone, a random method, and the best.
+A rule is fitted on all families of data but one, and scored on that one; toys are no family. Beside it stand the
+rule fitted on all, always the same method (also fitted on the others), each criterion alone, a random method, and
+the best.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -29,6 +30,8 @@ RULES = tuple(
     for methods in (1, 3, 100)
 )
 ADVICE, IN_SAMPLE, SINGLE = "advice", "advice, in sample", "always one method"
+BEST = "best method (saw labels)"
+AS_IT_IS = "as it is"
 THINNED = 0.2  # of a class's target samples, where the prior is changed
 LEAST = 5  # samples of a class that stay
 
@@ -112,11 +115,14 @@ class Case:
         return {option.method: number for number, option in own if option.configuration == 0}
 
     def regret(self, accuracy: float) -> tuple[float, float]:
-        """What was lost against the best method: chosen on other seeds than it is scored on, and the noisy maximum."""
+        """What was lost against the best method, chosen on other seeds; and against the largest, noisy mean."""
         accuracies = self.singles[list(self.last.values())]
-        others = [np.delete(accuracies, seed, axis=1).mean(1).argmax() for seed in range(accuracies.shape[1])]
-        fitted = accuracies[others, range(accuracies.shape[1])].mean() if accuracies.shape[1] > 1 else np.nan
-        return float(fitted - accuracy), float(accuracies.mean(1).max() - accuracy)
+        seeds = range(accuracies.shape[1])
+        noisy = float(accuracies.mean(1).max() - accuracy)
+        if len(seeds) == 1:
+            return np.nan, noisy
+        best = [np.delete(accuracies, seed, axis=1).mean(1).argmax() for seed in seeds]
+        return float(accuracies[best, seeds].mean() - accuracy), noisy
 
     def error(self, members: Sequence[int]) -> float:
         """Standard error of the gain: of draws where there are several, else of the target's samples."""
@@ -124,7 +130,10 @@ class Case:
         alone = [each.predicted == y for each, y in zip(usual, self.labels, strict=True)]
         deployed = self.outcomes(members)
         if len(deployed) > 1:
-            gains = [(a.astype(float) - b) @ self.weights(i) for i, (a, b) in enumerate(zip(deployed, alone, strict=True))]
+            gains = [
+                (a.astype(float) - b) @ self.weights(i)
+                for i, (a, b) in enumerate(zip(deployed, alone, strict=True))
+            ]
             return float(np.std(gains, ddof=1) / np.sqrt(len(gains)))
         gains, weights = deployed[0] - np.mean(alone, axis=0), self.weights(0)
         return float(np.sqrt(weights**2 @ (gains - gains @ weights) ** 2))
@@ -134,7 +143,7 @@ Choice = Callable[[Case], tuple[int, ...]]
 
 
 def measure(cases: Sequence[Case]) -> pd.DataFrame:
-    """A row a strategy and task: what was deployed, gain over source_only, its error, and regret, as shares of 1."""
+    """A row a strategy and task: what was deployed, its gain over source_only with its error, and its regret."""
     gains = _gains(cases, [_by_rule(rule) for rule in RULES])
     methods = [name for name in cases[0].methods if all(name in case.last for case in cases)]
     of_methods = _gains(cases, [_always(name) for name in methods])
@@ -150,7 +159,7 @@ def measure(cases: Sequence[Case]) -> pd.DataFrame:
             "source_only, seeds averaged": _always("source_only"),
             "all methods averaged": lambda case: tuple(case.last.values()),
             **{f"{name} alone": _by_rule(Rule(ANY_LOSS, (name,), 1)) for name in _defined(case)},
-            "best method (saw labels)": lambda case: (max(case.last.values(), key=lambda each: case.accuracy((each,))),),
+            BEST: lambda case: (max(case.last.values(), key=lambda each: case.accuracy((each,))),),
         }
         for version, changed in versions(case).items():
             rows += [{"target": version, **_row(changed, name, choice)} for name, choice in choices.items()]
@@ -166,7 +175,7 @@ def versions(case: Case) -> dict[str, Case]:
     rng = generator(0, f"advice/versions/{case.task}")
     order = rng.permutation(case.pool.n_classes)
     half, third = order[: len(order) // 2], order[: len(order) // 3]
-    found = {"as it is": case, "prior": _dropped(case, half, THINNED)}
+    found = {AS_IT_IS: case, "prior": _dropped(case, half, THINNED)}
     return found | ({"absent classes": _dropped(case, third, 0)} if len(third) else {})
 
 
@@ -184,7 +193,7 @@ def _dropped(case: Case, classes: np.ndarray, share: float) -> Case:
 
 def estimates(cases: Sequence[Case], measured: pd.DataFrame) -> pd.DataFrame:
     """A row a task: each estimate of the advised models' accuracy less what that was, as shares of 1."""
-    advised = measured[(measured["strategy"] == ADVICE) & (measured["target"] == "as it is")].set_index("task")
+    advised = measured[(measured["strategy"] == ADVICE) & (measured["target"] == AS_IT_IS)].set_index("task")
     rows = []
     for case in cases:
         members, accuracy = advised.loc[case.task, "members"], advised.loc[case.task, "accuracy"]
@@ -246,5 +255,8 @@ def _row(case: Case, strategy: str, choice: Choice) -> dict[str, object]:
 def _random(case: Case) -> dict[str, object]:
     """One method, each as likely: the mean of what each deploys."""
     rows = [_row(case, "random method", _always(method)) for method in case.last]
-    means = {name: np.mean([row[name] for row in rows]) for name in ("accuracy", "gain", "error", "regret", "noisy_regret")}
+    means = {
+        name: np.mean([row[name] for row in rows])
+        for name in ("accuracy", "gain", "error", "regret", "noisy_regret")
+    }
     return {**rows[0], "deployed": "", "members": (), **means}

@@ -61,8 +61,8 @@ class Pool:
     def probabilities(self) -> list[list[np.ndarray]]:
         """Of each option and seed (n, classes): the confidence for the predicted class, the rest spread evenly.
 
-        That is exact for two classes. Of more, the kept outputs have no more; what is chosen is a function of these
-        probabilities, here as where the choice is measured.
+        That is exact for two classes; of several, the kept outputs have no more. A choice is a function of these
+        probabilities, here as where choices are measured.
         """
         return [[_spread(each, self.n_classes) for each in option.seeds] for option in self.options]
 
@@ -72,7 +72,7 @@ class Pool:
         return max(number for number, each in enumerate(self.options) if each.method == BASELINE)
 
     def averaged(self, members: Sequence[int]) -> list[np.ndarray]:
-        """Mean probabilities (n, classes) of some options, for each draw of target samples: seeds are members too."""
+        """Mean probabilities (n, classes) of some options and their seeds, for each draw of target samples."""
         by_seed = zip(*(self.probabilities[member] for member in members), strict=True)
         means = [np.mean(several, axis=0) for several in by_seed]
         return [np.mean(means, axis=0)] if self.one_draw else means

@@ -1,8 +1,8 @@
 """The rule of the advice: from what a pool's options said, without a target label, to those that are deployed.
 
-First a guard leaves out what has collapsed, diverged or lost the source; the rest is ranked by the mean rank of a few
-criteria; the first options of different methods are deployed together, their probabilities averaged over methods and
-seeds. If source_only comes first, it is kept alone.
+First a guard leaves out what has collapsed, diverged or lost the source; the rest is ranked by the mean rank of a
+few criteria; the first options of different methods are deployed together, their probabilities averaged over
+methods and seeds. If source_only comes first, it is kept alone.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,10 @@ class Rule:
     tolerance: float
     criteria: tuple[str, ...]
     methods: int
+
+
+# What `advise` applies: fitted on all families of the record (`advise --evaluate` fits it again and says if it differs).
+RULE = Rule(1.0, ("ensv", "im", "corr_c"), 3)
 
 
 @dataclass(frozen=True)

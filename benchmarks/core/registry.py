@@ -42,7 +42,7 @@ class MethodInfo:
         uses: what it builds and draws. Settings of anything else are no part of its runs' identity.
         needs: traits of a task without which it cannot run.
         version: part of every run's identity: raise it when the method's numbers change.
-        keeps_source: whether what it deploys should still predict all of the source well; a loss there is a warning.
+        keeps_source: whether what it deploys should still predict all of the source well.
     """
 
     family: Idea

@@ -136,7 +136,8 @@ def _candidates(
 def distinct(arrays: Iterable[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
     """The different ones among arrays, and the number of each among these: many runs share their samples."""
     numbers: dict[bytes, int] = {}
-    known, places = [], []
+    known: list[np.ndarray] = []
+    places = []
     for array in arrays:
         if (key := array.tobytes()) not in numbers:
             numbers[key] = len(known)
