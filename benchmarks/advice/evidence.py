@@ -1,6 +1,7 @@
 """The committed outputs on which the advice is measured."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -41,10 +42,16 @@ def cases(folder: Path | None = None, *, every_step: bool = False) -> list[Case]
 def _of_suite(folder: Path, name: str) -> Iterator[Case]:
     outputs, labels = load_outputs(folder / f"{name}.npz"), load_labels(folder / f"{name}-labels.npz")
     specs = [spec for spec in _specs(name) if spec.run_id in labels and spec.family != TOYS]
-    for task, pool in pools(specs, outputs).items():
+    for task, pool in pools(_whole_seeds(specs), outputs).items():
         runs = pool.options[0].specs
-        if {option.method for option in pool.options} >= {*method_names(METHODS)}:
+        if not pool.incomplete:
             yield Case(task, pool, tuple(labels[spec.run_id] for spec in runs))
+
+
+def _whole_seeds(specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """Those of the seeds that all methods of their task have."""
+    methods = Counter((spec.task, spec.seed) for spec in specs)
+    return [spec for spec in specs if methods[spec.task, spec.seed] == len(method_names(METHODS))]
 
 
 def _specs(name: str) -> list[RunSpec]:

@@ -191,15 +191,15 @@ def _dropped(case: Case, classes: np.ndarray, share: float) -> Case:
     return replace(case, pool=without_samples(case.pool, kept), labels=labels, balanced=True)
 
 
-def estimates(cases: Sequence[Case], measured: pd.DataFrame) -> pd.DataFrame:
-    """A row a task: each estimate of the advised models' accuracy less what that was, as shares of 1."""
-    advised = measured[(measured["strategy"] == ADVICE) & (measured["target"] == AS_IT_IS)].set_index("task")
-    rows = []
-    for case in cases:
-        members, accuracy = advised.loc[case.task, "members"], advised.loc[case.task, "accuracy"]
-        errors = {name: estimate(case.pool, members) - accuracy for name, estimate in ESTIMATES.items()}
-        rows.append({"family": case.family, "task": case.task, **errors})
-    return pd.DataFrame(rows)
+def evaluated(cases: Sequence[Case]) -> pd.DataFrame:
+    """The record: what :func:`measure` gives, and in the rows of the advice what each estimate was off by."""
+    measured, by_task = measure(cases), {case.task: case for case in cases}
+    for place, row in measured.iterrows():
+        if (row["strategy"], row["target"]) == (ADVICE, AS_IT_IS):
+            for name, estimate in ESTIMATES.items():
+                value = estimate(by_task[row["task"]].pool, row["members"])
+                measured.loc[place, name] = value - row["accuracy"]
+    return measured.drop(columns="members")
 
 
 def fitted(cases: Sequence[Case]) -> Rule:

@@ -42,7 +42,7 @@ class Pool:
 
     Attributes:
         one_draw: whether all seeds have the same target samples, so that their predictions can be averaged.
-        incomplete: options that some seed lacks, or whose outputs are not finite there: they have diverged.
+        incomplete: what did not end with finite outputs in every seed.
     """
 
     options: tuple[Option, ...]
@@ -90,37 +90,42 @@ def _spread(candidate: Candidate, n_classes: int) -> np.ndarray:
 
 
 def pools(specs: Iterable[RunSpec], candidates: Iterable[Candidate]) -> dict[str, Pool]:
-    """By task, what its runs offer; tasks without a whole option of source_only are left out.
+    """By task, what its runs offer, in the seeds that source_only has; a task without any is left out.
 
     Args:
         specs: of the runs that may be chosen; references are not among them.
         candidates: what they said, at each checkpoint.
     """
-    runs: dict[tuple[str, str, int], list[RunSpec]] = {}
-    for spec in specs:
-        runs.setdefault((spec.task, spec.variant, spec.configuration), []).append(spec)
     said: dict[str, dict[int, Candidate]] = {}
     for each in candidates:
         said.setdefault(each.run_id, {})[each.step] = each
-    found: dict[str, list[Option]] = {}
-    missing: dict[str, list[str]] = {}
-    for (task, variant, configuration), own in runs.items():
-        own = sorted(own, key=lambda spec: spec.seed)
-        steps = sorted({step for spec in own for step in said.get(spec.run_id, {})})
-        if not steps:
-            missing.setdefault(task, []).append(f"{variant} (configuration {configuration})")
-        for step in steps:
-            seeds = [said.get(spec.run_id, {}).get(step) for spec in own]
-            if all(seeds):
-                option = Option(tuple(own), step, tuple(each for each in seeds if each))
-                found.setdefault(task, []).append(option)
-            else:
-                missing.setdefault(task, []).append(f"{variant} (configuration {configuration}, step {step})")
-    return {
-        task: Pool(tuple(options), _one_draw(options), tuple(missing.get(task, ())))
-        for task, options in found.items()
-        if any(option.method == BASELINE for option in options)
-    }
+    runs: dict[str, dict[tuple[str, int], dict[int, RunSpec]]] = {}
+    for spec in specs:
+        own = runs.setdefault(spec.task, {}).setdefault((spec.variant, spec.configuration), {})
+        own[spec.seed] = spec
+    found = {}
+    for task, by_configuration in runs.items():
+        usual = by_configuration.get((BASELINE, 0), {})
+        seeds = sorted(seed for seed, spec in usual.items() if said.get(spec.run_id))
+        if seeds:
+            found[task] = _pool(by_configuration, said, seeds)
+    return found
+
+
+def _pool(
+    runs: Mapping[tuple[str, int], Mapping[int, RunSpec]],
+    said: Mapping[str, Mapping[int, Candidate]],
+    seeds: Sequence[int],
+) -> Pool:
+    options, incomplete = [], []
+    for (variant, configuration), own in runs.items():
+        specs = tuple(own[seed] for seed in seeds if seed in own)
+        spoken = [said.get(spec.run_id, {}) for spec in specs]
+        whole = set.intersection(*map(set, spoken)) if len(spoken) == len(seeds) else set()
+        options += [Option(specs, step, tuple(each[step] for each in spoken)) for step in sorted(whole)]
+        if not whole or max(whole) < max(step for each in spoken for step in each):
+            incomplete.append(f"{variant}, configuration {configuration}" if configuration else variant)
+    return Pool(tuple(options), _one_draw(options), tuple(incomplete))
 
 
 def _one_draw(options: Sequence[Option]) -> bool:

@@ -4,14 +4,24 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from scipy import stats
+from tabulate import tabulate
 
+from benchmarks.advice.estimates import ESTIMATES
 from benchmarks.advice.measure import ADVICE, AS_IT_IS, SINGLE
 from benchmarks.report.statistics import t_half_width
 
 HARM = 0.01  # below source_only, from where on it is called harm
+NOTES = """\
+- gain: over one model of `source_only`, in the mean of families, with a 95% t-interval over families; beyond one
+  method: less that of always the same method, chosen on the other families as the advice is.
+- harmed: share of tasks over a point below `source_only`; surely: those whose own 95% interval, over target samples
+  or draws of these, lies below zero.
+- regret: against the best method, chosen on other seeds than it is scored on; noisy regret: against the largest
+  mean.
+- All choices deploy what `advise` does: probabilities averaged over seeds, where these share their target samples.
+"""
 PATH = Path(str(files("results"))) / "advice" / "record.csv"
 
 
@@ -32,7 +42,8 @@ class Mean:
         return self.value - self.half > 0
 
     def __str__(self) -> str:
-        return f"{100 * self.value:+.1f} [{100 * (self.value - self.half):+.1f}, {100 * (self.value + self.half):+.1f}]"
+        low, high = self.value - self.half, self.value + self.half
+        return f"{100 * self.value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 @dataclass(frozen=True)
@@ -61,11 +72,9 @@ def strategies(measured: pd.DataFrame, target: str = AS_IT_IS) -> list[Strategy]
     """Each way of choosing that has a choice on every task, in the order of the rows."""
     rows = measured[measured["target"] == target]
     usual = rows[rows["strategy"] == SINGLE].groupby("family")["gain"].mean()
-    names = rows["strategy"].unique()
+    by_name = {str(name): own for name, own in rows.groupby("strategy", sort=False)}
     tasks = rows["task"].nunique()
-    return [
-        _strategy(str(name), own, usual) for name in names if len(own := rows[rows["strategy"] == name]) == tasks
-    ]
+    return [_strategy(name, own, usual) for name, own in by_name.items() if len(own) == tasks]
 
 
 def _strategy(name: str, rows: pd.DataFrame, usual: pd.Series) -> Strategy:
@@ -91,27 +100,61 @@ def advised(measured: pd.DataFrame) -> Strategy:
     return next(each for each in strategies(measured) if each.name == ADVICE)
 
 
+def advised_rows(measured: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the advice on targets as they are, which have the estimates."""
+    return measured[(measured["strategy"] == ADVICE) & (measured["target"] == AS_IT_IS)]
+
+
 def load_record(path: Path = PATH) -> pd.DataFrame:
     """The committed record: rows of :func:`measure.measure` and its estimates."""
     return pd.read_csv(path)
 
 
-def table(measured: pd.DataFrame, target: str = AS_IT_IS) -> pd.DataFrame:
-    """A row a strategy, in points of accuracy."""
-    rows = []
-    for each in strategies(measured, target):
-        families = {name: f"{100 * gain:+.1f}" for name, gain in each.by_family.items()}
-        rows.append(
-            {
-                "strategy": each.name,
-                "gain": str(each.gain),
-                "beyond always one method": str(each.beyond),
-                **families,
-                "median task": f"{100 * each.median:+.1f}",
-                "harmed": f"{each.harmed:.0%}",
-                "surely": f"{each.surely:.0%}",
-                "regret": f"{100 * each.regret:.1f}" if not np.isnan(each.regret) else "",
-                "noisy regret": f"{100 * each.noisy:.1f}",
-            }
+def shown(measured: pd.DataFrame) -> str:
+    """The record as Markdown: a table for each version of the targets, and one of the estimates' errors."""
+    parts = []
+    for target in measured["target"].unique():
+        rows = [_row(each) for each in strategies(measured, target)]
+        tasks, families = (
+            measured.loc[measured["target"] == target, name].nunique() for name in ("task", "family")
         )
-    return pd.DataFrame(rows)
+        title = f"### Target {target}: {tasks} tasks of {families} families, points of {_score(target)}"
+        parts += [title, tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)]
+    parts += ["### Estimates of the advised models' accuracy, less what it was, in points"]
+    parts += [tabulate(_errors(measured), headers="keys", tablefmt="github", disable_numparse=True)]
+    return "\n\n".join([*parts, NOTES])
+
+
+def _score(target: str) -> str:
+    return "accuracy" if target == AS_IT_IS else "balanced accuracy"
+
+
+def _row(strategy: Strategy) -> dict[str, str]:
+    families = {name: f"{100 * gain:+.1f}" for name, gain in strategy.by_family.items()}
+    return {
+        "choice": strategy.name,
+        "gain": str(strategy.gain),
+        "beyond one method": str(strategy.beyond),
+        **families,
+        "median task": f"{100 * strategy.median:+.1f}",
+        "harmed": f"{strategy.harmed:.0%}",
+        "surely": f"{strategy.surely:.0%}",
+        "regret": f"{100 * strategy.regret:.1f}",
+        "noisy regret": f"{100 * strategy.noisy:.1f}",
+    }
+
+
+def _errors(measured: pd.DataFrame) -> list[dict[str, str]]:
+    rows = advised_rows(measured)
+    errors = {name: 100 * rows[name].dropna() for name in ESTIMATES}
+    return [
+        {
+            "estimate": name,
+            "tasks": str(len(each)),
+            "mean": f"{each.mean():+.1f}",
+            "median size": f"{each.abs().median():.1f}",
+            "largest": f"{each.abs().max():.1f}",
+            **{family: f"{own.mean():+.1f}" for family, own in each.groupby(rows["family"])},
+        }
+        for name, each in errors.items()
+    ]

@@ -38,7 +38,7 @@ class Rule:
     methods: int
 
 
-# What `advise` applies: fitted on all families of the record (`advise --evaluate` fits it again and says if it differs).
+# What `advise` applies: fitted on all families of the record; `advise --evaluate` fits it again.
 RULE = Rule(1.0, ("ensv", "im", "corr_c"), 3)
 
 

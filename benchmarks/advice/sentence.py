@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.advice.estimates import ESTIMATES
+from benchmarks.advice.evidence import METHODS
 from benchmarks.advice.pool import Option, Pool
-from benchmarks.advice.record import Strategy, advised
+from benchmarks.advice.record import Strategy, advised, advised_rows
 from benchmarks.advice.rule import Decision, Rule
-from benchmarks.plan.methods import BASELINE
+from benchmarks.plan.methods import BASELINE, method_names
 
 WORDS = {
     "ensv": "agreement with the average of all methods",
@@ -35,22 +36,32 @@ def said(pool: Pool, decision: Decision, rule: Rule, measured: pd.DataFrame, unl
     ]
 
 
+def unlike(pool: Pool, decision: Decision) -> list[str]:
+    """In what a choice is unlike those that the record is of."""
+    options = [pool.options[member] for member in decision.members]
+    names = [option.method for option in options if not _in_record(option)]
+    found = [f"{_listed(names)} {'is' if len(names) == 1 else 'are'} not among the methods it is of"] * bool(names)
+    if any(option.configuration for option in pool.options):
+        found.append("its methods had one configuration each")
+    return found
+
+
+def _in_record(option: Option) -> bool:
+    return option.specs[0].method == option.method and option.method in method_names(METHODS)
+
+
 def _kept(pool: Pool, decision: Decision) -> bool:
     return [pool.options[member].method for member in decision.members] == [BASELINE]
 
 
 def _use(pool: Pool, decision: Decision) -> str:
-    chosen = [pool.options[member] for member in decision.members]
     if _kept(pool, decision):
         return f"Keep {BASELINE}: no method ranks above it without target labels."
-    names = [named(option) for option in chosen]
-    seeds = len(chosen[0].seeds)
-    each = f"the average of {seeds} seeds of " if seeds > 1 else ""
-    return (
-        f"Use {each}{names[0]}."
-        if len(names) == 1
-        else f"Use the average of {_listed(names)} ({seeds} seeds each)."
-    )
+    chosen = [pool.options[member] for member in decision.members]
+    names, seeds = _listed([named(option) for option in chosen]), len(chosen[0].seeds)
+    if len(chosen) > 1:
+        return f"Use the average of {names}, {seeds} seeds each."
+    return f"Use the average of {seeds} seeds of {names}." if seeds > 1 else f"Use {names}."
 
 
 def named(option: Option) -> str:
@@ -60,22 +71,22 @@ def named(option: Option) -> str:
 
 
 def _why(pool: Pool, decision: Decision, rule: Rule) -> str:
-    first = "it ranks" if len(decision.members) == 1 else "they rank"
-    text = (
-        f"Why: of {len(pool.options)} options {first} first by {_listed([WORDS[each] for each in rule.criteria])}"
-    )
+    ranks = "it ranks" if len(decision.members) == 1 else "they rank"
+    criteria = _listed([WORDS[each] for each in rule.criteria])
     out = [f"{named(pool.options[number])} {reason}" for number, reason in decision.left_out.items()]
     out += [f"{name} did not end with finite numbers" for name in pool.incomplete]
-    return text + (f"; left out: {'; '.join(out)}." if out else ".")
+    left_out = f" Left out: {'; '.join(out)}." if out else ""
+    return f"Why: of {len(pool.options)} options {ranks} first by {criteria}.{left_out}"
 
 
 def _record(record: Strategy, unlike: Sequence[str], *, kept: bool) -> list[str]:
-    worst, best = record.by_family.idxmin(), record.by_family.idxmax()
+    families = record.by_family.sort_values()
+    worst, best = (f"{name} {100 * gain:+.1f}" for name, gain in families.iloc[[0, -1]].items())
     lines = [
-        f"On {len(record.by_family)} families of data whose labels we know ({record.tasks} tasks), such a choice "
-        f"gained {record.gain} points on {BASELINE} in the mean of families (median task {100 * record.median:+.1f}; "
-        f"best family {best} {100 * record.by_family[best]:+.1f}, worst {worst} {100 * record.by_family[worst]:+.1f}) "
-        f"and harmed, by over a point, in {record.harmed:.0%} of tasks; yours may resemble none of them."
+        f"On {len(families)} families of data whose labels we know ({record.tasks} tasks), such a choice gained "
+        f"{record.gain} points on {BASELINE} in the mean of families (median task {100 * record.median:+.1f}; "
+        f"best family {best}, worst {worst}), and harmed, by over a point, in {record.harmed:.0%} of tasks. Yours "
+        f"may resemble none of them."
     ]
     if not record.gain.shown and not kept:
         lines.append(f"So it is not shown that this is better than {BASELINE}: the interval includes zero.")
@@ -86,18 +97,16 @@ def _record(record: Strategy, unlike: Sequence[str], *, kept: bool) -> list[str]
 
 def _estimated(pool: Pool, decision: Decision, measured: pd.DataFrame) -> str:
     """Each estimate of target accuracy, with the errors that it had where labels were known."""
-    known = measured.dropna(subset=["atc"])
+    known = advised_rows(measured)
     parts = []
     for name, estimate in ESTIMATES.items():
         value = estimate(pool, decision.members)
-        errors = known[name].dropna().abs()
+        errors = 100 * known[name].dropna().abs()
         if not np.isnan(value) and len(errors):
-            parts.append(
-                f"{name} {value:.0%} (off by {100 * errors.median():.0f}, at worst {100 * errors.max():.0f})"
-            )
+            parts.append(f"{name} {value:.0%} (off by {errors.median():.0f}, at worst {errors.max():.0f})")
     return (
-        f"Estimates of its target accuracy, with how many points each was off on advised models of those tasks "
-        f"(median; worst): {', '.join(parts)}. None of them is good."
+        f"Estimates of its target accuracy, and how many points each was off on advised models of those tasks "
+        f"(median, worst): {', '.join(parts)}. None of them is good."
     )
 
 

@@ -13,7 +13,11 @@ from benchmarks.core.reading import ends_of
 from benchmarks.core.settings import UserError
 
 NAME = "domain-adaptation-benchmarks"  # in what is written for other programs: pictures, JUnit files
-COLUMNS = (b"sample,predicted,probability,", b"run_id,task,method,seed,")  # how our tables begin
+COLUMNS = (  # how our tables begin
+    b"sample,predicted,probability,",
+    b"run_id,task,method,seed,",
+    b"target,family,task,strategy,",
+)
 # How files of other forms begin, and where they name the program that wrote them.
 SIGNED = (
     (b"PK", NAME.encode()),  # the comment of an .npz
