@@ -40,7 +40,7 @@ def unlike(pool: Pool, decision: Decision) -> list[str]:
     """In what a choice is unlike those that the record is of."""
     options = [pool.options[member] for member in decision.members]
     names = [option.method for option in options if not _in_record(option)]
-    found = [f"{_listed(names)} {'is' if len(names) == 1 else 'are'} not among the methods it is of"] * bool(names)
+    found = [f"it is not of {name}" for name in names]
     if any(option.configuration for option in pool.options):
         found.append("its methods had one configuration each")
     return found
@@ -106,7 +106,7 @@ def _estimated(pool: Pool, decision: Decision, measured: pd.DataFrame) -> str:
             parts.append(f"{name} {value:.0%} (off by {errors.median():.0f}, at worst {errors.max():.0f})")
     return (
         f"Estimates of its target accuracy, and how many points each was off on advised models of those tasks "
-        f"(median, worst): {', '.join(parts)}. None of them is good."
+        f"(median, worst): {', '.join(parts)}."
     )
 
 
