@@ -355,8 +355,10 @@ def test_a_broken_or_edited_member_is_one_clear_error(
 
 def test_verify_reads_advised_models(tiny: Tiny, advised: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["store", "verify", "--store", str(tiny.store.root)]) == 0
+    whole = (advised / ADVICE).read_text()
     (advised / ADVICE).write_text("{")
     assert main(["store", "verify", "--store", str(tiny.store.root)]) == 1
+    (advised / ADVICE).write_text(whole)
     assert f"broken: {advised / ADVICE} is no advice" in capsys.readouterr().out
 
 
