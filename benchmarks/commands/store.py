@@ -1,6 +1,7 @@
 """The `store` command: are the records whole?"""
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from benchmarks.commands.shared.records import add_store_flag
 from benchmarks.core.escape import one_line
 from benchmarks.core.settings import UserError
 from benchmarks.plan.spec import RunSpec
+from benchmarks.records.advised import advised_folders, read_advice
 from benchmarks.records.record import WEIGHTS, Record, files
 from benchmarks.records.store import PREDICTIONS, Store
 
@@ -29,22 +31,31 @@ def add_flags(command: ArgumentParser) -> None:
 
 
 def main(options: Options) -> int:
-    """Read every file of every record. Returns 1 if any is broken."""
+    """Read every file of every record and advised model. Returns 1 if any is broken."""
     store = Store(options.store).require()
     folders, problems, older = store.record_folders(), store.misplaced(), 0
     total = len(folders) + len(problems)
+    unusable = list(_broken_advice(store))
     for folder in folders:
         try:
             older += _verify(store, folder).digests is None
         except UserError as error:
             problems.append(error)
-    for problem in problems:
+    for problem in [*problems, *unusable]:
         print(f"broken: {one_line(problem)}")
     undigested = f"; {older} of them are of an older version and have no digests" if older else ""
     print(f"{total - len(problems)} of {total} records are whole{undigested}")
     if problems:
         print("delete the folders named, and the `run` command that made them does those runs again")
-    return 1 if problems else 0
+    return 1 if problems or unusable else 0
+
+
+def _broken_advice(store: Store) -> Iterator[UserError]:
+    for folder in advised_folders(store):
+        try:
+            read_advice(folder)
+        except UserError as error:
+            yield error
 
 
 def _verify(store: Store, folder: Path) -> Record:

@@ -26,6 +26,7 @@ from benchmarks.records.record import read_part as read_part
 STORE_VARIABLE = "BENCHMARKS_STORE"
 PREDICTIONS = "predictions.npz"
 FAILED = ".failed.json"  # how the names of failure files end
+ADVISED = "advised"  # the folder of a store's advised models, which are no records
 
 
 class Busy(Exception):
@@ -82,7 +83,7 @@ class Store:
         return self.place(spec.task, spec.method, spec.seed, spec.run_id)
 
     def place(self, task: str, method: str, seed: int, run_id: str) -> Path:
-        return self.root / re.sub(r"[^\w.+=,-]+", "_", task) / method / f"seed{seed}-{run_id}"
+        return self.root / file_name(task) / method / f"seed{seed}-{run_id}"
 
     def code(self, spec: RunSpec) -> str:
         """The digest of the code that made a record; empty if that cannot be read."""
@@ -215,8 +216,15 @@ class Store:
 
     def _entries(self) -> list[Path]:
         return sorted(
-            path for path in self.root.glob("*/*/*") if not path.parts[len(self.root.parts)].startswith(".")
+            path
+            for path in self.root.glob("*/*/*")
+            if not (first := path.parts[len(self.root.parts)]).startswith(".") and first != ADVISED
         )
+
+
+def file_name(text: str) -> str:
+    """A task's name, or another, as the name of a folder."""
+    return re.sub(r"[^\w.+=,-]+", "_", text)
 
 
 def _said(error: Exception) -> str:

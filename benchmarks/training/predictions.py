@@ -1,4 +1,4 @@
-"""A trained model on new data of its target domain."""
+"""A trained model, or the average of several, on new data of its target domain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.special import softmax
 
 from benchmarks.core.escape import quoted, reason, shown, spreadsheet
 from benchmarks.core.outfiles import writing
 from benchmarks.core.settings import UserError, nearest
-from benchmarks.training.model import TrainedModel, load_model
+from benchmarks.training.model import TrainedModel
 from datasets import own
 from datasets.base import Preprocessing
 from datasets.files import tell
@@ -29,12 +28,14 @@ class Predictions:
         samples: their row numbers or file names.
         probability: (n, k) of each class.
         truth: (n,) numbers of the true classes; -1 where they are not known.
+        disagree: (n,) of an average, the share of models whose own class is another; None of a single model.
     """
 
     samples: Sequence[object]
     classes: tuple[str, ...]
     probability: np.ndarray
     truth: np.ndarray
+    disagree: np.ndarray | None
 
     @property
     def accuracy(self) -> float | None:
@@ -43,30 +44,47 @@ class Predictions:
         return float((self.probability.argmax(1) == self.truth)[known].mean()) if known.any() else None
 
 
-def predict(record: Path, path: Path, label: str | None, device: torch.device) -> Predictions:
-    """Apply the model of a record to what a path holds.
+def predict(models: Sequence[TrainedModel], path: Path, label: str | None) -> Predictions:
+    """Apply a model, or the average of several of one task, to what a path holds.
 
     Args:
         label: the column of a .csv with true classes; None: as in training.
 
     Raises:
-        UserError: a record without weights, or data that cannot be read or do not fit the model.
+        UserError: data that cannot be read or do not fit the model.
     """
-    model = load_model(record, device)
-    domain = _read(path, label, model.preprocessing)
-    x = _fitting(domain, model)
+    classes = models[0].classes
+    domain = _read(path, label, models[0].preprocessing)
     labelled = domain.labels != ""
     truth = np.full(len(labelled), -1)
-    truth[labelled] = class_numbers(domain.labels[labelled], model.classes, path)
-    logits = model.logits(x)
+    truth[labelled] = class_numbers(domain.labels[labelled], classes, path)
+    probability, disagree = average(models, domain)
+    return Predictions(domain.names, classes, probability, truth, disagree if len(models) > 1 else None)
+
+
+def average(models: Sequence[TrainedModel], domain: Domain) -> tuple[np.ndarray, np.ndarray]:
+    """The mean over models, each with equal weight, of their probabilities (n, k), and how far they disagree (n,).
+
+    Raises:
+        UserError: inputs that do not fit a model.
+    """
+    each = np.stack([_probabilities(model, domain) for model in models])
+    mean = each.mean(axis=0)
+    return mean, (each.argmax(axis=2) != mean.argmax(axis=1)).mean(axis=0)
+
+
+def _probabilities(model: TrainedModel, domain: Domain) -> np.ndarray:
+    """Of each class (n, k), for inputs as they were read; each model has its own way to standardise them."""
+    domain = own.preprocessed(domain, model.preprocessing) if model.preprocessing else domain
+    logits = model.logits(_fitting(domain, model))
     if not np.isfinite(logits).all():
         place = domain.names[int(np.argwhere(~np.isfinite(logits))[0][0])]
-        raise UserError(f"{shown(path)}: sample {shown(place)} has values too large for the model")
-    return Predictions(domain.names, model.classes, softmax(logits, axis=1), truth)
+        raise UserError(f"{shown(domain.path)}: sample {shown(place)} has values too large for the model")
+    return softmax(logits, axis=1)
 
 
 def _read(path: Path, label: str | None, preprocessing: Preprocessing | None) -> Domain:
-    """What a path holds, as training saw its target.
+    """What a path holds.
 
     Raises:
         UserError: it cannot be read, or has no such column of labels.
@@ -79,7 +97,7 @@ def _read(path: Path, label: str | None, preprocessing: Preprocessing | None) ->
         raise UserError(f"{shown(path)}: no labels in a column {known}")
     for note in domain.notes:
         tell(note)
-    return own.preprocessed(domain, preprocessing) if preprocessing else domain
+    return domain
 
 
 def _fitting(domain: Domain, model: TrainedModel) -> np.ndarray | ImageFiles:
@@ -132,13 +150,18 @@ def class_numbers(labels: np.ndarray, classes: tuple[str, ...], path: Path) -> n
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
-    """A line a sample: its row number or file name, predicted class, its probability, and that of each class."""
+    """A line a sample: its row number or file name, predicted class, its probability, and that of each class.
+
+    Of an average also ``disagree``, the share of its models that predict another class.
+    """
     probability, classes = predictions.probability, predictions.classes
+    disagree = {} if predictions.disagree is None else {"disagree": predictions.disagree}
     table = pd.DataFrame(
         {
             "sample": [spreadsheet(shown(sample)) for sample in predictions.samples],
             "predicted": np.array([spreadsheet(name) for name in classes])[probability.argmax(1)],
             "probability": probability.max(1),
+            **disagree,
             **{f"p({name})": probability[:, number] for number, name in enumerate(classes)},
         }
     )
