@@ -1,0 +1,250 @@
+"""Class shares of the target, estimated from what a model said, if only these shares have changed.
+
+Both estimates assume that samples of a class look alike in both domains: p(x|y) did not change. Nothing here can
+test that; where it fails the two may disagree.
+
+- BBSE (Lipton et al., ICML 2018, Detecting and Correcting for Label Shift with Black Box Predictors), in its hard
+  form: the shares q for which C q is the share of each predicted class in the target. C[i, j] is the share that is
+  predicted as i of class j's samples in the source's validation part. Confidences are not used. Shares are kept at
+  or above 0, by least squares, and sum to 1.
+- EM (Saerens et al., Neural Computation 14, 2002) on calibrated probabilities: bias-corrected temperature scaling,
+  softmax(logits / T + b), fitted on the source's validation part (Alexandari et al., ICML 2020, Maximum Likelihood
+  With Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation).
+
+Intervals are of a bootstrap: target samples are drawn anew, and validation samples within each class.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize, nnls
+from scipy.special import softmax
+
+from benchmarks.core.escape import quoted
+from benchmarks.core.randomness import generator
+from benchmarks.report.statistics import LEVEL
+
+DRAWS = 200
+ILL = 10.0  # condition number past which small errors grow too much
+FEW = 5  # validation samples of a class, below which its bootstrap knows too little
+ABSENT = 1 / 3  # of a class's share in the source: below it at the upper end of both intervals, it seems absent
+SKEWED = (
+    2.0  # times a class's share in the source: above it at the lower end of both intervals, it is worth a word
+)
+NAMED = 8  # classes that are printed
+STEPS, TOLERANCE = 1000, 1e-6  # of EM: at most, and the largest change of a share at which it ends
+ENDS = {"gtol": 1e-5, "ftol": 1e-7}  # of the calibration: far below what a draw changes
+LIMIT = 4.0  # of log T and of b: without errors in the validation part the fit would have no end
+
+
+@dataclass(frozen=True)
+class Shares:
+    """An estimate of the classes' shares (k,), and the ends of their 95% intervals."""
+
+    value: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LabelShift:
+    """:func:`lines` says it; ``dataclasses.asdict`` makes JSON of it.
+
+    Attributes:
+        classes: those that the source's validation part has: of others nothing can be said, and shares are among
+            these.
+        missing: the others.
+        few: those with fewer than five validation samples, whose intervals are too narrow.
+        source: their shares there.
+        sizes: validation samples of the source, samples of the target.
+        condition: of the confusion matrix C, 1 or more; infinite is None.
+        distance: total variation between the two estimates, 0 to 1.
+
+    They agree if their intervals overlap for every class. With many classes a distance would be all noise.
+    """
+
+    classes: tuple[str, ...]
+    missing: tuple[str, ...]
+    few: tuple[str, ...]
+    source: tuple[float, ...]
+    sizes: tuple[int, int]
+    bbse: Shares
+    em: Shares
+    condition: float | None
+    distance: float
+
+    @property
+    def well_conditioned(self) -> bool:
+        return self.condition is not None and self.condition <= ILL
+
+    @property
+    def agree(self) -> bool:
+        """Whether the two intervals of every class overlap."""
+        first, second = np.maximum(self.bbse.low, self.em.low), np.minimum(self.bbse.high, self.em.high)
+        return bool((first <= second).all())
+
+    @property
+    def skew(self) -> float:
+        """The largest ratio of a class's share to its share in the source, by the lower of both estimates."""
+        return float((np.minimum(self.bbse.value, self.em.value) / self.source).max())
+
+
+def estimate(source: np.ndarray, y: np.ndarray, target: np.ndarray, classes: Sequence[str]) -> LabelShift | None:
+    """Estimate the target's class shares.
+
+    Args:
+        source: (n, k) logits of the source's validation samples, and ``y`` (n,) their classes.
+        target: (m, k) logits of target samples.
+
+    Returns:
+        None where the logits are not finite, or the validation part has a single class.
+    """
+    counts = np.bincount(y, minlength=len(classes))
+    present = np.flatnonzero(counts)
+    if len(present) < 2 or not len(target) or not (np.isfinite(source).all() and np.isfinite(target).all()):
+        return None
+    logits, unlabelled = (of[:, present].astype(np.float64) for of in (source, target))
+    order = np.argsort(y, kind="stable")  # class after class, for draws within each
+    logits, numbers = logits[order], np.searchsorted(present, y[order])
+    confusion = _confusion(logits, numbers)
+    fitted = calibrate(logits, numbers)
+    values = _both(logits, numbers, unlabelled, fitted)
+    draws = np.array(list(_bootstrap(logits, numbers, unlabelled, fitted)))
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    bbse, em = (
+        Shares(tuple(values[i].tolist()), tuple(low[i].tolist()), tuple(high[i].tolist())) for i in range(2)
+    )
+    condition = float(np.linalg.cond(confusion))
+    return LabelShift(
+        classes=tuple(classes[i] for i in present.tolist()),
+        missing=tuple(name for name, count in zip(classes, counts, strict=True) if not count),
+        few=tuple(classes[i] for i in present.tolist() if counts[i] < FEW),
+        source=tuple((counts[present] / len(y)).tolist()),
+        sizes=(len(y), len(target)),
+        bbse=bbse,
+        em=em,
+        condition=condition if condition < 1 / np.finfo(np.float64).eps else None,
+        distance=float(np.abs(values[0] - values[1]).sum() / 2),
+    )
+
+
+def _both(source: np.ndarray, y: np.ndarray, target: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """(2, k) shares by BBSE and by EM."""
+    predicted = np.bincount(target.argmax(1), minlength=target.shape[1]) / len(target)
+    prior, posterior = (calibrated(of, fitted) for of in (source, target))
+    return np.stack([bbse(_confusion(source, y), predicted), em(posterior, prior.mean(0))])
+
+
+def _bootstrap(source: np.ndarray, y: np.ndarray, target: np.ndarray, fitted: np.ndarray) -> Iterator[np.ndarray]:
+    """(2, k) shares of each draw; ``y`` rises."""
+    rng = generator(0, "advice/label_shift")
+    sizes = np.bincount(y)
+    for _ in range(DRAWS):
+        drawn = np.repeat(np.cumsum(sizes) - sizes, sizes) + rng.integers(np.repeat(sizes, sizes))
+        others = rng.integers(len(target), size=len(target))
+        yield _both(source[drawn], y, target[others], calibrate(source[drawn], y, fitted))
+
+
+def _confusion(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """C[i, j]: the share of class j's samples that are predicted as i."""
+    counts = np.zeros((logits.shape[1],) * 2)
+    np.add.at(counts, (logits.argmax(1), y), 1)
+    return counts / counts.sum(0)
+
+
+def bbse(confusion: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Shares (k,) from C (k, k) and the shares (k,) of predicted classes."""
+    shares = nnls(confusion, predicted)[0]
+    return np.asarray(shares / shares.sum())
+
+
+def em(posterior: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Shares (k,) that make the target most likely, from probabilities (m, k) for the source's shares (k,)."""
+    shares, ratio = prior, posterior / prior
+    for _ in range(STEPS):
+        before, shares = shares, shares * (ratio.T @ (1 / (ratio @ shares))) / len(ratio)
+        if np.abs(shares - before).max() < TOLERANCE:
+            break
+    return shares
+
+
+def calibrate(logits: np.ndarray, y: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+    """(1 + k,) log T and b for which the labels (n,) are most likely."""
+    rows, right = np.arange(len(y)), np.eye(logits.shape[1])[y]
+
+    def loss(fitted: np.ndarray) -> tuple[float, np.ndarray]:
+        scaled = logits * np.exp(-fitted[0])
+        odds = scaled + fitted[1:]
+        p = np.exp(odds - odds.max(1, keepdims=True))
+        p /= p.sum(1, keepdims=True)
+        slope = (p - right) / len(y)
+        value = -np.log(np.maximum(p[rows, y], np.finfo(np.float64).tiny)).mean()
+        return float(value), np.append(-(slope * scaled).sum(), slope.sum(0))
+
+    start = np.zeros(1 + logits.shape[1]) if start is None else start
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(-LIMIT, LIMIT)] * len(start), options=ENDS)
+    return np.asarray(found.x)
+
+
+def calibrated(logits: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """Probabilities (n, k) of bias-corrected temperature scaling."""
+    return np.asarray(softmax(logits * np.exp(-fitted[0]) + fitted[1:], axis=1))
+
+
+def unlike(found: LabelShift) -> list[str]:
+    """In what the target's classes seem unlike the source's, a clause each: where both intervals say so.
+
+    Classes with few validation samples are left out.
+    """
+    source = np.where(np.isin(found.classes, found.few), np.nan, found.source)
+    high = np.maximum(found.bbse.high, found.em.high) / source
+    low = np.minimum(found.bbse.low, found.em.low) / source
+    clauses = []
+    if (absent := high < ABSENT).any():
+        names = [name for name, holds in zip(found.classes, absent, strict=True) if holds]
+        clauses.append(f"{_listed(names)} {'seems' if len(names) == 1 else 'seem'} rare or absent")
+    if (low > SKEWED).any():
+        most = int(np.nanargmax(low))
+        clauses.append(f"{quoted(found.classes[most])} seems to have over {low[most]:.1f} times its source share")
+    return clauses
+
+
+def lines(found: LabelShift, method: str = "source_only") -> list[str]:
+    """The estimates with their conditions, in sentences: 14 lines at most."""
+    n, m = found.sizes
+    changes = np.add(found.bbse.value, found.em.value) / 2 - found.source
+    shown = np.sort(np.argsort(-np.abs(changes), kind="stable")[:NAMED])
+    most = f" (the {len(shown)} that change most)" if len(shown) < len(changes) else ""
+    said = [
+        f"Class shares of the target{most}, estimated from what {method} predicts for {m:,} of its samples and "
+        f"{n:,} of the source.",
+        "This assumes that p(x|y) did not change: samples of a class look alike in both domains.",
+    ]
+    for i in shown:
+        both = [f"{name} {_share(shares, i)}" for name, shares in (("BBSE", found.bbse), ("EM", found.em))]
+        said.append(f"  {quoted(found.classes[i])}: {found.source[i]:.1%} in the source; {', '.join(both)}.")
+    said.append(
+        "The two estimates agree: their intervals overlap for every class."
+        if found.agree
+        else "The two estimates disagree: their intervals do not overlap for every class. Do not rely on either."
+    )
+    condition = "infinite" if found.condition is None else f"{found.condition:.1f}"
+    verdict = "" if found.well_conditioned else ", so that BBSE is worth little here"
+    said.append(
+        f"The confusion matrix's condition number is {condition}: 1 is best, and past {ILL:.0f} it enlarges small "
+        f"errors too much{verdict}."
+    )
+    if found.few:
+        said.append(f"Intervals are too narrow for {_listed(found.few)}: fewer than {FEW} validation samples.")
+    if found.missing:
+        said.append(f"Of {_listed(found.missing)} nothing is known: no validation sample is of it.")
+    return said
+
+
+def _share(shares: Shares, i: int) -> str:
+    return f"{shares.value[i]:.1%} [{100 * shares.low[i]:.1f}, {100 * shares.high[i]:.1f}]"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(quoted, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
