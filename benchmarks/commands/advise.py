@@ -1,13 +1,16 @@
 """The `advise` command: which model to use on a target without labels, and how often such a choice was right."""
 
-import json
 import sys
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
+from benchmarks.commands import warn
+from benchmarks.commands.run import execute
 from benchmarks.commands.shared import values
+from benchmarks.commands.shared.budget import BudgetFlags
 from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
 from benchmarks.commands.shared.output import add_force_flag
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
@@ -19,22 +22,28 @@ from benchmarks.plan.grid import Grid
 from benchmarks.records.store import Store
 
 if TYPE_CHECKING:
-    from benchmarks.advice.pool import Pool
-    from benchmarks.advice.rule import Decision
+    from benchmarks.advice.advise import Advised, Member
+    from benchmarks.training.predictions import Predictions
 
 HELP = "say which model to use where the target has no labels"
 EXAMPLES = (
     "advise --source factory_a.csv --target factory_b.csv",
-    "advise --source photos --target phone --methods dann,coral --seeds 3",
+    "advise --source photos --target phone --budget 20m --out predictions.csv",
     "advise --evaluate",
 )
 SEEDS = 5
+ADVICE = "the advice"  # how labels' sentences call what is advised
 
 
 @dataclass(frozen=True)
 class Options:
     what: WhatFlags
     how: HowFlags
+    budget: BudgetFlags
+    out: Path | None
+    to_label: int | None
+    labels: Path | None
+    choose_by: Literal["labels"] | None
     evaluate: bool
     save_record: Path | None
     force: bool
@@ -50,11 +59,35 @@ class Options:
             raise UserError("--save-record needs --evaluate")
         if not (self.evaluate or self.what.source or self.what.tasks):
             raise UserError("--source and --target: give the data on which advice is wanted")
+        if (self.out or self.labels or self.to_label) and not self.what.source:
+            raise UserError("--out, --to-label and --labels are of your own target; give --source and --target")
+        if (self.to_label or self.labels) and not self.out:
+            raise UserError("--to-label and --labels need --out: they are of the samples that are predicted")
+        if self.choose_by and not self.labels:
+            raise UserError("--choose-by labels needs --labels")
 
 
 def add_flags(command: ArgumentParser) -> None:
     WhatFlags.add_to(command.add_argument_group("on what advice is wanted"), default_methods="core")
     HowFlags.add_to(command.add_argument_group("settings"))
+    BudgetFlags.add_to(command.add_argument_group("time"))
+    used = command.add_argument_group("what is made of it")
+    used.add_argument(
+        "--out",
+        type=values.path,
+        metavar="CSV",
+        help="keep the advised model, for `predict advised`, and write its predictions of the target",
+    )
+    used.add_argument(
+        "--to-label",
+        type=values.count,
+        metavar="N",
+        help="also write N samples to label beside them: at random, and where the advice and source_only disagree",
+    )
+    used.add_argument("--labels", type=values.path, metavar="CSV", help="such a file with labels: what they say")
+    used.add_argument(
+        "--choose-by", choices=["labels"], help="let these labels choose between the advice and source_only"
+    )
     record = command.add_argument_group("how often such a choice was right")
     record.add_argument("--evaluate", action="store_true", help="measure it on the committed records instead")
     record.add_argument(
@@ -69,16 +102,29 @@ def add_flags(command: ArgumentParser) -> None:
 
 
 def main(options: Options) -> int:
+    """Returns 1 if a run has failed."""
     if options.evaluate:
         return _evaluate(options)
     use_data_folder(options.data_dir)
-    planned = _planned(options)
-    store = Store(options.store)
-    from benchmarks.commands.run import execute
+    planned, store = _planned(options), Store(options.store)
+    if options.out:
+        for path in (options.out, *_files_to_label(options.out)):
+            prepare_output(path, [p for p in (options.what.source, options.what.target) if p], force=options.force)
+    planned, seconds = options.budget.within(
+        planned, lambda spec: not store.finished(spec), store, options.devices.workers()
+    )
+    from benchmarks.advice.advise import advised, diagnosed
 
-    ok = execute(planned.specs, store, options.engine.make(store, options.devices))
-    pool = _pool(planned, store)
-    _tell(pool, planned, store)
+    _print(diagnosed(planned.specs[0].task))
+    ok = execute(planned.specs, store, options.engine.make(store, options.devices), seconds)
+    advice = advised(planned, store)
+    _print([*advice.paragraphs, *advice.label_shift])
+    path = store.root / "advice" / f"{advice.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_text(path, advice.to_json())
+    print(f"written to {path}; records in {store.root}", file=sys.stderr)
+    if options.out:
+        _use(advice, store, options, options.out)
     return 0 if ok else 1
 
 
@@ -90,49 +136,64 @@ def _planned(options: Options) -> Grid:
     return planned
 
 
-def _pool(planned: Grid, store: Store) -> "Pool":
-    """What the runs that are done offer: their last steps, of which the record is."""
-    from benchmarks.advice.pool import last_steps, pools
-    from benchmarks.records.candidates import candidates_of
-    from benchmarks.records.record import Record
-
-    done = [spec for spec in planned.specs if store.finished(spec)]
-    found = pools(done, candidates_of({spec.run_id: Record(store.folder(spec)) for spec in done}))
-    if not found:
-        raise UserError("source_only has no run that ended well, and so there is nothing to compare with")
-    (pool,) = found.values()
-    return last_steps(pool)
+def _print(lines: Sequence[str]) -> None:
+    print("\n".join(lines), end="\n\n")
 
 
-def _tell(pool: "Pool", planned: Grid, store: Store) -> None:
-    """Print the advice, and keep it beside the records."""
-    from benchmarks.advice.record import load_record
-    from benchmarks.advice.rule import RULE, decide
-    from benchmarks.advice.sentence import said, unlike
-
-    decision = decide(pool, RULE)
-    paragraphs = said(pool, decision, RULE, load_record(), unlike(pool, decision))
-    print("\n\n".join(paragraphs))
-    path = store.root / "advice" / f"{planned.specs[0].task.replace('/', '_')}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(path, json.dumps(_kept(pool, decision, paragraphs), indent=2, allow_nan=False))
-    print(f"written to {path}; records in {store.root}", file=sys.stderr)
+def _files_to_label(out: Path) -> tuple[Path, Path]:
+    return out.with_name(f"{out.stem}-random.csv"), out.with_name(f"{out.stem}-disagreement.csv")
 
 
-def _kept(pool: "Pool", decision: "Decision", paragraphs: list[str]) -> dict[str, Any]:
-    """The choice, with the runs that it is of."""
-    return {
-        "advice": paragraphs,
-        "members": [
-            {
-                "method": option.method,
-                "configuration": option.configuration,
-                "step": option.step,
-                "runs": [spec.run_id for spec in option.specs],
-            }
-            for option in (pool.options[member] for member in decision.members)
-        ],
-    }
+def _use(advice: "Advised", store: Store, options: Options, out: Path) -> None:
+    """Keep the advised model and that of source_only, and predict the target; and what labels say, or shall say."""
+    import numpy as np
+
+    from benchmarks.advice import label_scores
+    from benchmarks.advice.labels import read_labels, to_label
+    from benchmarks.training.predictions import write_predictions
+
+    said = {ADVICE: _predicted(advice.members, advice.name, advice, store, options)}
+    usual = said[ADVICE]
+    if advice.members != advice.baseline:
+        usual = _predicted(advice.baseline, f"{advice.name}-source_only", advice, store, options)
+        said["source_only"] = usual
+    classes = {name: each.probability.argmax(1) for name, each in said.items()}
+    pair: tuple[np.ndarray, np.ndarray] = classes[ADVICE], usual.probability.argmax(1)
+    chosen = ADVICE
+    if len(said) > 1:
+        _print([label_scores.needs(ADVICE, "source_only", pair)])
+    if options.labels:
+        labels = read_labels(options.labels, usual.samples, usual.classes)
+        if options.choose_by:
+            choice = label_scores.choose_by_labels(labels, classes)
+            chosen = choice.name
+            _print([label_scores.chosen(choice)])
+        else:
+            second = pair[1] if len(said) > 1 else None
+            _print([label_scores.said(label_scores.score(labels, pair[0], second), ADVICE, "source_only")])
+    write_predictions(said[chosen], out)
+    print(f"predictions of {chosen} on {len(usual.samples)} samples written to {out}", file=sys.stderr)
+    if options.to_label:
+        for path, two in zip(_files_to_label(out), (None, pair), strict=True):
+            if two is None or len(said) > 1:
+                count = to_label(path, usual.samples, options.to_label, two)
+                print(f"{count} samples to label written to {path}", file=sys.stderr)
+
+
+def _predicted(
+    members: "Sequence[Member]", name: str, advice: "Advised", store: Store, options: Options
+) -> "Predictions":
+    """Keep the members' weights as a model of that name, and apply it to the target."""
+    import torch
+
+    from benchmarks.advice.deploy import deploy, predict_advised
+    from benchmarks.engines.pace import Pace
+    from benchmarks.engines.progress import follow
+
+    workers, assured = options.devices.workers(), options.what.target
+    assert assured
+    folder = deploy(members, store, name, "\n\n".join(advice.paragraphs), workers, watch=follow, tell=warn)
+    return predict_advised(folder, assured, options.what.label, torch.device(workers[0]))
 
 
 def _evaluate(options: Options) -> int:
@@ -142,12 +203,12 @@ def _evaluate(options: Options) -> int:
     from benchmarks.advice.rule import RULE
 
     if options.save_record:
-        prepare_output(options.save_record, [], force=options.force)
+        prepare_output(options.save_record, force=options.force)
     known = cases()
     measured = evaluated(known)
-    print(record.shown(measured))
+    print(record.shown(measured), end="")
     if (rule := fitted(known)) != RULE:
-        print(f"The rule that fits these records best is {rule}; `advise` applies {RULE}.")
+        warn(UserError(f"the rule that fits these records best is {rule}; `advise` applies {RULE}"))
     if options.save_record:
         with writing(options.save_record) as file:
             file.write(measured.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode())

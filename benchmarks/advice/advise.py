@@ -1,0 +1,93 @@
+"""From a grid that has been run to the advice on its one task."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.advice import diagnosis, label_shift
+from benchmarks.advice.pool import Pool, last_steps, pools
+from benchmarks.advice.record import load_record
+from benchmarks.advice.rule import RULE, decide
+from benchmarks.advice.sentence import said, unlike
+from benchmarks.core.settings import UserError
+from benchmarks.evaluation.outputs import Outputs
+from benchmarks.plan.grid import Grid
+from benchmarks.plan.spec import RunSpec
+from benchmarks.records.candidates import candidates_of
+from benchmarks.records.record import Record
+from benchmarks.records.store import Store
+from datasets.base import load_task
+
+Member = tuple[RunSpec, int]
+"""A run, and the step after which its model is used."""
+
+
+@dataclass(frozen=True)
+class Advised:
+    """What is said of a task, and the runs that it is of.
+
+    Attributes:
+        name: of the task, as a file can be called.
+        paragraphs: the advice in words.
+        label_shift: an estimate of the target's class shares, in words; none where nothing can be said.
+        members: what is deployed together.
+        baseline: the same of source_only.
+    """
+
+    name: str
+    paragraphs: list[str]
+    label_shift: list[str]
+    members: list[Member]
+    baseline: list[Member]
+
+    def to_json(self) -> str:
+        members = [
+            {"run": spec.run_id, "method": spec.variant, "configuration": spec.configuration, "seed": spec.seed, "step": step}
+            for spec, step in self.members
+        ]
+        kept = {"advice": self.paragraphs, "label_shift": self.label_shift, "members": members}
+        return json.dumps(kept, indent=1, ensure_ascii=False)
+
+
+def diagnosed(task: str) -> list[str]:
+    """What the data of a task say before anything is trained, in sentences."""
+    return diagnosis.lines(diagnosis.diagnose(load_task(task)))
+
+
+def advised(grid: Grid, store: Store) -> Advised:
+    """Apply the rule to the runs of one task that are done; reads no target label.
+
+    Raises:
+        UserError: no run of source_only ended well.
+    """
+    done = {spec.run_id: Record(store.folder(spec)) for spec in grid.specs if store.finished(spec)}
+    found = pools((spec for spec in grid.specs if spec.run_id in done), candidates_of(done))
+    if not found:
+        raise UserError("no run of source_only ended well, and so there is nothing to compare with")
+    ((task, pool),) = found.items()
+    pool = last_steps(pool)
+    decision = decide(pool, RULE)
+    shift = _shift(pool, done, load_task(task).classes)
+    reasons = [*unlike(pool, decision), *(label_shift.unlike(shift) if shift else ())]
+    return Advised(
+        name=task.replace("/", "_"),
+        paragraphs=said(pool, decision, RULE, load_record(), reasons),
+        label_shift=label_shift.lines(shift) if shift else [],
+        members=_members(pool, decision.members),
+        baseline=_members(pool, (pool.baseline,)),
+    )
+
+
+def _members(pool: Pool, numbers: tuple[int, ...]) -> list[Member]:
+    return [(spec, pool.options[number].step) for number in numbers for spec in pool.options[number].specs]
+
+
+def _shift(pool: Pool, done: dict[str, Record], classes: tuple[str, ...]) -> label_shift.LabelShift | None:
+    """Of the target's class shares, by source_only's first seed."""
+    option = pool.options[pool.baseline]
+    record = done[option.specs[0].run_id]
+    (name,) = (name for name in record.outputs() if int(Path(name).stem) == option.step)
+    outputs = Outputs.load(record.check(name))
+    return label_shift.estimate(
+        outputs["source_val.logits"], outputs["source_val.y"], outputs["target_train.logits"], classes
+    )
