@@ -3,12 +3,13 @@
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.commands.shared import values
+from benchmarks.commands.shared.budget import BudgetFlags, expected
 from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
 from benchmarks.commands.shared.output import TableFlags
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
@@ -35,6 +36,7 @@ ANSWER = 8.0  # seconds after which a dry run should have answered
 class Options:
     what: WhatFlags
     how: HowFlags
+    budget: BudgetFlags
     dry_run: bool
     fresh: bool
     retry: bool
@@ -46,11 +48,16 @@ class Options:
     store: Path | None
     table: TableFlags
 
+    def __post_init__(self) -> None:
+        if self.budget.budget and self.engine.engine != "local":
+            raise UserError("--budget needs --engine local: it is for the devices of this machine")
+
 
 def add_flags(command: ArgumentParser) -> None:
     WhatFlags.add_to(command.add_argument_group("what to run"), default_methods="the suite's")
     HowFlags.add_to(command.add_argument_group("settings and choices"))
     kept = command.add_argument_group("what is done, and what is kept")
+    BudgetFlags.add_to(kept)
     kept.add_argument("--dry-run", action="store_true", help="print the grid and an estimate of its time")
     kept.add_argument("--fresh", action="store_true", help="do runs again that have a record")
     kept.add_argument("--retry", action="store_true", help="do failed runs again")
@@ -74,19 +81,29 @@ def main(options: Options) -> int:
     methods = what.methods or load_suite(what.suite).default_methods
     planned = planned_grid(what.suite, methods, what.all_tasks(), range(how.seeds) if how.seeds else None, how)
     store = Store(options.store, weights=options.save_weights)
+    planned, seconds = options.budget.within(
+        planned, lambda spec: _state(spec, store, options) == "to do", store, options.devices.workers()
+    )
     if options.dry_run:
-        _dry_run(planned, store, options, began + ANSWER)
+        _dry_run(planned, seconds, store, options, began + ANSWER)
         return 0
     engine = options.engine.make(store, options.devices, fresh=options.fresh, save_weights=options.save_weights)
-    ok = _execute(planned.specs, store, engine, options)
+    ok = _execute(planned.specs, seconds, store, engine, options)
     judges = [spec for spec in planned.reverse if store.predictions(spec).exists()]
-    ok = _execute(judges, store, engine, options) and ok
+    ok = _execute(judges, seconds, store, engine, options) and ok
     _report(planned, store, options)
     return 0 if ok else 1
 
 
-def _execute(specs: Sequence[RunSpec], store: Store, engine: Engine, options: Options) -> bool:
-    """Do what is not done; returns whether every run of these is."""
+def _execute(
+    specs: Sequence[RunSpec], seconds: Mapping[str, float], store: Store, engine: Engine, options: Options
+) -> bool:
+    """Do what is not done; returns whether every run of these is.
+
+    Args:
+        seconds: that runs will take, by id, where that is known.
+    """
+    from benchmarks.engines.pace import Pace
     from benchmarks.engines.progress import follow
     from benchmarks.engines.tensorboard import Board
 
@@ -98,8 +115,13 @@ def _execute(specs: Sequence[RunSpec], store: Store, engine: Engine, options: Op
     _tell_reused(store, done, skipped)
     if again := sum(store.folder(spec).is_dir() for spec in todo if not options.fresh):
         print(f"{again} runs have a record without weights: they are done again to keep them.", file=sys.stderr)
-    failures = follow(engine.run(todo), len(todo), board) if todo else []
-    return not failures and not skipped
+    if not todo:
+        return not skipped
+    workers = options.devices.workers()
+    if not seconds and options.engine.engine == "local":
+        seconds = expected(todo, store, workers[0])
+    pace = Pace(todo, seconds, min(len(workers), len(todo)))
+    return not follow(engine.run(todo), pace, store, board) and not skipped
 
 
 def _state(spec: RunSpec, store: Store, options: Options) -> Literal["done", "failed", "to do"]:
@@ -138,16 +160,19 @@ def _report(planned: Grid, store: Store, options: Options) -> None:
     print(f"written to {folder / name}.md and .json; records in {store.root}", file=sys.stderr)
 
 
-def _dry_run(planned: Grid, store: Store, options: Options, until: float) -> None:
+def _dry_run(planned: Grid, seconds: Mapping[str, float], store: Store, options: Options, until: float) -> None:
     """Print the grid, what would become of each run, and how long that would take.
 
     Args:
+        seconds: that runs will take, by id, where a budget's list tells.
         until: when the estimate should end, by the monotonic clock.
 
     Raises:
         UserError: data or weights without which no run could begin.
     """
     from benchmarks.engines.work import require_files
+    from benchmarks.plan.cost import in_words
+    from benchmarks.records.clocks import recorded
     from benchmarks.training.estimate import PATIENCE, estimate
 
     specs, devices = planned.runs, options.devices.workers()
@@ -165,9 +190,17 @@ def _dry_run(planned: Grid, store: Store, options: Options, until: float) -> Non
     except UserError:
         print("none could begin")
         raise
+    if seconds:
+        print(in_words([seconds[spec.run_id] for spec in todo], workers, devices[0]))
+        return
     # Importing PyTorch may have taken most of the time that people wait.
-    known = estimate(todo, devices[0], min(PATIENCE, max(1.0, until - time.monotonic())))
-    print(known.over(workers, devices[0]))
+    patience = min(PATIENCE, max(1.0, until - time.monotonic()))
+    known = estimate(todo, recorded(todo, store, devices[0]), devices[0], patience)
+    if todo and not known.known:
+        print("time unknown: no kind of run could be timed in a few seconds")
+    else:
+        trust = f" ({known})" * bool(str(known))
+        print(in_words(list(known.seconds(todo).values()), workers, devices[0]) + trust)
     for (_, method), error in known.failed.items():
         print(f"warning: {method} fails in its first steps: {one_line(error)}", file=sys.stderr)
 
