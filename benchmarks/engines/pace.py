@@ -35,7 +35,9 @@ class Pace:
         self._total, self._done = sum(self._work.values()), 0.0
         self._shares, self._reports = dict.fromkeys(self._work, 0.0), Counter[str]()
         longest = max(self._work.values(), default=0.0)
-        self._expected = wall_time(self._total, longest, workers) if seconds else 0.0
+        expected = wall_time(self._total, longest, workers) if seconds else 0.0
+        self._pace = self._total / expected if expected else 0.0  # work a second, by the estimate
+        self._before = max(SHORTEST, SHARE * expected) if expected else 0.0
         self._clock, self._began = clock, clock()
         self._first: tuple[float, float] | None = None  # when work was heard of, and how much was done by then
         self._look()
@@ -84,7 +86,6 @@ class Pace:
         """
         self._at = self.elapsed
         began, behind = self._first or (self._at, self._done)
-        before = max(SHORTEST, SHARE * self._expected) if self._expected else 0.0
-        seconds = self._at - began + before
-        done = self._done - behind + (before * self._total / self._expected if self._expected else 0.0)
+        seconds = self._at - began + self._before
+        done = self._done - behind + self._before * self._pace
         self._left = (self._total - self._done) * seconds / done if done else None

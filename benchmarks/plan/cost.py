@@ -63,10 +63,12 @@ class Estimate:
 
     def _guess(self, kind: Kind) -> float:
         """As long a training as others need for as many samples."""
-        with_networks = bool(samples(kind))
-        similar = [other for other in self.training if bool(samples(other)) == with_networks] or [*self.training]
-        near = [other for other in similar if other[0] == kind[0]] or similar
-        return _mean([self.training[other] * (samples(kind) or 1) / (samples(other) or 1) for other in near])
+        own = samples(kind)
+        similar = [other for other in self.training if bool(samples(other)) == bool(own)]
+        known = similar or [*self.training]
+        near = [other for other in known if other[0] == kind[0]] or known
+        ratios = {other: own / samples(other) if similar and own else 1.0 for other in near}
+        return _mean([self.training[other] * ratio for other, ratio in ratios.items()])
 
     def seconds(self, runs: Iterable[RunSpec]) -> dict[str, float]:
         """Of each run, by id."""

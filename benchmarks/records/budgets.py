@@ -12,6 +12,7 @@ from benchmarks.core.escape import reason
 from benchmarks.core.reading import parse_json, read_bytes
 from benchmarks.core.settings import Settings, UserError
 from benchmarks.plan.grid import Grid
+from benchmarks.records.record import IMPOSSIBLE
 from benchmarks.records.store import Store
 
 
@@ -53,7 +54,7 @@ def _read(path: Path, grid: Grid) -> Listing:
         found = Listing.parse(parse_json(read_bytes(path)), "it")
         if sorted([*found.runs, *found.left_out]) != sorted(spec.run_id for spec in grid.runs):
             raise ValueError("its runs are not those of the grid")
-    except (OSError, ValueError, TypeError, UserError) as error:
+    except (OSError, UserError, *IMPOSSIBLE) as error:
         said = str(error) if isinstance(error, UserError) else reason(error)
         raise UserError(
             f"the budget's list of runs {str(path)!r} is damaged ({said}); delete it to have another made"
