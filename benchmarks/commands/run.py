@@ -5,8 +5,9 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.budget import BudgetFlags, expected
@@ -22,6 +23,9 @@ from benchmarks.plan.grid import Grid
 from benchmarks.plan.spec import RunSpec
 from benchmarks.plan.suite import load_suite
 from benchmarks.records.store import Store
+
+if TYPE_CHECKING:
+    from benchmarks.engines.tensorboard import Board
 
 HELP = "run a seeded grid and print its table"
 EXAMPLES = (
@@ -81,56 +85,68 @@ def main(options: Options) -> int:
     methods = what.methods or load_suite(what.suite).default_methods
     planned = planned_grid(what.suite, methods, what.all_tasks(), range(how.seeds) if how.seeds else None, how)
     store = Store(options.store, weights=options.save_weights)
+    state = partial(_state, store=store, fresh=options.fresh, retry=options.retry)
     planned, seconds = options.budget.within(
-        planned, lambda spec: _state(spec, store, options) == "to do", store, options.devices.workers()
+        planned, lambda spec: state(spec) == "to do", store, options.devices.workers()
     )
     if options.dry_run:
         _dry_run(planned, seconds, store, options, began + ANSWER)
         return 0
     engine = options.engine.make(store, options.devices, fresh=options.fresh, save_weights=options.save_weights)
-    ok = _execute(planned.specs, seconds, store, engine, options)
-    judges = [spec for spec in planned.reverse if store.predictions(spec).exists()]
-    ok = _execute(judges, seconds, store, engine, options) and ok
+    from benchmarks.engines.tensorboard import Board
+
+    board = Board(options.tensorboard) if options.tensorboard else None
+    do = partial(
+        execute, store=store, engine=engine, seconds=seconds, fresh=options.fresh, retry=options.retry, board=board
+    )
+    ok = do(planned.specs)
+    ok = do([spec for spec in planned.reverse if store.predictions(spec).exists()]) and ok
     _report(planned, store, options)
     return 0 if ok else 1
 
 
-def _execute(
-    specs: Sequence[RunSpec], seconds: Mapping[str, float], store: Store, engine: Engine, options: Options
+def execute(
+    specs: Sequence[RunSpec],
+    store: Store,
+    engine: Engine,
+    seconds: Mapping[str, float] | None = None,
+    *,
+    fresh: bool = False,
+    retry: bool = False,
+    board: "Board | None" = None,
 ) -> bool:
     """Do what is not done; returns whether every run of these is.
 
     Args:
-        seconds: that runs will take, by id, where that is known.
+        seconds: that each run will take, by id, where a budget's list tells.
+        fresh: do runs again that have a record.
+        retry: do failed runs again.
     """
     from benchmarks.engines.pace import Pace
     from benchmarks.engines.progress import follow
-    from benchmarks.engines.tensorboard import Board
 
-    board = Board(options.tensorboard) if options.tensorboard else None
-    states = {spec.run_id: _state(spec, store, options) for spec in specs}
+    states = {spec.run_id: _state(spec, store, fresh=fresh, retry=retry) for spec in specs}
     done, skipped, todo = (
         [spec for spec in specs if states[spec.run_id] == state] for state in ("done", "failed", "to do")
     )
     _tell_reused(store, done, skipped)
-    if again := sum(store.folder(spec).is_dir() for spec in todo if not options.fresh):
+    if again := sum(store.folder(spec).is_dir() for spec in todo if not fresh):
         print(f"{again} runs have a record without weights: they are done again to keep them.", file=sys.stderr)
     if not todo:
         return not skipped
-    workers = options.devices.workers()
-    if not seconds and options.engine.engine == "local":
-        seconds = expected(todo, store, workers[0])
-    pace = Pace(todo, seconds, min(len(workers), len(todo)))
+    if not seconds and engine.devices:
+        seconds = expected(todo, store, engine.devices[0])
+    pace = Pace(todo, seconds, min(len(engine.devices), len(todo)))
     return not follow(engine.run(todo), pace, store, board) and not skipped
 
 
-def _state(spec: RunSpec, store: Store, options: Options) -> Literal["done", "failed", "to do"]:
+def _state(spec: RunSpec, store: Store, *, fresh: bool, retry: bool) -> Literal["done", "failed", "to do"]:
     """What the command does with a run: it reuses it, leaves it as it failed before, or does it."""
-    if options.fresh:
+    if fresh:
         return "to do"
     if store.finished(spec):
         return "done"
-    return "failed" if not options.retry and store.failed(spec) else "to do"
+    return "failed" if not retry and store.failed(spec) else "to do"
 
 
 def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpec]) -> None:
@@ -176,7 +192,7 @@ def _dry_run(planned: Grid, seconds: Mapping[str, float], store: Store, options:
     from benchmarks.training.estimate import PATIENCE, estimate
 
     specs, devices = planned.runs, options.devices.workers()
-    states = [_state(spec, store, options) for spec in specs]
+    states = [_state(spec, store, fresh=options.fresh, retry=options.retry) for spec in specs]
     for spec, state in zip(specs, states, strict=True):
         params = ", ".join(f"{key}={value}" for key, value in _settings(spec).items())
         print(f"{spec.run_id}  {state:6}  {spec}" + f"  ({params})" * bool(params))

@@ -31,9 +31,9 @@ def follow(events: Iterable[Event], pace: Pace, store: Store, board: Board | Non
     failures = []
     with Progress(*columns, console=console, expand=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("starting workers", total=1.0)
-        if not console.is_terminal:
-            console.print(f"{pace.runs} runs, {pace.steps:,} steps: {_left(pace)}")
-        for event in events:
+        for number, event in enumerate(events):
+            if not number and not console.is_terminal:
+                console.print(f"{pace.runs} runs, {pace.steps:,} steps: {_left(pace)}")
             if board:
                 board.write(event)
             pace.hear(event)

@@ -36,10 +36,11 @@ def estimate(
         known: of these runs; what is found is added to it.
         patience: seconds for all kinds, and ``start``, if more, for the first.
     """
-    # A reverse run takes as long as the run that it judges.
-    first = {kind(spec): replace(spec, reverse_of=None) for spec in reversed(list(specs))}
-    for key in known.training:
-        first.pop(key, None)
+    first: dict[Kind, RunSpec] = {}
+    for spec in specs:
+        if kind(spec) not in known.training:
+            # A reverse run takes as long as the run that it judges.
+            first.setdefault(kind(spec), replace(spec, reverse_of=None))
     if not first:
         return known
     # A copy of this process need not import torch again; a GPU admits no copy.
@@ -54,10 +55,10 @@ def estimate(
             with suppress(EOFError):  # it has said all, or has died
                 if ours.poll(start):
                     ours.recv()
-                begun = time.monotonic()
-                while ours.poll(begun + (patience if known.known else max(start, patience)) - time.monotonic()):
-                    what, key, value = ours.recv()
-                    getattr(known, what)[key] = value
+                    begun, longest = time.monotonic(), max(start, patience)
+                    while ours.poll(begun + (patience if known.known else longest) - time.monotonic()):
+                        what, key, value = ours.recv()
+                        getattr(known, what)[key] = value
         finally:
             process.kill()
             process.join()
