@@ -109,7 +109,7 @@ class EngineHere:
 
     def __init__(self, store: Store, devices: Sequence[str], *, execute: Execute = train, **_: Any) -> None:
         ForkingPickler.dumps(execute)  # a process could not get it otherwise
-        self.store, self.execute = store, execute
+        self.store, self.devices, self.execute = store, devices, execute
 
     def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:
         require_files(specs)

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -24,10 +25,11 @@ from benchmarks.commands.shared.options import typed
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.core.settings import UserError, format_query, parse_query
 from benchmarks.evaluation.validators import SELECTABLE
-from benchmarks.plan.grid import plan
+from benchmarks.plan.cost import Estimate, kind
+from benchmarks.plan.grid import Grid, plan
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.suite import load_suite, suite_names
-from benchmarks.training.estimate import Estimate, estimate
+from benchmarks.training.estimate import estimate
 from tests.conftest import EngineHere
 
 ROOT = Path(__file__).parents[1]
@@ -456,32 +458,27 @@ def test_dry_run_prints_the_grid_and_trains_nothing(tmp_path: Path) -> None:
     assert not list((tmp_path / "s").glob("*/*/seed*"))
 
 
+def timed(planned: Grid, **patience: float) -> Estimate:
+    return estimate(planned.specs, Estimate(Counter(map(kind, planned.specs))), "cpu", **patience)
+
+
 def test_an_estimate_counts_steps_for_methods_that_take_some() -> None:
     def seconds(method: str, steps: int) -> float:
         protocol = {"steps": steps, "checkpoints": 1}
         planned = plan("toys", [method], ["toys/moons"], seeds=[0], overrides={"protocol": protocol})
-        found = estimate(planned.specs, "cpu", patience=120).seconds
-        assert found is not None
+        (found,) = timed(planned, patience=120).seconds(planned.specs).values()
         return found
 
     assert seconds("source_only", 10**6) > 100 * seconds("source_only", 20)
     assert seconds("nearest_neighbour", 10**6) < 10 * seconds("nearest_neighbour", 20)
 
 
-def test_an_estimate_that_runs_out_of_patience_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_estimate_that_runs_out_of_patience_says_so() -> None:
     planned = plan("quick", method_names("core"))
-    assert len(estimate(planned.specs, "cpu", patience=0.0).training) == 1  # the first is waited for
-    monkeypatch.setattr("benchmarks.training.estimate.START", 0.0)
-    nothing = estimate(planned.specs, "cpu", patience=0.0)
-    assert "time unknown" in nothing.over(2, "cpu")
-    cell, other = (("toys", planned.specs[0].protocol), ("digits", planned.specs[-1].protocol))
-    some = Estimate({(cell, "a"): 2, (cell, "b"): 1, (other, "a"): 1}, training={(cell, "a"): 60.0})
-    assert some.seconds == 4 * 60.0
-    assert (
-        some.over(2, "cpu") == "about 2.0 min on 2 cores: 0.07 core-hours (rough: 1 of 3 kinds of run were timed)"
-    )
-    some.training[cell, "a"] = 1800.0
-    assert some.over(1, "cuda:0").startswith("about 120.0 min on 1 GPU: 2.0 GPU-hours")
+    first = timed(planned, patience=0.0)
+    assert len(first.training) == 1  # the first is waited for
+    assert str(first) == "rough: of 16 kinds of run, 1 timed, 15 guessed"
+    assert not timed(planned, patience=0.0, start=0.0).known
 
 
 def test_a_dry_run_says_what_becomes_of_each_run(store: Path, tmp_path: Path) -> None:
@@ -500,7 +497,7 @@ def test_a_dry_run_says_what_becomes_of_each_run(store: Path, tmp_path: Path) ->
 def test_an_estimate_tells_of_runs_that_fail_in_their_first_steps() -> None:
     overrides = {"protocol": {"lr_new": "1e30", "optimizer": "sgd"}}
     planned = plan("toys", ["source_only"], ["toys/moons"], seeds=[0], overrides=overrides)
-    (error,) = estimate(planned.specs, "cpu", patience=120).failed.values()
+    (error,) = timed(planned, patience=120).failed.values()
     assert "the loss is" in error
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.commands.parser import main, parser
-from benchmarks.training.estimate import Estimate
+from benchmarks.plan.cost import Estimate
 
 LINES, PARTS = 500, 5
 PATIENCE = 10.0  # seconds for an answer: as promised for a dry run
@@ -45,6 +45,7 @@ USUAL = {
     "select": ["im", "reverse_validation"],
     "steps_scale": ["truncate:0.1"],
     "device": ["cpu"],
+    "budget": ["20m", "1s"],
     "show": ["statistics", "classes,cost"],
 }
 # What trains, downloads, or is no flag of a command's own.

@@ -8,8 +8,10 @@ import pytest
 
 from benchmarks.core.registry import METHODS
 from benchmarks.engines.events import Event
+from benchmarks.engines.pace import Pace
 from benchmarks.engines.progress import follow
 from benchmarks.engines.tensorboard import Board
+from benchmarks.records.store import Store
 from benchmarks.training.run import execute
 from benchmarks.training.signals import Signals, alignment_doubt, discriminator_doubt, source_doubt
 from methods.base import Deep
@@ -126,8 +128,8 @@ def test_signals_go_to_tensorboard(tmp_path: Path) -> None:
     assert [(point.step, point.value) for point in read.Scalars("task")] == [(1, pytest.approx(0.7)), (3, 0.5)]
 
 
-def test_an_error_is_one_line_and_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_one_line_and_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = "expected [0, 1] in [/a/long/path]" + 100 * "/folder"
     event = Event("failed", spec_of("dann", "toys/moons"), error=error)
-    assert follow([event], 1) == [event]
-    assert capsys.readouterr().err.splitlines() == [f"failed: {event.spec}: {error}"]
+    assert follow([event], Pace([event.spec]), Store(tmp_path)) == [event]
+    assert capsys.readouterr().err.splitlines()[1:] == [f"failed: {event.spec}: {error}"]

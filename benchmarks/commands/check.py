@@ -133,6 +133,7 @@ def _check(options: Options, methods: Sequence[str]) -> int:
 
 def _records_now(options: Options, specs: Sequence[RunSpec]) -> "pd.DataFrame":
     """Of runs done now, or of those in a store that this code made."""
+    from benchmarks.engines.pace import Pace
     from benchmarks.engines.progress import follow
     from benchmarks.report.baseline import records_with_gradients, refuse_other_code
 
@@ -142,12 +143,13 @@ def _records_now(options: Options, specs: Sequence[RunSpec]) -> "pd.DataFrame":
         return records
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        follow(options.engine.make(store, options.devices).run(specs), len(specs))
+        follow(options.engine.make(store, options.devices).run(specs), Pace(specs), store)
         return records_with_gradients(store, specs, warn)
 
 
 def _update(options: Options, methods: Sequence[str]) -> int:
     """Write a baseline from a suite's runs: those in the store that this code made, the others done now."""
+    from benchmarks.engines.pace import Pace
     from benchmarks.engines.progress import follow
     from benchmarks.records.compact import save_records
     from benchmarks.records.frame import load_records
@@ -165,7 +167,7 @@ def _update(options: Options, methods: Sequence[str]) -> int:
     store = Store(options.store)
     todo = [spec for spec in planned.specs if not is_current(store, spec)]
     engine = options.engine.make(store, options.devices, fresh=True)
-    if todo and follow(engine.run(todo), len(todo)):
+    if todo and follow(engine.run(todo), Pace(todo), store):
         raise UserError("some runs failed, so the baseline is not written")
     records = load_records(map(store.folder, planned.specs))
     require_labels("check", records)

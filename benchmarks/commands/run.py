@@ -3,12 +3,14 @@
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.commands.shared import values
+from benchmarks.commands.shared.budget import BudgetFlags, expected
 from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
 from benchmarks.commands.shared.output import TableFlags
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
@@ -21,6 +23,9 @@ from benchmarks.plan.grid import Grid
 from benchmarks.plan.spec import RunSpec
 from benchmarks.plan.suite import load_suite
 from benchmarks.records.store import Store
+
+if TYPE_CHECKING:
+    from benchmarks.engines.tensorboard import Board
 
 HELP = "run a seeded grid and print its table"
 EXAMPLES = (
@@ -35,6 +40,7 @@ ANSWER = 8.0  # seconds after which a dry run should have answered
 class Options:
     what: WhatFlags
     how: HowFlags
+    budget: BudgetFlags
     dry_run: bool
     fresh: bool
     retry: bool
@@ -46,11 +52,16 @@ class Options:
     store: Path | None
     table: TableFlags
 
+    def __post_init__(self) -> None:
+        if self.budget.budget and self.engine.engine != "local":
+            raise UserError("--budget needs --engine local: it is for the devices of this machine")
+
 
 def add_flags(command: ArgumentParser) -> None:
     WhatFlags.add_to(command.add_argument_group("what to run"), default_methods="the suite's")
     HowFlags.add_to(command.add_argument_group("settings and choices"))
     kept = command.add_argument_group("what is done, and what is kept")
+    BudgetFlags.add_to(kept)
     kept.add_argument("--dry-run", action="store_true", help="print the grid and an estimate of its time")
     kept.add_argument("--fresh", action="store_true", help="do runs again that have a record")
     kept.add_argument("--retry", action="store_true", help="do failed runs again")
@@ -74,41 +85,68 @@ def main(options: Options) -> int:
     methods = what.methods or load_suite(what.suite).default_methods
     planned = planned_grid(what.suite, methods, what.all_tasks(), range(how.seeds) if how.seeds else None, how)
     store = Store(options.store, weights=options.save_weights)
+    state = partial(_state, store=store, fresh=options.fresh, retry=options.retry)
+    planned, seconds = options.budget.within(
+        planned, lambda spec: state(spec) == "to do", store, options.devices.workers()
+    )
     if options.dry_run:
-        _dry_run(planned, store, options, began + ANSWER)
+        _dry_run(planned, seconds, store, options, began + ANSWER)
         return 0
     engine = options.engine.make(store, options.devices, fresh=options.fresh, save_weights=options.save_weights)
-    ok = _execute(planned.specs, store, engine, options)
-    judges = [spec for spec in planned.reverse if store.predictions(spec).exists()]
-    ok = _execute(judges, store, engine, options) and ok
+    from benchmarks.engines.tensorboard import Board
+
+    board = Board(options.tensorboard) if options.tensorboard else None
+    do = partial(
+        execute, store=store, engine=engine, seconds=seconds, fresh=options.fresh, retry=options.retry, board=board
+    )
+    ok = do(planned.specs)
+    ok = do([spec for spec in planned.reverse if store.predictions(spec).exists()]) and ok
     _report(planned, store, options)
     return 0 if ok else 1
 
 
-def _execute(specs: Sequence[RunSpec], store: Store, engine: Engine, options: Options) -> bool:
-    """Do what is not done; returns whether every run of these is."""
-    from benchmarks.engines.progress import follow
-    from benchmarks.engines.tensorboard import Board
+def execute(
+    specs: Sequence[RunSpec],
+    store: Store,
+    engine: Engine,
+    seconds: Mapping[str, float] | None = None,
+    *,
+    fresh: bool = False,
+    retry: bool = False,
+    board: "Board | None" = None,
+) -> bool:
+    """Do what is not done; returns whether every run of these is.
 
-    board = Board(options.tensorboard) if options.tensorboard else None
-    states = {spec.run_id: _state(spec, store, options) for spec in specs}
+    Args:
+        seconds: that each run will take, by id, where a budget's list tells.
+        fresh: do runs again that have a record.
+        retry: do failed runs again.
+    """
+    from benchmarks.engines.pace import Pace
+    from benchmarks.engines.progress import follow
+
+    states = {spec.run_id: _state(spec, store, fresh=fresh, retry=retry) for spec in specs}
     done, skipped, todo = (
         [spec for spec in specs if states[spec.run_id] == state] for state in ("done", "failed", "to do")
     )
     _tell_reused(store, done, skipped)
-    if again := sum(store.folder(spec).is_dir() for spec in todo if not options.fresh):
+    if again := sum(store.folder(spec).is_dir() for spec in todo if not fresh):
         print(f"{again} runs have a record without weights: they are done again to keep them.", file=sys.stderr)
-    failures = follow(engine.run(todo), len(todo), board) if todo else []
-    return not failures and not skipped
+    if not todo:
+        return not skipped
+    if not seconds and engine.devices:
+        seconds = expected(todo, store, engine.devices[0])
+    pace = Pace(todo, seconds, min(len(engine.devices), len(todo)))
+    return not follow(engine.run(todo), pace, store, board) and not skipped
 
 
-def _state(spec: RunSpec, store: Store, options: Options) -> Literal["done", "failed", "to do"]:
+def _state(spec: RunSpec, store: Store, *, fresh: bool, retry: bool) -> Literal["done", "failed", "to do"]:
     """What the command does with a run: it reuses it, leaves it as it failed before, or does it."""
-    if options.fresh:
+    if fresh:
         return "to do"
     if store.finished(spec):
         return "done"
-    return "failed" if not options.retry and store.failed(spec) else "to do"
+    return "failed" if not retry and store.failed(spec) else "to do"
 
 
 def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpec]) -> None:
@@ -138,20 +176,23 @@ def _report(planned: Grid, store: Store, options: Options) -> None:
     print(f"written to {folder / name}.md and .json; records in {store.root}", file=sys.stderr)
 
 
-def _dry_run(planned: Grid, store: Store, options: Options, until: float) -> None:
+def _dry_run(planned: Grid, seconds: Mapping[str, float], store: Store, options: Options, until: float) -> None:
     """Print the grid, what would become of each run, and how long that would take.
 
     Args:
+        seconds: that runs will take, by id, where a budget's list tells.
         until: when the estimate should end, by the monotonic clock.
 
     Raises:
         UserError: data or weights without which no run could begin.
     """
     from benchmarks.engines.work import require_files
+    from benchmarks.plan.cost import in_words
+    from benchmarks.records.clocks import recorded
     from benchmarks.training.estimate import PATIENCE, estimate
 
     specs, devices = planned.runs, options.devices.workers()
-    states = [_state(spec, store, options) for spec in specs]
+    states = [_state(spec, store, fresh=options.fresh, retry=options.retry) for spec in specs]
     for spec, state in zip(specs, states, strict=True):
         params = ", ".join(f"{key}={value}" for key, value in _settings(spec).items())
         print(f"{spec.run_id}  {state:6}  {spec}" + f"  ({params})" * bool(params))
@@ -165,9 +206,17 @@ def _dry_run(planned: Grid, store: Store, options: Options, until: float) -> Non
     except UserError:
         print("none could begin")
         raise
+    if seconds:
+        print(in_words([seconds[spec.run_id] for spec in todo], workers, devices[0]))
+        return
     # Importing PyTorch may have taken most of the time that people wait.
-    known = estimate(todo, devices[0], min(PATIENCE, max(1.0, until - time.monotonic())))
-    print(known.over(workers, devices[0]))
+    patience = min(PATIENCE, max(1.0, until - time.monotonic()))
+    known = estimate(todo, recorded(todo, store, devices[0]), devices[0], patience)
+    if todo and not known.known:
+        print("time unknown: no kind of run could be timed in a few seconds")
+    else:
+        trust = f" ({known})" * bool(str(known))
+        print(in_words(list(known.seconds(todo).values()), workers, devices[0]) + trust)
     for (_, method), error in known.failed.items():
         print(f"warning: {method} fails in its first steps: {one_line(error)}", file=sys.stderr)
 

@@ -44,6 +44,17 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def write_first(path: Path, text: str) -> None:
+    """As :func:`write_text`, unless the path is taken: of several processes that write one, the first wins."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}{ASIDE}")
+    try:
+        write_text(aside, text)
+        with suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def remove(path: Path) -> None:
     """Whatever is at a path: a file, a folder or nothing."""
     if path.is_dir() and not path.is_symlink():

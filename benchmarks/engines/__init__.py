@@ -8,7 +8,13 @@ from benchmarks.plan.spec import RunSpec
 
 
 class Engine(Protocol):
-    """Anything that works through runs."""
+    """Anything that works through runs.
+
+    Attributes:
+        devices: of this machine, a device for each worker; none where workers are elsewhere.
+    """
+
+    devices: Sequence[str]
 
     def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:
         """Do all runs and tell what happens. Closing the generator ends the workers; what is finished stays."""

@@ -1,36 +1,43 @@
-"""The live display of a grid: runs done, the latest signals (none needs a target label), time left."""
+"""What a grid shows while it runs: how far it is, time gone and left, and scores that need no target label."""
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
+from rich.text import Text
 
 from benchmarks.core.escape import shown
+from benchmarks.core.settings import UserError
 from benchmarks.engines.events import Event
+from benchmarks.engines.pace import Pace
 from benchmarks.engines.tensorboard import Board
+from benchmarks.records.record import IMPOSSIBLE, Record
+from benchmarks.records.store import Store
 
 
-def follow(events: Iterable[Event], total: int, board: Board | None = None) -> list[Event]:
+def follow(events: Iterable[Event], pace: Pace, store: Store, board: Board | None = None) -> list[Event]:
     """Show a grid's events as they come, a bar on a terminal and lines elsewhere; returns the failures."""
     console = Console(stderr=True, highlight=False)
     # What is long gives way: the other columns keep their widths.
     description = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     columns = (
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(compact=True),
+        BarColumn(10),
+        _Clocks(pace),
         TextColumn("{task.description}", markup=False, table_column=description),
     )
     failures = []
     with Progress(*columns, console=console, expand=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("starting workers", total=total)
-        done = 0
-        for event in events:
+        task = bar.add_task("starting workers", total=1.0)
+        for number, event in enumerate(events):
+            if not number and not console.is_terminal:
+                console.print(f"{pace.runs} runs, {pace.steps:,} steps: {_left(pace)}")
             if board:
                 board.write(event)
+            pace.hear(event)
+            bar.update(task, completed=pace.share)
             if event.kind == "signals":
                 if event.signals:
                     bar.update(task, description=f"{event.spec}: {_signals(event.signals[-1])}")
@@ -38,15 +45,56 @@ def follow(events: Iterable[Event], total: int, board: Board | None = None) -> l
             if event.kind == "started":
                 bar.update(task, description=str(event.spec))
                 continue
-            done += 1
-            bar.advance(task)
             if event.kind == "failed":
                 failures.append(event)
                 text = shown(f"failed: {event.spec}: {event.error}")
                 console.print(text, style="red", markup=False, soft_wrap=True)
             elif not console.is_terminal:
-                console.print(f"[{done}/{total}] {event.kind}: {event.spec}", markup=False, soft_wrap=True)
+                scores = _scores(store.folder(event.spec))
+                text = f"[{pace.ended}/{pace.runs}] {event.kind}: {event.spec}{scores}; {_clocks(pace)}"
+                console.print(text, markup=False, soft_wrap=True)
     return failures
+
+
+class _Clocks(ProgressColumn):
+    """Runs and steps, time gone and left: they go on between two events."""
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__(Column(no_wrap=True))
+        self.pace = pace
+
+    def render(self, task: Task) -> Text:
+        pace = self.pace
+        runs, steps = f"{pace.ended}/{pace.runs} runs", f"{pace.done_steps:,.0f}/{pace.steps:,} steps"
+        return Text(f"{runs}, {steps}, {_clocks(pace)}")
+
+
+def _clocks(pace: Pace) -> str:
+    return f"{_time(pace.elapsed)} gone, {_left(pace)}"
+
+
+def _left(pace: Pace) -> str:
+    return "time left unknown" if pace.left is None else f"~{_time(pace.left)} left"
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _scores(folder: Path) -> str:
+    """What a record says of its last checkpoint, without target labels; nothing of one that cannot be read."""
+    from benchmarks.evaluation.outputs import Outputs
+    from benchmarks.evaluation.validators import score_outputs
+
+    try:
+        record = Record(folder)
+        source = record.json("scores.json")["checkpoints"][-1]["source_test_accuracy"]
+        im = score_outputs(Outputs.load(record.check(record.outputs()[-1])), ["im"])["im"]
+        return f": source accuracy {source:.1%}, im {im:.2f}"
+    except (UserError, *IMPOSSIBLE):
+        return ""
 
 
 def _signals(signals: dict[str, float]) -> str:

@@ -55,6 +55,7 @@ class RayEngine:
         execute: Execute = train,
     ) -> None:
         self.store, self.address, self.cpus, self.gpus = store, address, cpus, gpus
+        self.devices: Sequence[str] = ()
         self.retries, self.fresh, self.execute = retries, fresh, execute
 
     def run(self, specs: Sequence[RunSpec]) -> Iterator[Event]:

@@ -43,6 +43,7 @@ class Grid:
     Attributes:
         ranked: whether its methods may be ranked: they share one protocol.
         reverse: runs that judge others by reverse validation; each needs its own done first.
+        budget: what a budget of time left out of it; empty: nothing.
     """
 
     suite: str
@@ -50,6 +51,7 @@ class Grid:
     specs: list[RunSpec]
     not_applicable: list[NotApplicable]
     reverse: list[RunSpec] = field(default_factory=list)
+    budget: str = ""
 
     @property
     def runs(self) -> list[RunSpec]:

@@ -73,11 +73,11 @@ def _drawn_protocol(protocol: Protocol, number: int) -> Protocol:
         key: float(f"{getattr(protocol, key) * factor:.3g}") for key in ("lr_backbone", "lr_new", "lr_adversary")
     }
     decay = _draw("protocol.weight_decay", number, *WEIGHT_DECAY, log=True)
-    backbone = _with_dropout(protocol.backbone, _draw("protocol.dropout", number, *DROPOUT, log=False))
+    backbone = with_dropout(protocol.backbone, _draw("protocol.dropout", number, *DROPOUT, log=False))
     return protocol.replace({**rates, "weight_decay": decay, "backbone": backbone}, "protocol")
 
 
-def _with_dropout(backbone: str, dropout: float) -> str:
+def with_dropout(backbone: str, dropout: float) -> str:
     """The backbone's text with another dropout, if it has one."""
     from methods.networks.backbones import backbone_options
 

@@ -36,6 +36,8 @@ def general(cells: Cells, rows: Iterable[Mapping[str, Cell]]) -> list[str]:
             plural = "s" * (len(common) > 1)
             notes.append(f"mean of {family}: over the {len(common)} task{plural} that all shown methods have.")
     notes += [f"n/a: {variant} on {task}: {reason}." for (variant, task), reason in cells.reasons.items()]
+    if cells.grid.budget:
+        notes.append(f"Missing runs: {cells.grid.budget}.")
     notes += _failures(cells)
     records = [cells.records[spec.run_id] for spec in cells.grid.specs if spec.run_id in cells.records]
     notes += _warnings(records) + _lost_sources(cells)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.core.settings import short, whole_number
+from benchmarks.plan.budget import UNITS
 
 MOST_JOBS, MOST_RETRIES, MOST_PER_RUN = 1000, 1000, 10_000.0  # more is a slip of the pen, and takes all memory
 
@@ -25,6 +26,14 @@ def at_most(most: int) -> Callable[[str], int]:
         return number
 
     return limited
+
+
+def duration(text: str) -> int:
+    """Seconds, of a text such as 90s, 20m or 2h."""
+    number = whole_number(text[:-1])
+    if not number or text[-1] not in UNITS:
+        raise ArgumentTypeError(f"{short(text)} is no time above 0, such as 90s, 20m or 2h")
+    return number * UNITS[text[-1]]
 
 
 def retries(text: str) -> int:
