@@ -55,7 +55,7 @@ def predict(record: Path, path: Path, label: str | None, device: torch.device) -
     model = load_model(record, device)
     domain = _read(path, label, model.preprocessing)
     x = _fitting(domain, model)
-    labelled = domain.labels != ""
+    labelled = domain.labelled(model.classes)
     truth = np.full(len(labelled), -1)
     truth[labelled] = class_numbers(domain.labels[labelled], model.classes, path)
     logits = model.logits(x)
