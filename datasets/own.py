@@ -1,9 +1,9 @@
 """The user's own data, named by two paths: ``run --source PATH --target PATH``.
 
 A path is an ``.npz`` with arrays ``x`` and ``y``, a folder ``class/image``, or a ``.csv`` with a column of labels
-and columns of numbers. Target samples may have no label: no ``y``, or in it NaN, ``""``, -1 (unless the source has a
-class -1) or True in ``y_mask``; no column, or empty cells in it; images beside the classes' folders. A target that is
-not fully labelled is scored on all the labels that it has, transductively.
+and columns of numbers. Target samples may have no label: no ``y``, or in it NaN, ``""``, -1 (unless the source has
+a class -1) or True in ``y_mask``; no column, or empty cells in it; images beside the classes' folders. A target
+that is not fully labelled is scored on all the labels that it has, transductively.
 
 The task's name ends in a digest of the inputs and of the source's labels: changed data are another task, and moved
 data are the same. Labels of the target are not in it, so that more of them train nothing again. Where the data are

@@ -1,4 +1,4 @@
-"""The arrays ``x``, ``y`` and ``y_mask`` of an ``.npz`` that may be anything: headers are checked before values."""
+"""Arrays ``x``, ``y`` and ``y_mask`` of an ``.npz`` that may be anything: headers are checked before values."""
 
 import zipfile
 from collections import Counter
@@ -38,7 +38,9 @@ def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
                 )
             x = _Member(path, archive, "x").inputs()
             y = _Member(path, archive, "y").labels(len(x)) if "y" in members else None
-            mask = _Member(path, archive, "y_mask").mask(len(x)) if "y_mask" in members else np.zeros(len(x), bool)
+            mask = np.zeros(len(x), bool)
+            if "y_mask" in members:
+                mask = _Member(path, archive, "y_mask").mask(len(x))
     except (UserError, OSError):
         raise
     except Exception as error:  # of the zip, what it is packed with, or NumPy's parser of headers

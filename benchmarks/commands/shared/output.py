@@ -68,7 +68,7 @@ def add_force_flag(flags: Group) -> None:
 
 
 def table_name(suite: str, tasks: Sequence[str]) -> str:
-    """What a table's files are called, without their endings: as the suite, or as the tasks named instead of its own.
+    """What a table's files are called, without their endings: the suite, or the tasks named instead of its own.
 
     Own data's task ends in their digest, so that no table is written over that of other data.
     """

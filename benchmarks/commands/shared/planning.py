@@ -86,7 +86,7 @@ class HowFlags:
 
     @staticmethod
     def add_to(flags: Group) -> None:
-        flags.add_argument("--seeds", type=values.count, help="how many; default: the suite's, and 5 of your own data")
+        flags.add_argument("--seeds", type=values.count, help="how many; default: the suite's; 5 of your own data")
         flags.add_argument(
             "--set",
             action="append",
