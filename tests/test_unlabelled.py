@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,8 @@ def test_a_target_without_labels_is_run_and_shown_without_accuracy(
     assert run("--select", "im", "--show", "statistics,validators,bound,confusion", kind=kind) == 0
     out = capsys.readouterr().out
     assert "Source test accuracy (%)" in out
-    assert "Proxy A-distance" in out
+    assert "What is known of own/old-new-" in out
+    assert "proxy A-distance" in out
     assert "Target" not in out
     assert "target error" not in out
     assert out.count("Not scored: no target sample of own/old-new-") == 1
@@ -435,3 +437,68 @@ def test_a_tables_name_fits_a_file_and_tells_tasks_apart() -> None:
     assert max(len(name.encode()) for name in names) < 200
     assert table_name("quick", []) == "quick"
     assert table_name("some/mine.toml", []) == "mine"
+
+
+def overview_of(*flags: str, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Cells of the table by method and metric."""
+    capsys.readouterr()
+    flags = ("--source", "old.csv", "--target", "new.csv", "--methods", "source_only,coral", *STEPS, *flags)
+    assert main(["table", *flags, "--format", "json"]) == 0
+    cells = json.loads(capsys.readouterr().out)["cells"]
+    return {(cell["method"], cell["metric"]): cell for cell in cells}
+
+
+def test_without_labels_a_table_says_what_outputs_say(capsys: pytest.CaptureFixture[str]) -> None:
+    """Agreement, shares, criteria and source accuracy beside the baseline, made here from the outputs."""
+    assert run("--seeds", "5", "--set", "coral.trade_off=100") == 0
+    found = overview_of("--store", "store", "--set", "coral.trade_off=100", capsys=capsys)
+    said: dict[str, list[np.ndarray]] = {}
+    source: dict[str, list[float]] = {}
+    for name in ("source_only", "coral"):
+        for path in sorted(Path("store").glob(f"own_*/{name}/*")):
+            outputs = np.load(path / "outputs/000020.npz")
+            said.setdefault(name, []).append(outputs["target_train.logits"].argmax(1))
+            scores = json.loads((path / "scores.json").read_text())
+            source.setdefault(name, []).append(scores["checkpoints"][-1]["source_test_accuracy"])
+            share = (outputs["source_train.y"] == 0).mean()
+    coral = "coral?trade_off=100"
+
+    def mean(metric: str, method: str = coral) -> float:
+        return float(found[method, metric]["mean"])
+
+    own, baseline = (np.array(said[name]) for name in ("coral", "source_only"))
+    assert mean("agreement_with_source_only") == pytest.approx((own == baseline).mean())
+    assert found["source_only", "agreement_with_source_only"]["mean"] is None
+    between = [(own[i] == own[j]).mean() for i in range(5) for j in range(i)]
+    assert mean("agreement_between_seeds") == pytest.approx(np.mean(between))
+    cell = found[coral, "share_difference"]
+    assert abs(cell["mean"]) == pytest.approx(abs((own == 0).mean() - share))
+    assert cell["note"] in ("0", "1")
+    assert mean("source_change") == pytest.approx(np.mean(source["coral"]) - np.mean(source["source_only"]))
+    assert found[coral, "source_change"]["interval"] == "t95"
+    rows = load_records("store").query("method == 'coral'")
+    assert mean("im") == pytest.approx(rows["im"].mean())
+    assert mean("warned_runs") == (rows["warnings"] != "").sum() > 0
+    assert found["(raw inputs)", "proxy_a_distance"]["mean"] > 0
+
+
+def test_shares_of_all_classes_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    capsys.readouterr()
+    assert run("--show", "shares", "--format", "json", command="table") == 0
+    (listing,) = json.loads(capsys.readouterr().out)["listings"]
+    assert [row["class"] for row in listing["rows"]] == ["0", "1"]
+    for column in ("source", "source_only", "coral"):
+        assert sum(row[column] for row in listing["rows"]) == pytest.approx(1)
+
+
+def test_without_outputs_the_columns_that_need_them_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--save-records", "kept.csv", command="table") == 2  # nothing yet
+    assert run() == 0
+    assert run("--save-records", "kept.csv", command="table") == 0
+    found = overview_of("--records", "kept.csv", "--seeds", "2", capsys=capsys)
+    for metric in ("agreement_with_source_only", "agreement_between_seeds", "share_difference"):
+        assert found["coral", metric]["mean"] is None
+        assert found["coral", metric]["missing"] == "no outputs"
+    assert found["coral", "im"]["mean"] is not None
+    assert found["coral", "source_change"]["mean"] is not None

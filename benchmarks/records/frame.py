@@ -9,6 +9,10 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.core.settings import UserError
+from benchmarks.evaluation import HEADLINE
+from benchmarks.evaluation.agreement import predicted, source_shares
+from benchmarks.evaluation.outputs import Outputs
+from benchmarks.evaluation.validators import WITHOUT_LABELS
 from benchmarks.plan.spec import run_id_of
 from benchmarks.records import compact
 from benchmarks.records.plausible import check_row
@@ -29,7 +33,8 @@ def load_records(
     ``right``: by step, which target test samples are classified rightly, packed bits in base64; a .csv has the
     last step and the chosen one. ``test_units`` says which group or sample each bit is of
     (``evaluation/outcomes.py``). Scores from target labels are among them: reports may show those, and nothing
-    else may use them.
+    else may use them. A record without any, in a store, has instead ``predicted`` and ``source_shares``
+    (``evaluation/agreement.py``), and scores by which it may be judged.
 
     Args:
         source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
@@ -92,11 +97,19 @@ def record_row(record: Record, validators: Collection[str]) -> dict[str, Any]:
     parts = {name.removesuffix(".json"): record.json(name) for name in FILES if name != "provenance.json"}
     spec = record.spec
     try:
-        row = _row(record, spec, parts, validators)
+        labelled = HEADLINE in parts["oracle"]["checkpoints"][-1]
+        row = _row(record, spec, parts, validators if labelled else [*validators, *WITHOUT_LABELS])
         check_row(row)
     except IMPOSSIBLE as error:
         raise record.broken(f"it is not complete, or holds what no run writes ({said(error)})") from None
-    return row
+    return row if labelled else row | _without_labels(record, row)
+
+
+def _without_labels(record: Record, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a run without target labels, after its last step."""
+    outputs = Outputs.load(record.check(record.outputs()[-1]))
+    scores = {name: row["checkpoints"][-1][name] for name in WITHOUT_LABELS}
+    return scores | {"predicted": predicted(outputs), "source_shares": source_shares(outputs)}
 
 
 def _row(

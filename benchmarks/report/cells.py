@@ -22,13 +22,18 @@ ACCURACY = HEADLINE
 
 @dataclass(frozen=True)
 class Cell:
-    """One number with what stands behind it; without a summary, ``missing`` says why there is none."""
+    """One number with what stands behind it; without a summary, ``missing`` says why there is none.
+
+    Attributes:
+        note: what the number is of, where its column does not say.
+    """
 
     summary: Summary | None
     runs: tuple[str, ...] = ()
     missing: str = ""
     best: bool = False
     mark: Literal["", "▲", "▼"] = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,16 @@ class Cells:
         specs = [spec for (_, of), by_seed in self.specs.items() if of == task for spec in by_seed.values()]
         rows = [self.records[spec.run_id] for spec in specs if spec.run_id in self.records]
         return bool(rows) and all(pd.isna(row.get(ACCURACY)) for row in rows)
+
+    def rows(self, variant: str, task: str) -> dict[int, dict[str, Any]]:
+        """Records of the method's own configuration, by seed."""
+        specs = self.specs.get((variant, task), {}).items()
+        return {seed: self.records[spec.run_id] for seed, spec in specs if spec.run_id in self.records}
+
+    def different_targets(self, task: str) -> bool:
+        """Whether each seed trains on target samples of its own."""
+        protocols = [spec.protocol for spec in self.grid.specs if spec.task == task]
+        return draws_by_seed(task) and any(protocol.scoring != "transductive" for protocol in protocols)
 
     def values(self, metric: str, variant: str, task: str) -> Values:
         """What a metric, or a choice, gave in each seed that has it."""

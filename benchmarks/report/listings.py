@@ -245,7 +245,7 @@ def confusion(cells: Cells) -> Iterator[Listing]:
             rows = [cells.records[spec.run_id] for spec in specs if spec.run_id in cells.records]
             counts = [row["confusion"] for row in rows if row.get("confusion")]  # not all records have one
             if counts:
-                yield _confusion(f"{variant} on {task}", np.sum(counts, axis=0), _class_names(task))
+                yield _confusion(f"{variant} on {task}", np.sum(counts, axis=0), class_names(task))
 
 
 def _confusion(name: str, counts: np.ndarray, classes: Sequence[str]) -> Listing:
@@ -284,7 +284,8 @@ def _most_confused(name: str, sizes: np.ndarray, shares: np.ndarray, classes: Se
     return Listing(f"Confusion (%; of {len(classes)} classes, the largest): {name}", rows, formats)
 
 
-def _class_names(task: str) -> list[str]:
+def class_names(task: str) -> list[str]:
+    """Names of a task's classes, in the order of their numbers."""
     spec = resolve(task)
     return [str(name) for name in DATASETS.get(spec.family)().classes(spec.task)]
 

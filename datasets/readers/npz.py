@@ -33,8 +33,8 @@ def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
                 raise UserError(f"{shown(path)}: it has no array x; it has {has}")
             if "mask" in members and "y_mask" not in members:
                 raise UserError(
-                    f"{shown(path)}: it has an array mask; if it is True where a label is missing, call it y_mask, "
-                    "and else leave it out"
+                    f"{shown(path)}: it has an array mask; if it is True where a label is missing, call it "
+                    "y_mask, and else leave it out"
                 )
             x = _Member(path, archive, "x").inputs()
             y = _Member(path, archive, "y").labels(len(x)) if "y" in members else None
