@@ -13,7 +13,7 @@ from benchmarks.evaluation.proxy_a_distance import SATURATED
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
-from benchmarks.report.cells import ACCURACY, Cell, Cells, draws_by_seed, is_reference, without_split
+from benchmarks.report.cells import ACCURACY, SKEWED, Cell, Cells, draws_by_seed, is_reference, without_split
 from benchmarks.report.statistics import ENOUGH, SEEDS, paired
 
 LOST = 0.1  # of source accuracy, below source_only: more is no price of adapting
@@ -32,6 +32,11 @@ def general(cells: Cells, rows: Iterable[Mapping[str, Cell]]) -> list[str]:
     ]
     if cells.unscored:
         notes.append(f"Not scored: no target sample of {', '.join(cells.unscored)} has a label.")
+    if cells.skewed:
+        notes.append(
+            f"Skewed: in {', '.join(cells.skewed)} the most frequent class has at least {SKEWED} times an equal "
+            "share of the scored samples. majority always says it; balanced accuracy is the mean over classes."
+        )
     if not cells.grid.ranked:
         notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
     for family, tasks in cells.families(cells.tasks).items():

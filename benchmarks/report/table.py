@@ -17,6 +17,8 @@ from benchmarks.report.overview import Overview
 from benchmarks.report.statistics import LEVEL, binomial_error, holm, summarise
 
 PERCENT = 100.0
+BALANCED = "target_class_mean_accuracy"
+MAJORITY = "majority"
 SHARES = ("accuracy", "rate", "calibration_error", "_f1", "_auc")
 
 
@@ -92,9 +94,11 @@ def build_report(
     kept = ", ".join(sorted({spec.protocol.stopping.kept for spec in grid.specs}))
     blocks = []
     if cells.scored:
-        blocks.append(_accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}"))
+        blocks.append(_with_majority(cells, _accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}")))
         if select:
             blocks.append(_accuracy(cells, selection.SELECTED, f"Target test accuracy (%), selected by {select}"))
+        if cells.skewed and BALANCED not in show:
+            blocks.append(_block(cells, BALANCED, f"Balanced target accuracy (%), {kept}", PERCENT, cells.skewed))
         blocks.append(_distances(cells))
     if cells.unscored and select:
         by = f"Source test accuracy (%), selected by {select}"
@@ -154,6 +158,14 @@ def _accuracy(cells: Cells, metric: str, title: str) -> Block:
         _mark_best(rows, block.columns, block.references)
     sizes = _test_sets(cells)
     return replace(block, rows=rows, footer={"(test samples; their standard error)": sizes} if sizes else {})
+
+
+def _with_majority(cells: Cells, block: Block) -> Block:
+    """With what the reference `majority` would have where a target is skewed, unless its runs are there."""
+    if not cells.skewed or MAJORITY in block.rows:
+        return block
+    row = {task: Cell(summarise([cells.majority_rate(task)]), note="share of the class") for task in cells.skewed}
+    return replace(block, rows=block.rows | {MAJORITY: row}, references=block.references | {MAJORITY})
 
 
 def _mark_gains(
