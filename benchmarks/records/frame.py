@@ -6,6 +6,7 @@ from operator import or_
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.core.settings import UserError
@@ -20,6 +21,8 @@ from benchmarks.records.record import FILES, IMPOSSIBLE, Record, said
 from benchmarks.records.store import Store
 from benchmarks.records.validation import validator_scores
 
+PREDICTED = "predicted"
+
 
 def load_records(
     source: Path | str | Iterable[Path | str],
@@ -33,14 +36,15 @@ def load_records(
     ``right``: by step, which target test samples are classified rightly, packed bits in base64; a .csv has the
     last step and the chosen one. ``test_units`` says which group or sample each bit is of
     (``evaluation/outcomes.py``). Scores from target labels are among them: reports may show those, and nothing
-    else may use them. A record without any, in a store, has instead ``predicted`` and ``source_shares``
-    (``evaluation/agreement.py``), and scores by which it may be judged.
+    else may use them. A store's record without any has instead the scores ``WITHOUT_LABELS``, ``predicted`` and
+    ``source_shares`` (``evaluation/agreement.py``).
 
     Args:
         source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
         broken: told of each record that cannot be read, or that is not as it was written, which is then left out.
         validators: whose scores ``checkpoints`` shall have: made from a record's outputs where they are not beside
-            it. A .csv has those that it was written with.
+            it. A .csv has those that it was written with. With ``PREDICTED`` among them, a store's records have
+            predictions in any case.
 
     Raises:
         UserError: a store or file that does not exist; a record that is broken, where ``broken`` is not given.
@@ -98,18 +102,21 @@ def record_row(record: Record, validators: Collection[str]) -> dict[str, Any]:
     spec = record.spec
     try:
         labelled = HEADLINE in parts["oracle"]["checkpoints"][-1]
-        row = _row(record, spec, parts, validators if labelled else [*validators, *WITHOUT_LABELS])
+        more = () if labelled else (*WITHOUT_LABELS, PREDICTED)
+        names = dict.fromkeys([*validators, *more])
+        row = _row(record, spec, parts, [name for name in names if name != PREDICTED])
         check_row(row)
     except IMPOSSIBLE as error:
         raise record.broken(f"it is not complete, or holds what no run writes ({said(error)})") from None
-    return row if labelled else row | _without_labels(record, row)
+    if not labelled:
+        row |= {name: row["checkpoints"][-1][name] for name in WITHOUT_LABELS}
+    return row | (_predictions(record) if PREDICTED in names else {})
 
 
-def _without_labels(record: Record, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known of a run without target labels, after its last step."""
+def _predictions(record: Record) -> dict[str, np.ndarray]:
+    """What the model said of the target after its last step, and what to compare that with."""
     outputs = Outputs.load(record.check(record.outputs()[-1]))
-    scores = {name: row["checkpoints"][-1][name] for name in WITHOUT_LABELS}
-    return scores | {"predicted": predicted(outputs), "source_shares": source_shares(outputs)}
+    return {PREDICTED: predicted(outputs), "source_shares": source_shares(outputs)}
 
 
 def _row(

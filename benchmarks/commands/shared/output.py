@@ -36,8 +36,12 @@ class TableFlags:
         )
 
     def validators(self, select: str | None) -> Collection[str]:
-        """Those whose scores a table reads, of a choice by ``select``."""
-        return VALIDATORS if "validators" in split(self.show) else needed(select)
+        """What a table reads of outputs, of a choice by ``select``; see :func:`load_records`."""
+        from benchmarks.records.frame import PREDICTED
+
+        show = split(self.show)
+        scores = [*VALIDATORS] if "validators" in show else needed(select)
+        return [*scores, PREDICTED] if "shares" in show else scores
 
     def report(self, planned: Grid, records: "Records", validator: str | None) -> "Report":
         """The report of a grid, with what ``--show`` adds.
