@@ -1,8 +1,9 @@
 """The user's own data, named by two paths: ``run --source PATH --target PATH``.
 
 A path is an ``.npz`` with arrays ``x`` and ``y``, a folder ``class/image``, or a ``.csv`` with a column of labels
-and columns of numbers. Target samples may have no label: a target that is not fully labelled is scored on all the
-labels that it has, transductively.
+and columns of numbers. Target samples may have no label: no ``y``, or in it NaN, ``""``, -1 (unless the source has
+a class -1) or True in ``y_mask``; no column, or empty cells in it; images beside the classes' folders. A target
+that is not fully labelled is scored on all the labels that it has, transductively.
 
 The task's name ends in a digest of the inputs and of the source's labels: changed data are another task, and moved
 data are the same. Labels of the target are not in it, so that more of them train nothing again. Where the data are
@@ -51,6 +52,7 @@ SMALLEST = 3  # samples of a domain: one for each part of the source
 class Own(Family):
     name = "own"
     labels_may_change = True
+    seeds = 5  # so that intervals exist
 
     def tasks(self) -> list[str]:
         return []
@@ -159,12 +161,13 @@ def make_task(source: Path, target: Path, label: str) -> str:
         "columns": domains[0].columns,
         "mean": scale.mean,
         "deviation": scale.deviation,
-        "fully_labelled": bool((domains[1].labels != "").all()),
+        "fully_labelled": bool(domains[1].labelled(classes).all()),
     }
     forget_tasks()  # the target's labels may have changed
     task = task.replace(found, "own data")
     name = "-".join(_stem(path) for path in (source, target)) + f"-{task.digest[:12]}"
     notes = [*domains[0].notes, *domains[1].notes, *_doubts(*domains, scale), *_untrained(domains[0], classes)]
+    notes += _minus_one(domains[0], classes)
     path = _description(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -266,8 +269,11 @@ def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
         where = source.place(source.labels.tolist().index(""))
         raise UserError(f"{shown(source.path)}: {where}: there is no label; every sample of the source needs one")
     classes = sorted(found, key=int) if all(map(is_whole, found)) else sorted(found)
-    if unknown := set(target.labels.tolist()) - found - {""}:
-        raise UserError(f"{shown(target.path)}: the source has no class {nearest(min(unknown), classes)}")
+    if unknown := set(target.labels[target.labelled(classes)].tolist()) - found:
+        raise UserError(
+            f"{shown(target.path)}: the source has no class {nearest(min(unknown), classes)}; if it is no class, "
+            f"{_how_to_leave_unlabelled(target)}"
+        )
     if len(classes) < 2:
         raise UserError(f"{shown(source.path)}: all samples are of the class {classes[0]!r}; it takes two classes")
     return tuple(classes)
@@ -280,6 +286,18 @@ def _how_to_label(domain: Domain) -> str:
         return "add y, a label for each sample"
     columns = ", ".join(map(quoted, domain.columns[:10])) + ", ..." * (len(domain.columns) > 10)
     return f"it has the columns {columns}; name the column with --label"
+
+
+def _how_to_leave_unlabelled(domain: Domain) -> str:
+    if isinstance(domain.x, ImageFiles):
+        return "put images without a label into the folder itself"
+    return "leave the cell empty" if domain.columns else "write NaN or '' in y, or leave y out"
+
+
+def _minus_one(source: Domain, classes: tuple[str, ...]) -> list[str]:
+    """A note on a class that is called as a missing label is elsewhere."""
+    said = f"-1 is a class, in the target too; where it stands for no label, {_how_to_leave_unlabelled(source)}"
+    return [f"{shown(source.path)}: {said}"] if "-1" in classes else []
 
 
 def _train(source: Domain, draw: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.core.settings import UserError
+from benchmarks.evaluation import agreement
 from benchmarks.evaluation.oracle import calibration_error
 from benchmarks.evaluation.oracle import evaluate_last as evaluate_oracle_last
 from benchmarks.evaluation.outcomes import packed_units, unpacked_units
@@ -230,3 +231,14 @@ def test_ids_of_test_samples_come_back_from_their_text(units: list[int]) -> None
 
 def test_ids_that_rise_one_by_one_take_little_room() -> None:
     assert len(packed_units(np.arange(5000, 15_000))) < 100
+
+
+def test_agreement_and_shares_count_what_is_predicted() -> None:
+    a, b = np.array([0, 1, 2, agreement.NOTHING]), np.array([0, 1, 1, agreement.NOTHING])
+    assert agreement.agreement(a, b) == 0.5  # what is no class agrees with nothing
+    assert agreement.mean_agreement([a[:3], b[:3], a[:3]]) == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert agreement.class_shares(a, 4).tolist() == [0.25, 0.25, 0.25, 0]
+    logits = np.array([[0, 1.0], [np.nan, 1], [2, 1]])
+    outputs = Outputs({"target_train.logits": logits, "source_train.y": np.array([0, 0, 1, 0])})
+    assert agreement.predicted(outputs).tolist() == [1, agreement.NOTHING, 0]
+    assert agreement.source_shares(outputs).tolist() == [0.75, 0.25]

@@ -74,6 +74,39 @@ def test_proxy_a_distances_of_two_versions_are_told_of() -> None:
     assert len(notes_of(grid, pd.concat([older, newer]), "Proxy A-distances of two versions")) == 1
 
 
+def test_a_skewed_target_shows_the_majority_and_balanced_accuracy_by_itself() -> None:
+    """From what the oracle says of scored samples: no run is needed, and so no label of the others."""
+    grid = plan("quick", METHODS[:2], TASKS, range(2))
+    records = records_of(grid, ACCURACY).assign(target_class_mean_accuracy=0.55)
+    records["target_majority_rate"] = np.where(records["task"] == TASKS[0], 0.75, 0.74)
+    report = build_report(grid, records, {})
+    accuracy, balanced, _ = report.blocks
+    assert list(accuracy.rows["majority"]) == TASKS[:1]
+    summary = accuracy.rows["majority"][TASKS[0]].summary
+    assert summary is not None
+    assert summary.mean == 0.75
+    assert "majority" in accuracy.references
+    assert balanced.metric == "target_class_mean_accuracy"
+    assert balanced.columns == TASKS[:1]
+    assert len([note for note in report.notes if note.startswith(f"Skewed: in {TASKS[0]} the most")]) == 1
+    assert "majority (reference)" in render(report, "text")
+    asked = build_report(grid, records, {}, ["target_class_mean_accuracy"])
+    assert [block.columns for block in asked.blocks if block.metric == balanced.metric] == [[*TASKS, MEAN]]
+
+
+def test_a_balanced_target_and_runs_of_the_majority_change_no_table() -> None:
+    grid = plan("quick", ["source_only", "majority"], TASKS, range(2))
+    records = records_of(grid, {"source_only": 0.6, "majority": 0.8}).assign(target_majority_rate=0.74)
+    assert [block.metric for block in build_report(grid, records, {}).blocks] == [
+        "target_test_accuracy",
+        "proxy_a_distance",
+    ]
+    report = build_report(grid, records.assign(target_majority_rate=0.9), {})
+    summary = report.blocks[0].rows["majority"][TASKS[0]].summary
+    assert summary is not None
+    assert summary.mean == pytest.approx(0.8005)
+
+
 def test_the_best_is_marked_but_never_a_reference() -> None:
     rows = report_of(5).blocks[0].rows
     assert rows["dann"]["toys/blobs"].best

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.budget import BudgetFlags, expected
 from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
-from benchmarks.commands.shared.output import TableFlags
+from benchmarks.commands.shared.output import TableFlags, table_name
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
 from benchmarks.commands.shared.records import add_store_flag
 from benchmarks.core import atomic
@@ -83,7 +83,8 @@ def main(options: Options) -> int:
     use_data_folder(options.data_dir)
     what, how = options.what, options.how
     methods = what.methods or load_suite(what.suite).default_methods
-    planned = planned_grid(what.suite, methods, what.all_tasks(), range(how.seeds) if how.seeds else None, how)
+    tasks = what.all_tasks()
+    planned = planned_grid(what.suite, methods, tasks, range(how.seeds) if how.seeds else None, how)
     store = Store(options.store, weights=options.save_weights)
     state = partial(_state, store=store, fresh=options.fresh, retry=options.retry)
     planned, seconds = options.budget.within(
@@ -101,7 +102,7 @@ def main(options: Options) -> int:
     )
     ok = do(planned.specs)
     ok = do([spec for spec in planned.reverse if store.predictions(spec).exists()]) and ok
-    _report(planned, store, options)
+    _report(planned, store, options, table_name(what.suite, tasks))
     return 0 if ok else 1
 
 
@@ -160,8 +161,8 @@ def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpe
         print(f"{len(skipped)} runs failed before: --retry does them again.", file=sys.stderr)
 
 
-def _report(planned: Grid, store: Store, options: Options) -> None:
-    """Print the table, and put it beside the records, to read (.md) and to compute with (.json)."""
+def _report(planned: Grid, store: Store, options: Options, name: str) -> None:
+    """Print the table, and put it beside the records under a name, to read (.md) and to compute with (.json)."""
     from benchmarks.commands.shared.reading import records_of
     from benchmarks.report.render import render
 
@@ -169,7 +170,7 @@ def _report(planned: Grid, store: Store, options: Options) -> None:
     records = records_of(planned, store, options.table.validators(validator))
     report = options.table.report(planned, records, validator)
     options.table.print(report)
-    folder, name = store.root / "tables", Path(planned.suite).stem
+    folder = store.root / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_text(folder / f"{name}.md", render(report, "markdown"))
     atomic.write_text(folder / f"{name}.json", render(report, "json"))

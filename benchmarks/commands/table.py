@@ -90,7 +90,7 @@ def main(options: Options) -> int:
     for path in options.outputs:
         prepare_output(path, [*sources, Path(options.what.suite)], force=options.force)
     select = options.how.validator(options.what.suite)
-    validators = VALIDATORS if options.save_records else options.table.validators(select)
+    validators = [*(VALIDATORS if options.save_records else ()), *options.table.validators(select)]
     planned, records = _grid_and_records(sources, options, tasks, validators)
     if options.save_records:
         _save(planned, records, options)

@@ -193,6 +193,9 @@ SELECTABLE["reverse_validation"] = "Ganin et al., JMLR 2016, section 5.1.2, afte
 RECORDED = {"source_accuracy": "source_val_accuracy"}
 """Validators that are among the scores of every checkpoint, under another name: no outputs are read for them."""
 
+WITHOUT_LABELS = ("im",)
+"""Those shown of the last step of a run that no target label scores."""
+
 
 def needed(validator: str | None) -> list[str]:
     """Which of :data:`VALIDATORS` must be made for a choice; none without one, or by reverse validation."""

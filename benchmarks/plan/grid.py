@@ -75,7 +75,7 @@ def plan(
     Args:
         suite: whose protocol, tasks and number of seeds hold.
         tasks: if any, these instead of the suite's own.
-        seeds: if any, these instead of the suite's number of them.
+        seeds: if any, these instead of the suite's number of them, and of what the tasks' data ask for.
         overrides: settings by method name or ``protocol``.
         search: further configurations of each method; references keep to their own.
         reverse: also plan the runs of reverse validation.
@@ -91,7 +91,7 @@ def plan(
     for owner in [*overrides, *search.grid]:
         if owner not in ("protocol", *methods):
             raise UserError(f"{owner}: this method is not in the grid; add it to --methods")
-    seeds = range(settings.seeds) if seeds is None else seeds
+    seeds = range(_usual_seeds(settings, tasks)) if seeds is None else seeds
     _check_number(len(planned_tasks), methods, len(seeds), search)
     specs, missing = [], []
     for task, planned in planned_tasks.items():
@@ -117,6 +117,13 @@ def plan(
         if not METHODS.info(spec.method).reference
     ]
     return Grid(suite=suite, ranked=settings.kind == "fair", specs=specs, not_applicable=missing, reverse=judges)
+
+
+def _usual_seeds(suite: Suite, tasks: Sequence[str]) -> int:
+    """The suite's number, or that of a named task's data if it is larger."""
+    from datasets.base import resolve
+
+    return max([suite.seeds, *(DATASETS.get(resolve(task).family).seeds for task in tasks)])
 
 
 def _check_settings(name: str, suite: Suite) -> None:

@@ -32,6 +32,7 @@ EXACT = ("data", "params", "protocol")  # columns that are JSON, to the last dig
 NESTED = (*EXACT, "checkpoints", "confusion", "right")  # columns that are JSON
 SHARED = ("versions", "test_units", *EXACT)  # columns whose long texts are written out once
 APART = ("confusion", "checkpoints", "right", "test_units", "versions")  # read by us, not by pandas
+OMITTED = ("predicted", "source_shares")  # columns of arrays, which only a store's outputs give
 LONG = 40  # characters of a text that a key may stand for
 KEY = re.compile("[0-9a-f]{8}")  # the start of the text's SHA-256
 DEFINITION = re.compile(r'(?:^|,)(?:"([0-9a-f]{8})=((?:[^"]|"")*)"|([0-9a-f]{8})=([^",]*))(?=,|\r?$)')
@@ -54,7 +55,8 @@ def save_records(
     """
     spec = {name: [each[name] for each in records["spec"]] for name in SPEC}
     last = {name: records[name] for name in ("confusion", "checkpoints", "right")}
-    columns = records.drop(columns=["spec", *last]).assign(**spec, **last)
+    columns = records.drop(columns=["spec", *last]).drop(columns=[*OMITTED], errors="ignore")
+    columns = columns.assign(**spec, **last)
     columns["warnings"] = columns["warnings"].map(_one_line)
     steps = zip(records["checkpoints"], records["run_id"], strict=True)
     kept = [{str(rows[-1]["step"]), str((chosen or {}).get(run))} for rows, run in steps]

@@ -6,15 +6,22 @@ from operator import or_
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.core.settings import UserError
+from benchmarks.evaluation import HEADLINE
+from benchmarks.evaluation.agreement import predicted, source_shares
+from benchmarks.evaluation.outputs import Outputs
+from benchmarks.evaluation.validators import WITHOUT_LABELS
 from benchmarks.plan.spec import run_id_of
 from benchmarks.records import compact
 from benchmarks.records.plausible import check_row
 from benchmarks.records.record import FILES, IMPOSSIBLE, Record, said
 from benchmarks.records.store import Store
 from benchmarks.records.validation import validator_scores
+
+PREDICTED = "predicted"
 
 
 def load_records(
@@ -29,13 +36,15 @@ def load_records(
     ``right``: by step, which target test samples are classified rightly, packed bits in base64; a .csv has the
     last step and the chosen one. ``test_units`` says which group or sample each bit is of
     (``evaluation/outcomes.py``). Scores from target labels are among them: reports may show those, and nothing
-    else may use them.
+    else may use them. A store's record without any has instead the scores ``WITHOUT_LABELS``, ``predicted`` and
+    ``source_shares`` (``evaluation/agreement.py``).
 
     Args:
         source: a store's folder, a .csv file written by :func:`save_records`, or folders of single records.
         broken: told of each record that cannot be read, or that is not as it was written, which is then left out.
         validators: whose scores ``checkpoints`` shall have: made from a record's outputs where they are not beside
-            it. A .csv has those that it was written with.
+            it. A .csv has those that it was written with. With ``PREDICTED`` among them, a store's records have
+            predictions in any case.
 
     Raises:
         UserError: a store or file that does not exist; a record that is broken, where ``broken`` is not given.
@@ -92,11 +101,22 @@ def record_row(record: Record, validators: Collection[str]) -> dict[str, Any]:
     parts = {name.removesuffix(".json"): record.json(name) for name in FILES if name != "provenance.json"}
     spec = record.spec
     try:
-        row = _row(record, spec, parts, validators)
+        labelled = HEADLINE in parts["oracle"]["checkpoints"][-1]
+        more = () if labelled else (*WITHOUT_LABELS, PREDICTED)
+        names = dict.fromkeys([*validators, *more])
+        row = _row(record, spec, parts, [name for name in names if name != PREDICTED])
         check_row(row)
     except IMPOSSIBLE as error:
         raise record.broken(f"it is not complete, or holds what no run writes ({said(error)})") from None
-    return row
+    if not labelled:
+        row |= {name: row["checkpoints"][-1][name] for name in WITHOUT_LABELS}
+    return row | (_predictions(record) if PREDICTED in names else {})
+
+
+def _predictions(record: Record) -> dict[str, np.ndarray]:
+    """What the model said of the target after its last step, and what to compare that with."""
+    outputs = Outputs.load(record.check(record.outputs()[-1]))
+    return {PREDICTED: predicted(outputs), "source_shares": source_shares(outputs)}
 
 
 def _row(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from benchmarks.core.registry import METHODS
+from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.core.settings import UserError, format_query, parse_query
 from benchmarks.evaluation import HEADLINE
 from benchmarks.evaluation.outcomes import unpacked_right, unpacked_units
@@ -16,19 +16,26 @@ from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
 from benchmarks.report.intervals import Outcomes
 from benchmarks.report.statistics import Summary, summarise
+from datasets.base import resolve
 
 ACCURACY = HEADLINE
+SKEWED = 1.5  # times the share that a class would have if all were equal: then the most frequent one is shown
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number with what stands behind it; without a summary, ``missing`` says why there is none."""
+    """One number with what stands behind it; without a summary, ``missing`` says why there is none.
+
+    Attributes:
+        note: what the number is of, where its column does not say.
+    """
 
     summary: Summary | None
     runs: tuple[str, ...] = ()
     missing: str = ""
     best: bool = False
     mark: Literal["", "▲", "▼"] = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class Cells:
         self.seeds = sorted({spec.seed for spec in grid.specs})
         self.unscored = [task for task in self.tasks if self._is_unscored(task)]
         self.scored = [task for task in self.tasks if task not in self.unscored]
+        self.skewed = [task for task in self.scored if self._is_skewed(task)]
         self._outcomes: dict[tuple[str, int | None], Outcomes | None] = {}
 
     @property
@@ -83,6 +91,26 @@ class Cells:
         specs = [spec for (_, of), by_seed in self.specs.items() if of == task for spec in by_seed.values()]
         rows = [self.records[spec.run_id] for spec in specs if spec.run_id in self.records]
         return bool(rows) and all(pd.isna(row.get(ACCURACY)) for row in rows)
+
+    def majority_rate(self, task: str) -> float:
+        """Share of the most frequent class among scored samples, mean over seeds; NaN if no record has it."""
+        rates = self.numbers("target_majority_rate", BASELINE, task).values()
+        return sum(rates) / len(rates) if rates else math.nan
+
+    def _is_skewed(self, task: str) -> bool:
+        """Whether accuracy hides how classes fare. For display alone: target labels say it."""
+        rate = self.majority_rate(task)
+        return rate >= SKEWED / len(class_names(task)) if rate == rate else False
+
+    def rows(self, variant: str, task: str) -> dict[int, dict[str, Any]]:
+        """Records of the method's own configuration, by seed."""
+        specs = self.specs.get((variant, task), {}).items()
+        return {seed: self.records[spec.run_id] for seed, spec in specs if spec.run_id in self.records}
+
+    def different_targets(self, task: str) -> bool:
+        """Whether each seed trains on target samples of its own."""
+        protocols = [spec.protocol for spec in self.grid.specs if spec.task == task]
+        return draws_by_seed(task) and any(protocol.scoring != "transductive" for protocol in protocols)
 
     def values(self, metric: str, variant: str, task: str) -> Values:
         """What a metric, or a choice, gave in each seed that has it."""
@@ -152,6 +180,12 @@ def is_reference(variant: str) -> bool:
 
 def summary_of(values: Iterable[Value]) -> Summary | None:
     return summarise([value.number for value in values])
+
+
+def class_names(task: str) -> list[str]:
+    """Names of a task's classes, in the order of their numbers."""
+    spec = resolve(task)
+    return [str(name) for name in DATASETS.get(spec.family)().classes(spec.task)]
 
 
 def draws_by_seed(task: str) -> bool:

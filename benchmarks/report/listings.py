@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.core.registry import DATASETS
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report import selection
-from benchmarks.report.cells import ACCURACY, Cells, summary_of
+from benchmarks.report.cells import ACCURACY, Cells, class_names, summary_of
 from benchmarks.report.comparison import (
     ENOUGH_METHODS,
     ENOUGH_TASKS,
@@ -25,7 +24,6 @@ from benchmarks.report.comparison import (
 )
 from benchmarks.report.means import Mean, domains_of, mean
 from benchmarks.report.statistics import Summary, holm, summarise
-from datasets.base import resolve
 
 JOINT = "joint"
 PAGE = 30  # classes that a confusion matrix on a page may have
@@ -245,7 +243,7 @@ def confusion(cells: Cells) -> Iterator[Listing]:
             rows = [cells.records[spec.run_id] for spec in specs if spec.run_id in cells.records]
             counts = [row["confusion"] for row in rows if row.get("confusion")]  # not all records have one
             if counts:
-                yield _confusion(f"{variant} on {task}", np.sum(counts, axis=0), _class_names(task))
+                yield _confusion(f"{variant} on {task}", np.sum(counts, axis=0), class_names(task))
 
 
 def _confusion(name: str, counts: np.ndarray, classes: Sequence[str]) -> Listing:
@@ -282,11 +280,6 @@ def _most_confused(name: str, sizes: np.ndarray, shares: np.ndarray, classes: Se
     ]
     formats = {"n": (1.0, ".0f"), "accuracy": (100.0, ".0f"), "share": (100.0, ".0f")}
     return Listing(f"Confusion (%; of {len(classes)} classes, the largest): {name}", rows, formats)
-
-
-def _class_names(task: str) -> list[str]:
-    spec = resolve(task)
-    return [str(name) for name in DATASETS.get(spec.family)().classes(spec.task)]
 
 
 def long_form(listing: Listing) -> dict[str, Any]:

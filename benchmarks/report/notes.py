@@ -13,7 +13,7 @@ from benchmarks.evaluation.proxy_a_distance import SATURATED
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
-from benchmarks.report.cells import ACCURACY, Cell, Cells, draws_by_seed, is_reference, without_split
+from benchmarks.report.cells import ACCURACY, SKEWED, Cell, Cells, draws_by_seed, is_reference, without_split
 from benchmarks.report.statistics import ENOUGH, SEEDS, paired
 
 LOST = 0.1  # of source accuracy, below source_only: more is no price of adapting
@@ -25,9 +25,18 @@ def general(cells: Cells, rows: Iterable[Mapping[str, Cell]]) -> list[str]:
     Args:
         rows: of the table's first block: cells by column.
     """
-    notes = [_about_seeds(len(cells.seeds)), *_about_intervals(cells, rows), *_about_splits(cells)]
+    notes = [
+        _about_seeds(len(cells.seeds), tested=bool(cells.scored)),
+        *_about_intervals(cells, rows),
+        *_about_splits(cells),
+    ]
     if cells.unscored:
         notes.append(f"Not scored: no target sample of {', '.join(cells.unscored)} has a label.")
+    if cells.skewed:
+        notes.append(
+            f"Skewed: in {', '.join(cells.skewed)} the most frequent class has at least {SKEWED} times an equal "
+            "share of the scored samples. majority always says it; balanced accuracy is the mean over classes."
+        )
     if not cells.grid.ranked:
         notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
     for family, tasks in cells.families(cells.tasks).items():
@@ -107,12 +116,14 @@ def _source_gains(cells: Cells, variant: str, task: str) -> np.ndarray:
     return paired(own, baseline)
 
 
-def _about_seeds(n: int) -> str:
+def _about_seeds(n: int, *, tested: bool) -> str:
     if n < ENOUGH:
         return (
             f"Provisional: {n} seed{'s' * (n != 1)}, too few for intervals, tests or marks; "
             "brackets hold the range."
         )
+    if not tested:
+        return f"n = {n} seeds; ± is half of a 95% interval over seeds."
     return (
         f"n = {n} seeds; ± is half of a 95% interval. ▲ and ▼: better and worse than {BASELINE} (paired test, "
         "p < 0.05 after Holm's adjustment over the methods of the column)."
@@ -138,16 +149,21 @@ def _about_splits(cells: Cells) -> list[str]:
     return [f"{which} draws its own split where the data have none (split=seed)."] if tasks else []
 
 
-def about_budget(grid: Grid, select: str) -> list[str]:
-    """How many candidates a choice had, and whether every method had as many."""
+def about_budget(grid: Grid, select: str, *, scored: bool) -> list[str]:
+    """How many candidates a choice had, and whether every method had as many.
+
+    Args:
+        scored: whether a target label exists, and so an oracle.
+    """
     tries = Counter((spec.variant, spec.task, spec.seed) for spec in grid.specs)
     sizes = {variant: count for (variant, *_), count in tries.items() if not is_reference(variant)}
     protocol = grid.specs[0].protocol
     steps = len(protocol.checkpoint_steps(protocol.steps))
     notes = [
         f"selected: by {select}, without target labels, within each (method, task, seed), from "
-        f"{max(sizes.values())} configuration(s) x {steps} checkpoint(s). The oracle and the random candidate "
-        "(mean of all) have the same candidates."
+        f"{max(sizes.values())} configuration(s) x {steps} checkpoint(s)."
+        + " The oracle and the random candidate (mean of all) have the same candidates."
+        * scored
     ]
     if len(set(sizes.values())) > 1:
         counts = ", ".join(f"{variant} {count}" for variant, count in sizes.items())

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 Format = Literal["text", "markdown", "latex", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-PARTS = ("statistics", "validators", "bound", "confusion")
+PARTS = ("statistics", "validators", "bound", "confusion", "shares")
 SHORTHANDS = {
     "classes": ("target_class_mean_accuracy", "target_majority_rate", "target_calibration_error"),
     "cost": ("training_seconds", "forward_passes", "backward_passes", "peak_memory_mb", "parameters"),

@@ -15,6 +15,7 @@ from benchmarks.report.cells import Cell
 from benchmarks.report.comparison import Interval
 from benchmarks.report.listings import Entry, Listing
 from benchmarks.report.options import Format
+from benchmarks.report.overview import COLUMNS, SHORT, Column, Overview
 from benchmarks.report.statistics import Summary
 from benchmarks.report.table import Block, Report
 
@@ -67,6 +68,8 @@ def _tables(report: Report) -> Iterator[tuple[str, Row, Iterator[Row]]]:
     """Title, columns and rows of each table."""
     for block in report.blocks:
         yield block.title, _headers(report, block), _rows(block)
+    for each in report.overviews:
+        yield each.title, ["method", *(column.heading for column in COLUMNS.values())], _known(each)
     for listing in report.listings:
         yield listing.title, listing.columns, _entries(listing)
 
@@ -109,11 +112,29 @@ def _entry(entry: Entry, scale: float, digits: str) -> str:
 def _rows(block: Block) -> Iterator[Row]:
     """Methods, then references, then what is said of the columns."""
     for name in sorted(block.rows, key=lambda name: name in block.references):
-        label = f"{name} (reference)" if name in block.references else name
         cells = (block.rows[name].get(column, Cell(None)) for column in block.columns)
-        yield [label, *(_cell(cell, block.scale) for cell in cells)]
+        yield [_label(name, block.references), *(_cell(cell, block.scale) for cell in cells)]
     for name, notes in block.footer.items():
         yield [name, *(notes.get(column, "") for column in block.columns)]
+
+
+def _known(overview: Overview) -> Iterator[Row]:
+    for name, row in overview.rows.items():
+        cells = ((row.get(metric, Cell(None)), column) for metric, column in COLUMNS.items())
+        yield [_label(name, overview.references), *(_known_cell(cell, column) for cell, column in cells)]
+
+
+def _known_cell(cell: Cell, column: Column) -> str | Number:
+    if cell.summary is None:
+        return cell.missing or "-"
+    mean = format(column.scale * cell.summary.mean, column.digits)
+    text = _number(cell.summary, column.scale, column.digits) if column.interval else mean
+    more = [cell.note[:SHORT] + "…" * (len(cell.note) > SHORT), f"({cell.missing})" * bool(cell.missing)]
+    return Number(text, False, "".join(f" {part}" for part in more if part))
+
+
+def _label(name: str, references: frozenset[str]) -> str:
+    return f"{name} (reference)" if name in references else name
 
 
 def _cell(cell: Cell, scale: float) -> str | Number:
@@ -160,22 +181,31 @@ def long_form(report: Report) -> Iterator[dict[str, Any]]:
     for block in report.blocks:
         for method, row in block.rows.items():
             for task, cell in row.items():
-                summary = cell.summary
-                yield {
-                    "method": method,
-                    "task": task,
-                    "metric": block.metric,
-                    "mean": summary.mean if summary else None,
-                    "low": summary.low if summary else None,
-                    "high": summary.high if summary else None,
-                    "n": summary.n if summary else 0,
-                    "interval": summary.interval if summary else "none",
-                    "covers": summary.covers if summary else "",
-                    "mark": cell.mark,
-                    "reference": method in block.references,
-                    "missing": cell.missing,
-                    "runs": list(cell.runs),
-                }
+                yield _object(method, task, block.metric, cell, block.references)
+    for overview in report.overviews:
+        for method, row in overview.rows.items():
+            for metric, cell in row.items():
+                yield _object(method, overview.task, metric, cell, overview.references)
+
+
+def _object(method: str, task: str, metric: str, cell: Cell, references: frozenset[str]) -> dict[str, Any]:
+    summary = cell.summary
+    return {
+        "method": method,
+        "task": task,
+        "metric": metric,
+        "mean": summary.mean if summary else None,
+        "low": summary.low if summary else None,
+        "high": summary.high if summary else None,
+        "n": summary.n if summary else 0,
+        "interval": summary.interval if summary else "none",
+        "covers": summary.covers if summary else "",
+        "mark": cell.mark,
+        "reference": method in references,
+        "missing": cell.missing,
+        "note": cell.note,
+        "runs": list(cell.runs),
+    }
 
 
 def _json(report: Report) -> str:
@@ -185,7 +215,7 @@ def _json(report: Report) -> str:
 
 def _csv(report: Report) -> str:
     frame = pd.DataFrame(long_form(report))
-    texts = {name: frame[name].map(escape.spreadsheet) for name in ("method", "task", "metric", "missing")}
+    texts = {name: frame[name].map(escape.spreadsheet) for name in ("method", "task", "metric", "missing", "note")}
     return frame.assign(**texts, runs=frame["runs"].map(" ".join)).to_csv(index=False, lineterminator="\n")
 
 

@@ -8,14 +8,17 @@ import pandas as pd
 
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
-from benchmarks.report import listings, notes, selection
+from benchmarks.report import listings, notes, overview, selection
 from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference, without_split
 from benchmarks.report.listings import Complete, Listing
 from benchmarks.report.means import mean
 from benchmarks.report.options import PARTS
+from benchmarks.report.overview import Overview
 from benchmarks.report.statistics import LEVEL, binomial_error, holm, summarise
 
 PERCENT = 100.0
+BALANCED = "target_class_mean_accuracy"
+MAJORITY = "majority"
 SHARES = ("accuracy", "rate", "calibration_error", "_f1", "_auc")
 
 
@@ -51,10 +54,12 @@ class Report:
     listings: list[Listing]
     notes: list[str]
     complete: Sequence[Complete] = ()
+    overviews: Sequence[Overview] = ()
 
     @property
     def tasks(self) -> list[str]:
-        return list(dict.fromkeys(task for block in self.blocks for task in block.tasks))
+        scored = [task for block in self.blocks for task in block.tasks]
+        return list(dict.fromkeys([*scored, *(each.task for each in self.overviews)]))
 
     @property
     def family(self) -> str:
@@ -89,26 +94,28 @@ def build_report(
     kept = ", ".join(sorted({spec.protocol.stopping.kept for spec in grid.specs}))
     blocks = []
     if cells.scored:
-        blocks.append(_accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}"))
+        blocks.append(_with_majority(cells, _accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}")))
         if select:
             blocks.append(_accuracy(cells, selection.SELECTED, f"Target test accuracy (%), selected by {select}"))
-    if cells.unscored:
-        title = "Source test accuracy (%)"
-        blocks.append(_block(cells, selection.SOURCE, f"{title}, {kept}", PERCENT, cells.unscored))
-        if select:
-            by = f"{title}, selected by {select}"
-            blocks.append(_block(cells, selection.SELECTED_SOURCE, by, PERCENT, cells.unscored))
-    blocks.append(_distances(cells))
+        if cells.skewed and BALANCED not in show:
+            blocks.append(_block(cells, BALANCED, f"Balanced target accuracy (%), {kept}", PERCENT, cells.skewed))
+        blocks.append(_distances(cells))
+    if cells.unscored and select:
+        by = f"Source test accuracy (%), selected by {select}"
+        blocks.append(_block(cells, selection.SELECTED_SOURCE, by, PERCENT, cells.unscored))
     for metric in show:
         if metric not in (*PARTS, *(block.metric for block in blocks)):
             share = metric.endswith(SHARES)
             title = metric.replace("_", " ").capitalize() + " (%)" * share
             blocks.append(_block(cells, metric, title, PERCENT if share else 1.0))
     scoring = ", ".join(sorted({spec.protocol.scoring for spec in grid.specs}))
-    said = notes.general(cells, blocks[0].rows.values())
-    said += notes.about_budget(grid, chosen_by) if chosen_by else []
+    unlabelled = [overview.overview(cells, task, kept) for task in cells.unscored]
+    said = notes.general(cells, blocks[0].rows.values() if cells.scored else [])
+    said += overview.LEGEND if unlabelled else []
+    if chosen_by and (cells.scored or select):
+        said += notes.about_budget(grid, chosen_by, scored=bool(cells.scored))
     found = _listings(cells, frame, show, select, chosen_by, complete)
-    return Report(grid.suite, scoring, blocks, found, said, complete)
+    return Report(grid.suite, scoring, blocks, found, said, complete, unlabelled)
 
 
 def _listings(
@@ -134,6 +141,8 @@ def _listings(
             found += listings.statistics(cells, each)
     if "bound" in show:
         found.append(listings.bound(cells))
+    if "shares" in show:
+        found += [overview.shares(cells, task) for task in cells.tasks]
     if "confusion" in show:
         found += listings.confusion(cells)
     return [listing for listing in found if listing.rows]
@@ -149,6 +158,14 @@ def _accuracy(cells: Cells, metric: str, title: str) -> Block:
         _mark_best(rows, block.columns, block.references)
     sizes = _test_sets(cells)
     return replace(block, rows=rows, footer={"(test samples; their standard error)": sizes} if sizes else {})
+
+
+def _with_majority(cells: Cells, block: Block) -> Block:
+    """With what the reference `majority` would have where a target is skewed, unless its runs are there."""
+    if not cells.skewed or MAJORITY in block.rows:
+        return block
+    row = {task: Cell(summarise([cells.majority_rate(task)]), note="share of the class") for task in cells.skewed}
+    return replace(block, rows=block.rows | {MAJORITY: row}, references=block.references | {MAJORITY})
 
 
 def _mark_gains(
@@ -216,9 +233,10 @@ def _mark_best(rows: dict[str, dict[str, Cell]], columns: list[str], references:
 
 def _distances(cells: Cells) -> Block:
     """Proxy A-distances of the learned features, below that of the raw inputs, which every run carries."""
-    block = _block(cells, "proxy_a_distance", "Proxy A-distance of features (0 alike, 2 told apart)", 1.0)
+    title = "Proxy A-distance of features (0 alike, 2 told apart)"
+    block = _block(cells, "proxy_a_distance", title, 1.0, cells.scored)
     raw: dict[str, Cell] = {}
-    for task in cells.tasks:
+    for task in cells.scored:
         values = list(cells.values("proxy_a_distance_inputs", BASELINE, task).values())[:1]
         raw[task] = Cell(summarise([value.number for value in values]), tuple(value.run_id for value in values))
     for column, tasks in block.means.items():

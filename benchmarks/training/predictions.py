@@ -55,7 +55,7 @@ def predict(models: Sequence[TrainedModel], path: Path, label: str | None) -> Pr
     """
     classes = models[0].classes
     domain = _read(path, label, models[0].preprocessing)
-    labelled = domain.labels != ""
+    labelled = domain.labelled(classes)
     truth = np.full(len(labelled), -1)
     truth[labelled] = class_numbers(domain.labels[labelled], classes, path)
     probability, disagree = average(models, domain)

@@ -33,6 +33,7 @@ class Family(ABC):
 
     name: ClassVar[str]
     labels_may_change: ClassVar[bool] = False  # of the target, under the same task's name
+    seeds: ClassVar[int] = 1  # least number of a grid that names its tasks, and not how many seeds
 
     @abstractmethod
     def classes(self, task: str) -> tuple[str, ...]:

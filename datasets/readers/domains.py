@@ -15,6 +15,8 @@ from datasets.readers.npz import read_arrays
 from datasets.readers.tables import read_table
 from datasets.readers.text import class_name
 
+NO_LABEL = ("", "-1")  # -1 as in scikit-learn's semi-supervised learning, unless a class is called so
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -22,7 +24,7 @@ class Domain:
 
     Attributes:
         x: inputs (n, ...): images of bytes, or numbers of any other type.
-        labels: (n,) names of classes; empty where a sample has none.
+        labels: (n,) names of classes; any of ``NO_LABEL`` where a sample has none.
         place: says where the label of a sample is, or would be.
         columns: names of a table's features.
         notes: what a user should know of it, a line each.
@@ -37,8 +39,12 @@ class Domain:
 
     def numbers(self, classes: Sequence[str]) -> np.ndarray:
         """Labels (n,) int64 as places in ``classes``; -1 where a sample has none."""
-        order = {"": -1} | {name: number for number, name in enumerate(classes)}
+        order = dict.fromkeys(NO_LABEL, -1) | {name: number for number, name in enumerate(classes)}
         return np.array([order[label] for label in self.labels.tolist()])
+
+    def labelled(self, classes: Sequence[str]) -> np.ndarray:
+        """Whether each sample (n,) has a label."""
+        return ~np.isin(self.labels, [text for text in NO_LABEL if text not in classes])
 
     @property
     def names(self) -> Sequence[object]:
@@ -88,7 +94,7 @@ def _read(path: Path, label: str) -> Domain:
 
 
 def _npz(path: Path) -> Domain:
-    x, y = read_arrays(path)
+    x, y, masked = read_arrays(path)
     if x.dtype == np.uint8 and x.ndim > 2:
         x = x[:, None] if x.ndim == 3 else x
         if x.shape[1] not in (1, 3):
@@ -102,7 +108,10 @@ def _npz(path: Path) -> Domain:
     def place(i: int) -> str:
         return f"y[{i}]"
 
-    texts = [""] * len(x) if y is None else _label_texts(path, y)
+    texts = [""] * len(x)
+    if y is not None:
+        y[masked] = np.zeros((), y.dtype)  # what is there may be no label at all
+        texts = ["" if no else text for text, no in zip(_label_texts(path, y), masked, strict=True)]
     labels, notes = _class_names(path, texts, place)
     return Domain(path, x, labels, place, notes=notes)
 

@@ -1,4 +1,4 @@
-"""The arrays ``x`` and ``y`` of an ``.npz`` that may be anything: headers are checked before values are read."""
+"""Arrays ``x``, ``y`` and ``y_mask`` of an ``.npz`` that may be anything: headers are checked before values."""
 
 import zipfile
 from collections import Counter
@@ -13,8 +13,11 @@ from benchmarks.core.settings import UserError
 from datasets import files
 
 
-def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Inputs x (n, ...) and labels y (n,), if there are any. Numbers keep float32's or float64's digits.
+def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Inputs x (n, ...), labels y (n,) if there are any, and where they are masked (n,) bool.
+
+    Numbers keep float32's or float64's digits. ``y_mask`` is as in ``numpy.ma``: True where a label is missing;
+    ``numpy.savez`` writes a masked array without its mask.
 
     Raises:
         UserError: no such arrays, arrays that cannot be trained on, or a file that is broken.
@@ -22,19 +25,27 @@ def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = Counter(info.filename.removesuffix(".npy") for info in archive.infolist())
-            for name in ("x", "y"):
+            for name in ("x", "y", "y_mask"):
                 if members[name] > 1:
                     raise UserError(f"{shown(path)}: it has {members[name]} arrays {name}; save it again with one")
             if "x" not in members:
                 has = ", ".join(quoted(name) for name in list(members)[:10]) or "none"
                 raise UserError(f"{shown(path)}: it has no array x; it has {has}")
+            if "mask" in members and "y_mask" not in members:
+                raise UserError(
+                    f"{shown(path)}: it has an array mask; if it is True where a label is missing, call it "
+                    "y_mask, and else leave it out"
+                )
             x = _Member(path, archive, "x").inputs()
             y = _Member(path, archive, "y").labels(len(x)) if "y" in members else None
+            mask = np.zeros(len(x), bool)
+            if "y_mask" in members:
+                mask = _Member(path, archive, "y_mask").mask(len(x))
     except (UserError, OSError):
         raise
     except Exception as error:  # of the zip, what it is packed with, or NumPy's parser of headers
         raise UserError(f"{shown(path)}: it is no .npz that can be read ({reason(error)})") from None
-    return x, y
+    return x, y, mask
 
 
 class _Member:
@@ -54,7 +65,8 @@ class _Member:
                 raise UserError(f"{self.where} is no array that can be read ({reason(error)})") from None
             size = self.info.file_size - file.tell()
         if self.dtype.hasobject:
-            raise UserError(f"{self.where} holds pickled objects, which could run code; save plain arrays")
+            how = "texts, or numbers; a missing label is '' or NaN" if name == "y" else "plain arrays"
+            raise UserError(f"{self.where} holds pickled objects, which could run code; save {how}")
         needed = prod(self.shape) * self.dtype.itemsize
         if needed != size or min(self.shape, default=0) < 0:
             raise UserError(f"{self.where} is broken: {self} would take {needed} bytes, and it has {size}")
@@ -89,6 +101,12 @@ class _Member:
             )
         if self.dtype.kind not in "fiubUS":
             raise UserError(f"{self.where}: labels must be whole numbers or texts, not {shown(self.dtype)[:80]}")
+        return self._read()
+
+    def mask(self, size: int) -> np.ndarray:
+        """(n,) bool."""
+        if self.dtype != bool or self.shape != (size,):
+            raise UserError(f"{self.where} is {self}; it must be one bool for each of the {size} samples")
         return self._read()
 
     def _read(self) -> np.ndarray:

@@ -1,7 +1,10 @@
 """What a command shows or writes: the flags that say how, and the report that they ask for."""
 
-from collections.abc import Collection
+import hashlib
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.commands.shared.options import Group
@@ -13,6 +16,8 @@ from benchmarks.report.options import FORMATS, PARTS, SHORTHANDS, Format
 if TYPE_CHECKING:
     from benchmarks.commands.shared.reading import Records
     from benchmarks.report.table import Report
+
+LONGEST = 150  # bytes of a table's name
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,12 @@ class TableFlags:
         )
 
     def validators(self, select: str | None) -> Collection[str]:
-        """Those whose scores a table reads, of a choice by ``select``."""
-        return VALIDATORS if "validators" in split(self.show) else needed(select)
+        """What a table reads of outputs, of a choice by ``select``; see :func:`load_records`."""
+        from benchmarks.records.frame import PREDICTED
+
+        show = split(self.show)
+        scores = [*VALIDATORS] if "validators" in show else needed(select)
+        return [*scores, PREDICTED] if "shares" in show else scores
 
     def report(self, planned: Grid, records: "Records", validator: str | None) -> "Report":
         """The report of a grid, with what ``--show`` adds.
@@ -60,3 +69,18 @@ def add_force_flag(flags: Group) -> None:
     flags.add_argument(
         "--force", action="store_true", help="write over inputs, and files that this program did not write"
     )
+
+
+def table_name(suite: str, tasks: Sequence[str]) -> str:
+    """What a table's files are called, without their endings: the suite, or the tasks named instead of its own.
+
+    Own data's task ends in their digest, so that no table is written over that of other data.
+    """
+    from datasets.base import resolve
+
+    if not tasks:
+        return Path(suite).stem
+    text = "+".join(dict.fromkeys(resolve(task).name for task in tasks))
+    name = re.sub(r"[^\w.+=,-]+", "_", text).encode()
+    digest = f"-{hashlib.sha256(name).hexdigest()[:8]}" if len(name) > LONGEST else ""
+    return name[:LONGEST].decode(errors="ignore") + digest

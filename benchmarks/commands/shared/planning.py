@@ -86,7 +86,7 @@ class HowFlags:
 
     @staticmethod
     def add_to(flags: Group) -> None:
-        flags.add_argument("--seeds", type=values.count, help="how many; default: the suite's")
+        flags.add_argument("--seeds", type=values.count, help="how many; default: the suite's; 5 of your own data")
         flags.add_argument(
             "--set",
             action="append",
@@ -154,7 +154,7 @@ def planned_grid(
     Args:
         methods: names and groups.
         tasks: none: the suite's.
-        seeds: None: as many as the suite says.
+        seeds: None: as many as the suite says; 5 of the user's own data.
     """
     names = _without_broken(methods)
     return plan(
