@@ -1,4 +1,4 @@
-"""The suite from Python: grids, models, and methods as scikit-learn classifiers."""
+"""The suite from Python: grids and models."""
 
 import re
 from pathlib import Path
@@ -8,20 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from benchmarks import api
 from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
-from benchmarks.estimator import DomainAdapter
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
 from datasets.base import load_task
 from tests.conftest import TINY, EngineHere, same, spec_of, trained, weights
 
 ROOT = Path(__file__).parents[1]
-FEW = {"backbone": "mlp?width=16", "discriminator_layers": "8", "source_batch": 32, "target_batch": 32}
-QUICK = {**FEW, "steps": 15, "lr_backbone": 0.05, "lr_new": 0.05}
 
 
 def test_the_readmes_lines_work(
@@ -81,48 +77,3 @@ def test_a_run_that_fails_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.warns(UserWarning, match="failed: toys/moons source_only seed 0: the loss is"):
         records = api.run_grid("source_only", tasks="toys/moons", seeds=1, overrides=broken, store=tmp_path)
     assert not len(records)
-
-
-@parametrize_with_checks([DomainAdapter(protocol=QUICK)])
-def test_an_adapter_is_a_scikit_learn_classifier(estimator: DomainAdapter, check: Any) -> None:
-    check(estimator)
-
-
-def test_an_adapter_trains_as_the_harness_does() -> None:
-    spec, view = spec_of("cdan", seed=3), load_task("toys/moons").train_view()
-    adapter = DomainAdapter("cdan", protocol=TINY | {"backbone": spec.protocol.backbone}, seed=3)
-    torch.set_num_threads(2)  # the protocol's is 1
-    before = torch.get_num_threads(), torch.get_rng_state()
-    adapter.fit(view.source.x, view.source.y, view.target.x)
-    assert torch.get_num_threads() == before[0]
-    assert torch.equal(torch.get_rng_state(), before[1])
-    expected = weights(trained(spec))
-    assert same(adapter.model_.method.state_dict(), expected)
-    assert not same(adapter.fit(view.source.x, view.source.y).model_.method.state_dict(), expected)
-
-
-def test_an_adapter_takes_images_and_any_labels() -> None:
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(128, size=(60, 1, 16, 16), dtype=np.uint8), np.repeat(["cat", "dog"], 30)
-    x[y == "dog"] += 100
-    adapter = DomainAdapter("coral", {"trade_off": 0.1}, QUICK, seed=1).fit(x, y, x[::2])
-    assert adapter.score(x, y) == 1
-    assert adapter.model_(torch.from_numpy(x)).shape == (60, 2)
-    with pytest.raises(ValueError, match="it was fitted on"):
-        adapter.predict(x[:, :, :8])
-    with pytest.raises(ValueError, match="Xt has samples of"):
-        adapter.fit(x, y, x.astype(np.float32))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"method": "dan2"}, "did you mean 'dan'"),
-        ({"method": "target_only"}, "it would need target labels"),
-        ({"params": {"gama": 1}}, "did you mean 'gamma'"),
-        ({"protocol": {"step": 1}}, "did you mean 'steps'"),
-    ],
-)
-def test_wrong_settings_of_an_adapter_are_one_clear_error(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        DomainAdapter(**settings).fit([[0.0], [1.0]], [0, 1])
