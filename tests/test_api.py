@@ -1,5 +1,6 @@
 """The suite from Python: grids and models."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
+from datasets import files
 from datasets.base import load_task
-from tests.conftest import TINY, EngineHere, same, spec_of, trained, weights
+from tests.conftest import TINY, EngineHere, spec_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,6 +59,142 @@ def test_a_grid_returns_the_records_of_its_runs(tmp_path: Path, monkeypatch: pyt
         api.load_model(spec.run_id, store=tmp_path)
     with pytest.raises(UserError, match="did you mean 'dann'"):
         api.run_grid("dan_n", **some)
+
+
+def own_data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Source inputs and labels, target inputs and labels."""
+    rng = np.random.default_rng(0)
+    y, y_target = np.arange(60) % 2, np.arange(40) % 2
+    return rng.normal(size=(60, 3)) + 2 * y[:, None], y, rng.normal(size=(40, 3)) + 2 * y_target[:, None], y_target
+
+
+def as_kind(kind: str, x: np.ndarray, y: np.ndarray | None, path: Path) -> Any:
+    """A domain in one of the ways in which it can be given."""
+    frame = pd.DataFrame(x, columns=["a", "b", "c"])
+    table = frame if y is None else frame.assign(kind=y)
+    np.savez(path.with_suffix(".npz"), x=x, **({} if y is None else {"y": y}))
+    table.to_csv(path.with_suffix(".csv"), index=False)
+    ways: dict[str, Any] = {
+        ".npz": str(path.with_suffix(".npz")),
+        ".csv": path.with_suffix(".csv"),
+        "arrays": x if y is None else (x, y),
+        "lists": x.tolist() if y is None else (x.tolist(), y.tolist()),
+        "tensors": torch.tensor(x) if y is None else (torch.tensor(x), torch.tensor(y)),
+        "masked": (np.ma.array(x), np.ma.array(np.zeros(len(x), int), mask=True) if y is None else np.ma.array(y)),
+        "DataFrame": table,
+        "DataFrame and labels": frame if y is None else (frame, pd.Series(y)),
+    }
+    return ways[kind]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """Arguments of tiny grids in folders of their own, without processes."""
+    monkeypatch.setattr("benchmarks.api.LocalEngine", EngineHere)
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
+    return {"overrides": {"protocol": TINY}, "store": tmp_path / "store", "seeds": 1, "label": "kind"}
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "like"),
+    [
+        (".npz", ".npz"),
+        ("arrays", ".npz"),
+        ("lists", ".npz"),
+        ("tensors", ".npz"),
+        ("masked", ".npz"),
+        (".csv", ".csv"),
+        ("DataFrame", ".csv"),
+        ("DataFrame and labels", ".csv"),
+    ],
+)
+def test_own_data_are_the_same_runs_however_they_are_given(
+    kind: str, like: str, labelled: bool, here: dict[str, Any], tmp_path: Path
+) -> None:
+    x, y, x_target, y_target = own_data()
+    labels = y_target if labelled else None
+    runs = []
+    for each in (kind, like):
+        source, target = (tmp_path / name for name in ("source", "target"))
+        given = {"source": as_kind(each, x, y, source), "target": as_kind(each, x_target, labels, target)}
+        records = api.run_grid("source_only", **given, **here)
+        assert ("target_test_accuracy" in records) == labelled
+        runs += records["run_id"].tolist()
+    assert len(runs) == 2
+    assert runs[0] == runs[1]
+
+
+def test_target_labels_score_and_train_nothing_again(
+    here: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without labels, with some, and with others; all of them ask for a test split, and are another run."""
+    x, y, x_target, y_target = own_data()
+    names = np.array(["no", "yes"])
+    some, wrong = (np.where(np.arange(40) < 30, names[of].astype(object), None) for of in (y_target, 1 - y_target))
+    given = here | {"methods": "source_only", "source": (x, names[y])}
+    first = api.run_grid(target=x_target, **given)
+    assert "target_test_accuracy" not in first
+    monkeypatch.setattr(EngineHere, "run", None)
+    right, left = (api.run_grid(target=(x_target, labels), **given) for labels in (some, wrong))
+    assert first["run_id"].item() == right["run_id"].item() == left["run_id"].item()
+    assert right["target_test_accuracy"].item() == pytest.approx(1 - left["target_test_accuracy"].item())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": None}, "source and target: give both"),
+        ({"source": own_data()[0]}, "source.npz: the source has no labels; add y"),
+        ({"source": (own_data()[0], [0, 1])}, r"source.npz: y has shape \(2,\)"),
+        ({"source": (own_data()[0] * np.nan, own_data()[1])}, r"source.npz: x\[0\] has NaN"),
+        ({"source": (np.array([["a"], ["b"]]), [0, 1])}, "source: an array of <U1; it must be numbers"),
+        ({"target": own_data()[2][:, :2]}, "have inputs of different kind or size"),
+        (
+            {"target": pd.DataFrame({"a": ["x"], "kind": [0]})},
+            "target.csv: line 2, column 'a' is not a number: 'x'",
+        ),
+        ({"target": (pd.DataFrame({"kind": [0]}), [0])}, "target: the column 'kind' is in the DataFrame already"),
+        ({"target": (pd.DataFrame({"a": [0]}), [0, 1])}, "target: 2 labels for 1 rows"),
+        ({"target": "nowhere.npz"}, "nowhere.npz: no such file or folder"),
+        ({"search": 0}, "search=0: it must be at least 1"),
+        ({"select": "imm"}, "did you mean 'im'"),
+    ],
+)
+def test_what_does_not_fit_is_one_clear_error(changes: dict[str, Any], message: str, here: dict[str, Any]) -> None:
+    x, y, x_target, _ = own_data()
+    with pytest.raises(UserError, match=message):
+        api.run_grid("source_only", **{"source": (x, y), "target": x_target, **here, **changes})
+
+
+def test_a_search_says_what_it_chooses(here: dict[str, Any]) -> None:
+    records = api.run_grid("dann", tasks="toys/moons", search=2, select="im", **here)
+    candidates = records[records["method"] == "dann"]
+    scores = {
+        (row.run_id, each["step"]): each["im"] for row in candidates.itertuples() for each in row.checkpoints
+    }
+    chosen = candidates[candidates["chosen_step"].notna()]
+    assert (chosen["run_id"].item(), chosen["chosen_step"].item()) == max(scores, key=scores.__getitem__)
+    assert len(scores) == 4
+    reverse = api.run_grid("dann", tasks="toys/moons", select="reverse_validation", **here)
+    assert reverse["reverse_of"].astype(bool).sum() == 2
+    assert "chosen_step" not in api.run_grid("dann", tasks="toys/moons", **here)
+
+
+def test_the_data_folder_is_that_of_one_call(
+    here: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(files.VARIABLE, "elsewhere")
+    with pytest.raises(UserError, match=re.escape(str(tmp_path / "data"))):
+        api.run_grid("source_only", tasks="digits/mnist-usps", data_dir=tmp_path / "data", **here)
+    assert os.environ[files.VARIABLE] == "elsewhere"
+
+
+def test_progress_is_shown_where_it_is_asked_for(here: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    api.run_grid("source_only", tasks="toys/moons", **here)
+    assert not capsys.readouterr().err
+    api.run_grid("source_only", tasks="toys/blobs", progress=True, **here)
+    assert "finished: toys/blobs source_only seed 0" in capsys.readouterr().err
 
 
 def test_a_broken_record_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
