@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.core.settings import UserError
 from benchmarks.estimator import DomainAdapter
 from benchmarks.evaluation.outputs import Outputs, capped
-from benchmarks.evaluation.validators import score_outputs
+from benchmarks.evaluation.validators import VALIDATORS, Evidence, score_outputs
 from benchmarks.scorers import NAMES, LabelFreeScorer
 from tests.test_estimator import QUICK, domains
 
@@ -93,6 +93,23 @@ def test_weights_bring_the_risk_near_that_on_the_target(name: str) -> None:
     x, x_target = rng.normal(-0.5, size=(4000, 1)), rng.normal(0.5, size=(400, 1))
     score = LabelFreeScorer(name)(Halves(np.eye(2)), x, np.ones(4000, int), X_target=x_target)
     assert (x_target < 0).mean() < -score < 0.5  # its classifier is shrunk, and 0.5 is halfway
+
+
+def test_no_sample_is_weighted_by_what_was_fitted_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def looked(evidence: Evidence) -> float:
+        seen.append([evidence.outputs[f"{split}.features"] for split in ("source_train", "source_val")])
+        return len(seen)
+
+    monkeypatch.setitem(VALIDATORS, "dev", looked)
+    x, y, x_target, _ = domains()
+    adapter = DomainAdapter(protocol=QUICK).fit(x[:150], y[:150], x_target)
+    assert LabelFreeScorer("dev")(adapter, x[150:], y[150:], X_target=x_target) == 1.5
+    (train, val), (other_train, other_val) = seen
+    assert np.array_equal(train, other_val)
+    assert np.array_equal(val, other_train)
+    assert np.allclose(np.sort(np.concatenate([train, val]), axis=0), np.sort(adapter.features(x[150:]), axis=0))
 
 
 @pytest.mark.parametrize("name", NAMES)
