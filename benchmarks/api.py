@@ -1,7 +1,9 @@
 """Three lines of Python: a grid's records as a DataFrame, and a trained model as a module."""
 
+import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,20 +11,26 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmarks.core.settings import UserError, split
+from benchmarks.core.settings import UserError, nearest, split
 from benchmarks.engines.devices import devices
 from benchmarks.engines.local import LocalEngine
+from benchmarks.engines.progress import follow
 from benchmarks.engines.work import train
-from benchmarks.evaluation.validators import needed
-from benchmarks.plan.grid import plan
+from benchmarks.evaluation.validators import SELECTABLE, needed
+from benchmarks.plan.grid import Grid, plan
 from benchmarks.plan.methods import method_names
+from benchmarks.plan.search import Search
+from benchmarks.plan.spec import RunSpec
 from benchmarks.plan.suite import load_suite, suite_search
 from benchmarks.records.frame import load_records
 from benchmarks.records.provenance import made_by_other_code
 from benchmarks.records.rescoring import rescore
 from benchmarks.records.store import Store
+from benchmarks.report.selection import candidates, chosen_steps
 from benchmarks.training import model
 from benchmarks.training.model import TrainedModel
+from datasets import files, own
+from datasets.files.given import path_of
 
 
 def run_grid(
@@ -32,12 +40,27 @@ def run_grid(
     seeds: int | Sequence[int] | None = None,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
     *,
+    source: Any = None,
+    target: Any = None,
+    label: str = "label",
+    search: int | None = None,
+    select: str | None = None,
     store: Path | str | None = None,
+    data_dir: Path | str | None = None,
     jobs: int | None = None,
     device: str = "auto",
     save_weights: bool = False,
+    progress: bool = False,
 ) -> pd.DataFrame:
     """Do a grid's runs that have no record, as the `run` command does, and return all its records.
+
+    Your own data are a ``source`` and a ``target``: each a path (an .npz, a .csv or a folder class/image), an
+    array of inputs (n, ...), a pair of inputs and labels (n,), or a DataFrame with a column of labels. Target
+    labels are for scoring alone, and may be missing: leave them out, or have None, NaN or "" among them.
+
+    What is no path is written to the cache, as ``source`` and ``target`` (.npz or .csv) in folders named by a
+    digest of the content; messages name these files. The task is then ``own/source-target-DIGEST``. A task is
+    named after its files, so that files of other names are other runs, though the digest is the same.
 
     Args:
         methods: names and groups, such as ``["dann", "coral"]`` or ``"core"``; ``source_only`` is always added.
@@ -46,39 +69,91 @@ def run_grid(
         tasks: these instead of the suite's.
         seeds: how many, or which; default: as many as the suite says.
         overrides: settings by owner: ``{"dann": {"gamma": 5}, "protocol": {"steps": 100}}``.
+        source, target: your own data, instead of the suite's tasks or beside ``tasks``.
+        label: the column of labels in a .csv or a DataFrame.
+        search: configurations of each method: its own, and others drawn from the ranges that it declares.
+        select: the validator that chooses configuration and checkpoint without target labels; default: the
+            suite's, or ``source_accuracy`` in a search.
         store: folder of records; default $BENCHMARKS_STORE or ``runs``.
+        data_dir: folder of data sets; default $BENCHMARKS_DATA.
         jobs: runs at a time; default: one a core, or one a GPU.
         device: auto, cpu, cuda, or cuda:0,1.
         save_weights: keep trained weights, for :func:`load_model`.
+        progress: show on stderr how far the grid is.
 
     Returns:
         A row a run, with the columns of :func:`benchmarks.records.frame.load_records`, which also gives the scores
-        of validators; here are those by which the suite chooses. A run that failed, a
-        record that is broken, or a method that a task does not admit, is told of by a warning and has no row.
+        of validators; here are those of ``select``. Where a validator chooses, ``chosen_step`` is the step that it
+        chose, and missing in runs that it did not choose. A run that failed, a record that is broken, or a method
+        that a task does not admit, is told of by a warning and has no row.
 
     Raises:
         UserError: anything that does not exist or does not fit.
     """
+    if (source is None) != (target is None):
+        raise UserError("source and target: give both")
+    if search is not None and search < 1:
+        raise UserError(f"search={search}: it must be at least 1")
+    if select and select not in SELECTABLE:
+        raise UserError(f"select: unknown validator {nearest(select, SELECTABLE)}")
     settings = load_suite(suite)
-    names = method_names(",".join(_several(methods)) or settings.default_methods)
-    chosen, search = range(seeds) if isinstance(seeds, int) else seeds, suite_search(suite, names)
-    reverse = settings.select == "reverse_validation"
-    planned = plan(suite, names, _several(tasks), chosen, overrides, search, reverse=reverse)
+    validator = settings.validator(select, search is not None)
     records = Store(Path(store) if store else None, weights=save_weights)
     engine = LocalEngine(records, devices(device, jobs), execute=partial(train, save_weights=save_weights))
-    for specs in (planned.specs, planned.reverse):
-        ready = [spec for spec in specs if not spec.reverse_of or records.predictions(spec).exists()]
-        todo = [spec for spec in ready if not records.finished(spec)]
-        for event in engine.run(todo) if todo else ():
-            if event.kind == "failed":
-                warnings.warn(f"failed: {event.spec}: {event.error}", stacklevel=2)
-    for cell in planned.not_applicable:
-        warnings.warn(f"n/a: {cell.task} {cell.variant}: {cell.reason}", stacklevel=2)
-    done = [spec for spec in planned.runs if records.finished(spec)]
-    rescore(records, done, tell=_warn)
-    if other := made_by_other_code({spec.run_id: records.code(spec) for spec in done}, done):
-        warnings.warn(other, stacklevel=2)
-    return load_records(map(records.folder, done), broken=_warn, validators=needed(settings.select))
+    with _data_folder(data_dir):
+        names = method_names(",".join(_several(methods)) or settings.default_methods)
+        wanted = _several(tasks)
+        if source is not None:
+            wanted.append(own.make_task(path_of(source, "source", label), path_of(target, "target", label), label))
+        planned = plan(
+            suite,
+            names,
+            wanted,
+            range(seeds) if isinstance(seeds, int) else seeds,
+            overrides,
+            suite_search(suite, names) if search is None else Search(search),
+            reverse=validator == "reverse_validation",
+        )
+        for specs in (planned.specs, planned.reverse):
+            _execute(specs, records, engine, progress)
+        for cell in planned.not_applicable:
+            warnings.warn(f"n/a: {cell.task} {cell.variant}: {cell.reason}", stacklevel=2)
+        done = [spec for spec in planned.runs if records.finished(spec)]
+        rescore(records, done, tell=_warn)
+        if other := made_by_other_code({spec.run_id: records.code(spec) for spec in done}, done):
+            warnings.warn(other, stacklevel=2)
+        frame = load_records(map(records.folder, done), broken=_warn, validators=needed(validator))
+        return _with_choice(planned, frame, validator) if validator and len(frame) else frame
+
+
+@contextmanager
+def _data_folder(folder: Path | str | None) -> Iterator[None]:
+    """Readers look there, in this process and in those that train."""
+    before = os.environ.get(files.VARIABLE)
+    try:
+        if folder is not None:
+            os.environ[files.VARIABLE] = str(Path(folder).absolute())
+        yield
+    finally:
+        os.environ.pop(files.VARIABLE, None)
+        if before is not None:
+            os.environ[files.VARIABLE] = before
+
+
+def _execute(specs: Sequence[RunSpec], store: Store, engine: LocalEngine, progress: bool) -> None:
+    """Do what is not done, and warn of what fails."""
+    ready = [spec for spec in specs if not spec.reverse_of or store.predictions(spec).exists()]
+    todo = [spec for spec in ready if not store.finished(spec)]
+    events = engine.run(todo) if todo else ()
+    failures = follow(events, len(todo)) if progress else [event for event in events if event.kind == "failed"]
+    for event in failures:
+        warnings.warn(f"failed: {event.spec}: {event.error}", stacklevel=3)
+
+
+def _with_choice(planned: Grid, records: pd.DataFrame, validator: str) -> pd.DataFrame:
+    """Records with the steps that a validator chooses."""
+    steps = chosen_steps(candidates(planned, records), validator)
+    return records.assign(chosen_step=pd.array([steps.get(run) for run in records["run_id"]], "Int64"))
 
 
 def _warn(problem: UserError) -> None:

@@ -1,5 +1,6 @@
-"""The suite from Python: grids, models, and methods as scikit-learn classifiers."""
+"""The suite from Python: grids and models."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -7,47 +8,56 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import torch
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from benchmarks import api
 from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
-from benchmarks.estimator import DomainAdapter
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
+from datasets import files
 from datasets.base import load_task
-from tests.conftest import TINY, EngineHere, same, spec_of, trained, weights
+from tests.conftest import TINY, EngineHere, spec_of
 
 ROOT = Path(__file__).parents[1]
-FEW = {"backbone": "mlp?width=16", "discriminator_layers": "8", "source_batch": 32, "target_batch": 32}
-QUICK = {**FEW, "steps": 15, "lr_backbone": 0.05, "lr_new": 0.05}
 
 
 def test_the_readmes_lines_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its two commands, then its Python, which finds the records of the first; all with fewer steps."""
+    """Its two commands, then its Python, which finds the records of the first; all with fewer steps and seeds."""
     monkeypatch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
+    monkeypatch.setattr("benchmarks.api.LocalEngine", EngineHere)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BENCHMARKS_STORE", raising=False)
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path))
     section = (ROOT / "README.md").read_text().partition("## From the answer to use")[2].partition("\n## ")[0]
     run, predict = re.findall(r"^    python -m benchmarks (.*)$", section, re.MULTILINE)
-    grid, adapter = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    grid, *others = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     task = load_task("toys/moons")
     view, x = task.train_view(), task.evaluation_view().target_test_x
+    few = {"overrides": {"protocol": {"steps": 20, "checkpoints": 1}}, "seeds": 1}
+    original = api.run_grid
+    monkeypatch.setattr("benchmarks.api.run_grid", lambda *args, **given: original(*args, **given | few))
     assert main([*run.split(), "--set", "protocol.steps=20", "--set", "protocol.checkpoints=1"]) == 0
-    found: dict[str, Any] = {}
-    monkeypatch.setattr("benchmarks.api.LocalEngine.run", None)  # what is done is not done again
-    exec(grid.replace("seeds=1", 'seeds=1, overrides={"protocol": {"steps": 20, "checkpoints": 1}}'), found)
+    found: dict[str, Any] = {
+        "Xs": view.source.x,
+        "ys": np.array(["up", "down"])[view.source.y],
+        "Xt": view.target.x,
+    }
+    with monkeypatch.context() as done:
+        done.setattr("benchmarks.api.LocalEngine.run", None)  # what is done is not done again
+        exec(grid, found)
     assert found["records"]["method"].tolist() == ["source_only", "dann"]
     np.savez("new.npz", x=x)
     assert main(predict.replace("RUN", found["records"]["run_id"][1][:6]).split()) == 0
     said = pd.read_csv("predictions.csv")["predicted"]
     assert said.tolist() == found["model"](torch.from_numpy(x)).argmax(1).tolist()
-    arrays = {"Xs": view.source.x, "ys": np.array(["up", "down"])[view.source.y], "Xt": view.target.x}
-    exec(adapter.replace("1000", "20"), arrays)
-    assert set(arrays["predicted"]) == {"up", "down"}
+    with sklearn.config_context():  # which a block may change
+        for block in others:
+            exec(block.replace("1000", "20"), found)
+    assert set(found["predicted"]) == {"up", "down"}
 
 
 def test_a_grid_returns_the_records_of_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +71,142 @@ def test_a_grid_returns_the_records_of_its_runs(tmp_path: Path, monkeypatch: pyt
         api.load_model(spec.run_id, store=tmp_path)
     with pytest.raises(UserError, match="did you mean 'dann'"):
         api.run_grid("dan_n", **some)
+
+
+def own_data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Source inputs and labels, target inputs and labels."""
+    rng = np.random.default_rng(0)
+    y, y_target = np.arange(60) % 2, np.arange(40) % 2
+    return rng.normal(size=(60, 3)) + 2 * y[:, None], y, rng.normal(size=(40, 3)) + 2 * y_target[:, None], y_target
+
+
+def as_kind(kind: str, x: np.ndarray, y: np.ndarray | None, path: Path) -> Any:
+    """A domain in one of the ways in which it can be given."""
+    frame = pd.DataFrame(x, columns=["a", "b", "c"])
+    table = frame if y is None else frame.assign(kind=y)
+    np.savez(path.with_suffix(".npz"), x=x, **({} if y is None else {"y": y}))
+    table.to_csv(path.with_suffix(".csv"), index=False)
+    ways: dict[str, Any] = {
+        ".npz": str(path.with_suffix(".npz")),
+        ".csv": path.with_suffix(".csv"),
+        "arrays": x if y is None else (x, y),
+        "lists": x.tolist() if y is None else (x.tolist(), y.tolist()),
+        "tensors": torch.tensor(x) if y is None else (torch.tensor(x), torch.tensor(y)),
+        "masked": (np.ma.array(x), np.ma.array(np.zeros(len(x), int), mask=True) if y is None else np.ma.array(y)),
+        "DataFrame": table,
+        "DataFrame and labels": frame if y is None else (frame, pd.Series(y)),
+    }
+    return ways[kind]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """Arguments of tiny grids in folders of their own, without processes."""
+    monkeypatch.setattr("benchmarks.api.LocalEngine", EngineHere)
+    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
+    return {"overrides": {"protocol": TINY}, "store": tmp_path / "store", "seeds": 1, "label": "kind"}
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "like"),
+    [
+        (".npz", ".npz"),
+        ("arrays", ".npz"),
+        ("lists", ".npz"),
+        ("tensors", ".npz"),
+        ("masked", ".npz"),
+        (".csv", ".csv"),
+        ("DataFrame", ".csv"),
+        ("DataFrame and labels", ".csv"),
+    ],
+)
+def test_own_data_are_the_same_runs_however_they_are_given(
+    kind: str, like: str, labelled: bool, here: dict[str, Any], tmp_path: Path
+) -> None:
+    x, y, x_target, y_target = own_data()
+    labels = y_target if labelled else None
+    runs = []
+    for each in (kind, like):
+        source, target = (tmp_path / name for name in ("source", "target"))
+        given = {"source": as_kind(each, x, y, source), "target": as_kind(each, x_target, labels, target)}
+        records = api.run_grid("source_only", **given, **here)
+        assert ("target_test_accuracy" in records) == labelled
+        runs += records["run_id"].tolist()
+    assert len(runs) == 2
+    assert runs[0] == runs[1]
+
+
+def test_target_labels_score_and_train_nothing_again(
+    here: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without labels, with some, and with others; all of them ask for a test split, and are another run."""
+    x, y, x_target, y_target = own_data()
+    names = np.array(["no", "yes"])
+    some, wrong = (np.where(np.arange(40) < 30, names[of].astype(object), None) for of in (y_target, 1 - y_target))
+    given = here | {"methods": "source_only", "source": (x, names[y])}
+    first = api.run_grid(target=x_target, **given)
+    assert "target_test_accuracy" not in first
+    monkeypatch.setattr(EngineHere, "run", None)
+    right, left = (api.run_grid(target=(x_target, labels), **given) for labels in (some, wrong))
+    assert first["run_id"].item() == right["run_id"].item() == left["run_id"].item()
+    assert right["target_test_accuracy"].item() == pytest.approx(1 - left["target_test_accuracy"].item())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": None}, "source and target: give both"),
+        ({"source": own_data()[0]}, "source.npz: the source has no labels; add y"),
+        ({"source": (own_data()[0], [0, 1])}, r"source.npz: y has shape \(2,\)"),
+        ({"source": (own_data()[0] * np.nan, own_data()[1])}, r"source.npz: x\[0\] has NaN"),
+        ({"source": (np.array([["a"], ["b"]]), [0, 1])}, "source: an array of <U1; it must be numbers"),
+        ({"target": own_data()[2][:, :2]}, "have inputs of different kind or size"),
+        (
+            {"target": pd.DataFrame({"a": ["x"], "kind": [0]})},
+            "target.csv: line 2, column 'a' is not a number: 'x'",
+        ),
+        ({"target": (pd.DataFrame({"kind": [0]}), [0])}, "target: the column 'kind' is in the DataFrame already"),
+        ({"target": (pd.DataFrame({"a": [0]}), [0, 1])}, "target: 2 labels for 1 rows"),
+        ({"target": "nowhere.npz"}, "nowhere.npz: no such file or folder"),
+        ({"search": 0}, "search=0: it must be at least 1"),
+        ({"select": "imm"}, "did you mean 'im'"),
+    ],
+)
+def test_what_does_not_fit_is_one_clear_error(changes: dict[str, Any], message: str, here: dict[str, Any]) -> None:
+    x, y, x_target, _ = own_data()
+    with pytest.raises(UserError, match=message):
+        api.run_grid("source_only", **{"source": (x, y), "target": x_target, **here, **changes})
+
+
+def test_a_search_says_what_it_chooses(here: dict[str, Any]) -> None:
+    records = api.run_grid("dann", tasks="toys/moons", search=2, select="im", **here)
+    candidates = records[records["method"] == "dann"]
+    scores = {
+        (row.run_id, each["step"]): each["im"] for row in candidates.itertuples() for each in row.checkpoints
+    }
+    chosen = candidates[candidates["chosen_step"].notna()]
+    assert (chosen["run_id"].item(), chosen["chosen_step"].item()) == max(scores, key=scores.__getitem__)
+    assert len(scores) == 4
+    reverse = api.run_grid("dann", tasks="toys/moons", select="reverse_validation", **here)
+    assert reverse["reverse_of"].astype(bool).sum() == 2
+    assert "chosen_step" not in api.run_grid("dann", tasks="toys/moons", **here)
+
+
+def test_the_data_folder_is_that_of_one_call(
+    here: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(files.VARIABLE, "elsewhere")
+    with pytest.raises(UserError, match=re.escape(str(tmp_path / "data"))):
+        api.run_grid("source_only", tasks="digits/mnist-usps", data_dir=tmp_path / "data", **here)
+    assert os.environ[files.VARIABLE] == "elsewhere"
+
+
+def test_progress_is_shown_where_it_is_asked_for(here: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    api.run_grid("source_only", tasks="toys/moons", **here)
+    assert not capsys.readouterr().err
+    api.run_grid("source_only", tasks="toys/blobs", progress=True, **here)
+    assert "finished: toys/blobs source_only seed 0" in capsys.readouterr().err
 
 
 def test_a_broken_record_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,48 +227,3 @@ def test_a_run_that_fails_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.warns(UserWarning, match="failed: toys/moons source_only seed 0: the loss is"):
         records = api.run_grid("source_only", tasks="toys/moons", seeds=1, overrides=broken, store=tmp_path)
     assert not len(records)
-
-
-@parametrize_with_checks([DomainAdapter(protocol=QUICK)])
-def test_an_adapter_is_a_scikit_learn_classifier(estimator: DomainAdapter, check: Any) -> None:
-    check(estimator)
-
-
-def test_an_adapter_trains_as_the_harness_does() -> None:
-    spec, view = spec_of("cdan", seed=3), load_task("toys/moons").train_view()
-    adapter = DomainAdapter("cdan", protocol=TINY | {"backbone": spec.protocol.backbone}, seed=3)
-    torch.set_num_threads(2)  # the protocol's is 1
-    before = torch.get_num_threads(), torch.get_rng_state()
-    adapter.fit(view.source.x, view.source.y, view.target.x)
-    assert torch.get_num_threads() == before[0]
-    assert torch.equal(torch.get_rng_state(), before[1])
-    expected = weights(trained(spec))
-    assert same(adapter.model_.method.state_dict(), expected)
-    assert not same(adapter.fit(view.source.x, view.source.y).model_.method.state_dict(), expected)
-
-
-def test_an_adapter_takes_images_and_any_labels() -> None:
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(128, size=(60, 1, 16, 16), dtype=np.uint8), np.repeat(["cat", "dog"], 30)
-    x[y == "dog"] += 100
-    adapter = DomainAdapter("coral", {"trade_off": 0.1}, QUICK, seed=1).fit(x, y, x[::2])
-    assert adapter.score(x, y) == 1
-    assert adapter.model_(torch.from_numpy(x)).shape == (60, 2)
-    with pytest.raises(ValueError, match="it was fitted on"):
-        adapter.predict(x[:, :, :8])
-    with pytest.raises(ValueError, match="Xt has samples of"):
-        adapter.fit(x, y, x.astype(np.float32))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"method": "dan2"}, "did you mean 'dan'"),
-        ({"method": "target_only"}, "it would need target labels"),
-        ({"params": {"gama": 1}}, "did you mean 'gamma'"),
-        ({"protocol": {"step": 1}}, "did you mean 'steps'"),
-    ],
-)
-def test_wrong_settings_of_an_adapter_are_one_clear_error(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        DomainAdapter(**settings).fit([[0.0], [1.0]], [0, 1])

@@ -29,7 +29,7 @@ ROOMS = (
     ("benchmarks.report",),
     ("benchmarks.advice",),
     ("benchmarks.speed",),
-    ("benchmarks.api", "benchmarks.estimator", "benchmarks.commands"),
+    ("benchmarks.api", "benchmarks.estimator", "benchmarks.scorers", "benchmarks.commands"),
     ("benchmarks.__main__",),
 )
 BEFORE = {

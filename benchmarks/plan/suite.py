@@ -56,6 +56,10 @@ class Suite(Settings):
         """Whether a method has several configurations."""
         return self.search > 1 or bool(self.grid)
 
+    def validator(self, select: str | None, searched: bool) -> str | None:
+        """What chooses the numbers shown: that asked for, the suite's, or the rule fixed a priori for a search."""
+        return select or self.select or (A_PRIORI if searched or self.searches else None)
+
 
 def suite_names() -> list[str]:
     return sorted(path.name[:-5] for path in _suites().iterdir() if path.name.endswith(".toml"))

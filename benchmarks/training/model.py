@@ -38,22 +38,36 @@ class TrainedModel(nn.Module):
 
         Images in uint8 are scaled to [-1, 1] as in training; inputs of any other type are taken as they are.
         """
+        return self._outputs(x)[1]
+
+    def _outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (n, d) and logits (n, classes)."""
         dtype = self._numbers().dtype
         x = x.to(dtype) / 127.5 - 1 if x.dtype == torch.uint8 else x.to(dtype)
         x = x.to(memory_format=torch.channels_last) if x.ndim == 4 else x
-        return self.method.predict(x, "target")[1]
+        return self.method.predict(x, "target")
 
-    @torch.no_grad()
     def logits(self, x: Any) -> np.ndarray:
         """Logits (n, classes) of many inputs (n, *input_shape), in batches.
 
         Args:
             x: an array, or :class:`datasets.files.images.ImageFiles`.
         """
+        return self._batched(x, 1)
+
+    def features(self, x: Any) -> np.ndarray:
+        """Features (n, d), before they are classified, of inputs as :meth:`logits` takes them."""
+        return self._batched(x, 0)
+
+    @torch.no_grad()
+    def _batched(self, x: Any, part: int) -> np.ndarray:
         device = self._numbers().device
         size = evaluation_batch(x.shape[1:])
         parts = [
-            self(torch.tensor(np.asarray(x[start : start + size]), device=device)).float().cpu().numpy()
+            self._outputs(torch.tensor(np.asarray(x[start : start + size]), device=device))[part]
+            .float()
+            .cpu()
+            .numpy()
             for start in range(0, len(x), size)
         ]
         return np.concatenate(parts)

@@ -15,7 +15,7 @@ from benchmarks.plan.grid import Grid, plan
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.overrides import parse_overrides, parse_search
 from benchmarks.plan.search import Search
-from benchmarks.plan.suite import A_PRIORI, load_suite, suite_search
+from benchmarks.plan.suite import load_suite, suite_search
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,8 @@ class HowFlags:
         return not (self.set or self.steps_scale or self.searched)
 
     def validator(self, suite: str) -> str | None:
-        """What chooses the numbers shown: the flag's, the suite's, or the rule fixed a priori for a search."""
-        settings = load_suite(suite)
-        usual = A_PRIORI if self.searched or settings.searches else None
-        return self.select or settings.select or usual
+        """What chooses the numbers shown."""
+        return load_suite(suite).validator(self.select, self.searched)
 
     def configurations(self, suite: str, methods: Sequence[str]) -> Search:
         """What the flags ask for, else the suite."""
