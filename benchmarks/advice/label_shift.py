@@ -12,8 +12,8 @@ than of source samples in the estimated shares.
   softmax(logits / T + b), fitted on the source's validation part (Alexandari et al., ICML 2020, Maximum Likelihood
   With Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation).
 
-Intervals are of a bootstrap: target samples are drawn anew, and validation samples within each class. About half a
-second for 3 classes, and 5 for 31.
+Intervals are of a bootstrap: target samples are drawn anew, and validation samples within each class. It takes
+a second for three classes, and several for thirty.
 """
 
 from collections.abc import Iterator, Sequence
@@ -260,10 +260,10 @@ def lines(found: LabelShift, method: str = "source_only") -> list[str]:
 def _evidence(found: LabelShift, method: str) -> str:
     if not found.contradicted:
         return f"How sure {method} is does not contradict it."
+    expected = found.confidence - found.surprise.value
     return (
-        f"That is contradicted: {method} gives the classes that it predicts a probability of {found.confidence:.0%} "
-        f"in the mean, and by these shares it would be {found.confidence - found.surprise.value:.0%}. Do not rely on "
-        "the shares."
+        f"That is contradicted: {method} gives the classes that it predicts a mean probability of "
+        f"{found.confidence:.0%}, and by these shares it would be {expected:.0%}. Do not rely on the shares."
     )
 
 
