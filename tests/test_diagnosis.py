@@ -120,7 +120,13 @@ def test_images_are_compared_by_colour_brightness_and_contrast() -> None:
     found = diagnose(task(source, target))
     assert {each.name for each in found.moved if each.ks == 1} == {"brightness", "contrast", "mean of red"}
     assert (found.flat[0].constant, found.flat[0].constant_names) == (3 * 2 * 36, ())
-    assert found.proxy_a_distance == 2  # bytes do not overflow in sums
+    assert found.proxy_a_distance == 2
+
+
+def test_means_of_bytes_do_not_overflow() -> None:
+    """Sums of four pixels, of 0 or 1 more than 128 and than 0, are the same in 8 bits."""
+    noise = np.random.default_rng(0).integers(0, 2, size=(120, 1, 32, 32)).astype(np.uint8)
+    assert diagnose(task(noise[:60], noise[60:] + np.uint8(128))).proxy_a_distance == 2
 
 
 def test_images_of_files_are_drawn_and_their_sizes_compared(

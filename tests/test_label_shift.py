@@ -88,6 +88,7 @@ def test_known_shares_are_in_the_intervals() -> None:
         found = estimate(*drawn((0.8, 0.2), seed, n=200), CLASSES[:2])
         assert found is not None
         assert found.agree
+        assert not found.contradicted
         inside += [shares.low[0] <= 0.8 <= shares.high[0] for shares in (found.bbse, found.em)]
     assert np.mean(inside) > 0.85
 
@@ -139,6 +140,20 @@ def test_estimates_that_disagree_are_not_recommended() -> None:
     assert found is not None
     assert not found.agree
     assert any("disagree" in line and "Do not rely on either" in line for line in lines(found))
+
+
+def test_a_model_that_is_less_sure_contradicts_the_assumption() -> None:
+    source, y, target = drawn((0.8, 0.2, 0.0), n=600, apart=3)
+    kept, changed = (estimate(source, y, logits, CLASSES) for logits in (target, target * 0.2))
+    assert kept is not None
+    assert changed is not None
+    np.testing.assert_allclose(kept.bbse.value, changed.bbse.value)
+    assert not kept.contradicted
+    assert "How sure source_only is does not contradict it." in lines(kept)[1]
+    assert changed.contradicted
+    assert changed.confidence - changed.surprise.value == pytest.approx(kept.confidence, abs=0.02)
+    assert "That is contradicted" in lines(changed)[1]
+    assert unlike(changed) == []
 
 
 def test_it_is_the_same_each_time_short_and_json() -> None:

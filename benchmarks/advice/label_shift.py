@@ -1,7 +1,8 @@
 """Class shares of the target, estimated from what a model said, if only these shares have changed.
 
-Both estimates assume that samples of a class look alike in both domains: p(x|y) did not change. Nothing here can
-test that; where it fails the two may disagree.
+Both estimates assume that samples of a class look alike in both domains: p(x|y) did not change. Agreement does not
+show that: both may be wrong alike. One sign that it fails is told: the model is less sure of the target, or surer,
+than of source samples in the estimated shares.
 
 - BBSE (Lipton et al., ICML 2018, Detecting and Correcting for Label Shift with Black Box Predictors), in its hard
   form: the shares q for which C q is the share of each predicted class in the target. C[i, j] is the share that is
@@ -11,7 +12,8 @@ test that; where it fails the two may disagree.
   softmax(logits / T + b), fitted on the source's validation part (Alexandari et al., ICML 2020, Maximum Likelihood
   With Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation).
 
-Intervals are of a bootstrap: target samples are drawn anew, and validation samples within each class.
+Intervals are of a bootstrap: target samples are drawn anew, and validation samples within each class. It takes
+a second for three classes, and several for thirty.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +23,7 @@ import numpy as np
 from scipy.optimize import minimize, nnls
 from scipy.special import softmax
 
+from benchmarks.advice.paired import Interval
 from benchmarks.core.escape import quoted
 from benchmarks.core.randomness import generator
 from benchmarks.report.statistics import LEVEL
@@ -29,9 +32,8 @@ DRAWS = 200
 ILL = 10.0  # condition number past which small errors grow too much
 FEW = 5  # validation samples of a class, below which its bootstrap knows too little
 ABSENT = 1 / 3  # of a class's share in the source: below it at the upper end of both intervals, it seems absent
-SKEWED = (
-    2.0  # times a class's share in the source: above it at the lower end of both intervals, it is worth a word
-)
+SURE = 0.01  # of confidence: a smaller surprise contradicts nothing
+SKEWED = 2.0  # times its share in the source: above it at the lower end of both intervals, a class is told of
 NAMED = 8  # classes that are printed
 STEPS, TOLERANCE = 1000, 1e-6  # of EM: at most, and the largest change of a share at which it ends
 ENDS = {"gtol": 1e-5, "ftol": 1e-7}  # of the calibration: far below what a draw changes
@@ -59,9 +61,10 @@ class LabelShift:
         source: their shares there.
         sizes: validation samples of the source, samples of the target.
         condition: of the confusion matrix C, 1 or more; infinite is None.
-        distance: total variation between the two estimates, 0 to 1.
+        confidence: mean probability of the class that is predicted for a target sample, calibrated on the source.
+        surprise: the confidence, less that in source samples in the shares of BBSE.
 
-    They agree if their intervals overlap for every class. With many classes a distance would be all noise.
+    The estimates agree if their intervals overlap for every class; with many, a distance would be all noise.
     """
 
     classes: tuple[str, ...]
@@ -72,7 +75,8 @@ class LabelShift:
     bbse: Shares
     em: Shares
     condition: float | None
-    distance: float
+    confidence: float
+    surprise: Interval
 
     @property
     def well_conditioned(self) -> bool:
@@ -83,6 +87,11 @@ class LabelShift:
         """Whether the two intervals of every class overlap."""
         first, second = np.maximum(self.bbse.low, self.em.low), np.minimum(self.bbse.high, self.em.high)
         return bool((first <= second).all())
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the model's confidence shows that p(x|y) has changed."""
+        return self.surprise.low > SURE or self.surprise.high < -SURE
 
     @property
     def skew(self) -> float:
@@ -102,19 +111,19 @@ def estimate(source: np.ndarray, y: np.ndarray, target: np.ndarray, classes: Seq
     """
     counts = np.bincount(y, minlength=len(classes))
     present = np.flatnonzero(counts)
-    if len(present) < 2 or not len(target) or not (np.isfinite(source).all() and np.isfinite(target).all()):
+    k = len(present)
+    if k < 2 or not len(target) or not (np.isfinite(source).all() and np.isfinite(target).all()):
         return None
     logits, unlabelled = (of[:, present].astype(np.float64) for of in (source, target))
     order = np.argsort(y, kind="stable")  # class after class, for draws within each
     logits, numbers = logits[order], np.searchsorted(present, y[order])
     confusion = _confusion(logits, numbers)
     fitted = calibrate(logits, numbers)
-    values = _both(logits, numbers, unlabelled, fitted)
+    values = _estimates(logits, numbers, unlabelled, fitted)
     draws = np.array(list(_bootstrap(logits, numbers, unlabelled, fitted)))
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    bbse, em = (
-        Shares(tuple(values[i].tolist()), tuple(low[i].tolist()), tuple(high[i].tolist())) for i in range(2)
-    )
+    ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    *shares, surprise = zip(*(np.split(each, [k, 2 * k]) for each in (values, *ends)), strict=True)
+    bbse, em = (Shares(*(tuple(each.tolist()) for each in of)) for of in shares)
     condition = float(np.linalg.cond(confusion))
     return LabelShift(
         classes=tuple(classes[i] for i in present.tolist()),
@@ -125,25 +134,28 @@ def estimate(source: np.ndarray, y: np.ndarray, target: np.ndarray, classes: Seq
         bbse=bbse,
         em=em,
         condition=condition if condition < 1 / np.finfo(np.float64).eps else None,
-        distance=float(np.abs(values[0] - values[1]).sum() / 2),
+        confidence=float(calibrated(unlabelled, fitted).max(1).mean()),
+        surprise=Interval(*(float(each[0]) for each in surprise)),
     )
 
 
-def _both(source: np.ndarray, y: np.ndarray, target: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-    """(2, k) shares by BBSE and by EM."""
-    predicted = np.bincount(target.argmax(1), minlength=target.shape[1]) / len(target)
-    prior, posterior = (calibrated(of, fitted) for of in (source, target))
-    return np.stack([bbse(_confusion(source, y), predicted), em(posterior, prior.mean(0))])
+def _estimates(source: np.ndarray, y: np.ndarray, target: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """(2 k + 1,) shares by BBSE and by EM, and the surprise."""
+    confusion = _confusion(source, y)
+    first = bbse(confusion, np.bincount(target.argmax(1), minlength=target.shape[1]) / len(target))
+    here, there = (calibrated(of, fitted) for of in (source, target))
+    expected = first @ (np.bincount(y, here.max(1)) / np.bincount(y))
+    return np.concatenate([first, em(there, here.mean(0)), [there.max(1).mean() - expected]])
 
 
 def _bootstrap(source: np.ndarray, y: np.ndarray, target: np.ndarray, fitted: np.ndarray) -> Iterator[np.ndarray]:
-    """(2, k) shares of each draw; ``y`` rises."""
+    """The estimates of each draw; ``y`` rises."""
     rng = generator(0, "advice/label_shift")
     sizes = np.bincount(y)
     for _ in range(DRAWS):
         drawn = np.repeat(np.cumsum(sizes) - sizes, sizes) + rng.integers(np.repeat(sizes, sizes))
         others = rng.integers(len(target), size=len(target))
-        yield _both(source[drawn], y, target[others], calibrate(source[drawn], y, fitted))
+        yield _estimates(source[drawn], y, target[others], calibrate(source[drawn], y, fitted))
 
 
 def _confusion(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -195,8 +207,10 @@ def calibrated(logits: np.ndarray, fitted: np.ndarray) -> np.ndarray:
 def unlike(found: LabelShift) -> list[str]:
     """In what the target's classes seem unlike the source's, a clause each: where both intervals say so.
 
-    Classes with few validation samples are left out.
+    Classes with few validation samples are left out; nothing is said where the assumption is contradicted.
     """
+    if found.contradicted:
+        return []
     source = np.where(np.isin(found.classes, found.few), np.nan, found.source)
     high = np.maximum(found.bbse.high, found.em.high) / source
     low = np.minimum(found.bbse.low, found.em.low) / source
@@ -219,7 +233,8 @@ def lines(found: LabelShift, method: str = "source_only") -> list[str]:
     said = [
         f"Class shares of the target{most}, estimated from what {method} predicts for {m:,} of its samples and "
         f"{n:,} of the source.",
-        "This assumes that p(x|y) did not change: samples of a class look alike in both domains.",
+        "This assumes that p(x|y) did not change: samples of a class look alike in both domains. "
+        + _evidence(found, method),
     ]
     for i in shown:
         both = [f"{name} {_share(shares, i)}" for name, shares in (("BBSE", found.bbse), ("EM", found.em))]
@@ -240,6 +255,16 @@ def lines(found: LabelShift, method: str = "source_only") -> list[str]:
     if found.missing:
         said.append(f"Of {_listed(found.missing)} nothing is known: no validation sample is of it.")
     return said
+
+
+def _evidence(found: LabelShift, method: str) -> str:
+    if not found.contradicted:
+        return f"How sure {method} is does not contradict it."
+    expected = found.confidence - found.surprise.value
+    return (
+        f"That is contradicted: {method} gives the classes that it predicts a mean probability of "
+        f"{found.confidence:.0%}, and by these shares it would be {expected:.0%}. Do not rely on the shares."
+    )
 
 
 def _share(shares: Shares, i: int) -> str:
