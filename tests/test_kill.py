@@ -1,7 +1,7 @@
 """kill -9 at random moments: after a restart the grid is complete, each run is there once, and whole."""
 
-import json
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -24,17 +24,16 @@ FAKE = [6, pytest.param(25, marks=pytest.mark.thorough)]
 REAL = [1, pytest.param(3, marks=pytest.mark.thorough)]
 
 DRIVER = """
-import json, sys
+import pickle, sys
 from pathlib import Path
 from benchmarks.engines import local
 from benchmarks.engines.work import train
-from benchmarks.plan.spec import RunSpec
 from benchmarks.records.store import Store
 from tests.fakes import work_slowly
 
 if __name__ == "__main__":
     local.require_files = lambda specs: None  # toys need none, and each driver would wait for torch
-    specs = [RunSpec.from_dict(spec, spec["method"]) for spec in json.loads(Path(sys.argv[2]).read_text())]
+    specs = pickle.loads(Path(sys.argv[2]).read_bytes())
     engine = local.LocalEngine(Store(Path(sys.argv[1])), ["cpu", "cpu"], retries=1000, execute={execute})
     print([event.error for event in engine.run(specs) if event.kind == "failed"])
 """
@@ -59,8 +58,8 @@ def run_killing(specs: list[RunSpec], store: Path, execute: Execute, kills: int,
 
     Each kill hits the driver or one of its workers, within the time that a few runs take.
     """
-    listed, script = store.with_suffix(".json"), store.with_suffix(".py")
-    listed.write_text(json.dumps([spec.to_dict() for spec in specs]))
+    listed, script = store.with_suffix(".pkl"), store.with_suffix(".py")
+    listed.write_bytes(pickle.dumps(specs))
     script.write_text(DRIVER.replace("{execute}", execute.__name__))
     command = [sys.executable, str(script), str(store), str(listed)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
