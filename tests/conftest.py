@@ -48,7 +48,9 @@ def spec_of(
     overrides = {"protocol": {**TINY, **protocol}} | ({method: params} if params else {})
     names = list(dict.fromkeys(["source_only", method]))
     grid = plan("quick", names, [task], [seed], overrides)
-    return next(spec for spec in grid.specs if spec.method == method)
+    spec = next(spec for spec in grid.specs if spec.method == method)
+    assert spec.run_id  # kept with it: a process that gets the spec needs not import the method for its id
+    return spec
 
 
 def trainer_of(spec: RunSpec, task: Task | None = None) -> Trainer:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import softmax
 
 from benchmarks.advice import record
 from benchmarks.advice.criteria import CRITERIA
@@ -18,7 +17,6 @@ from benchmarks.advice.sentence import said, unlike
 from benchmarks.evaluation.candidates import Candidate, candidate
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.validators import score_outputs
-from benchmarks.plan.spec import RunSpec
 from tests.conftest import spec_of
 
 N, CLASSES, SEEDS = 200, 3, 3

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -101,15 +102,14 @@ def test_a_run_that_ends_its_worker_twice_has_failed(tmp_path: Path) -> None:
 
 def test_two_commands_on_one_store_share_the_work(tmp_path: Path) -> None:
     script = tmp_path / "drive.py"  # needs no `if __name__ == "__main__"`: workers do not import it
-    listed = [spec.to_dict() for spec in SPECS]
     script.write_text(
+        "import pickle\n"
         "from pathlib import Path\n"
         "from benchmarks.engines import local\n"
-        "from benchmarks.plan.spec import RunSpec\n"
         "from benchmarks.records.store import Store\n"
         "from tests.fakes import pretend\n"
         "local.require_files = lambda specs: None  # toys need none, and it imports torch\n"
-        f"specs = [RunSpec.from_dict(spec, spec['method']) for spec in {listed!r}]\n"
+        f"specs = pickle.loads({pickle.dumps(SPECS)!r})\n"
         f"list(local.LocalEngine(Store(Path({str(tmp_path)!r})), ['cpu'], execute=pretend).run(specs * 5))\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,10 +80,15 @@ def test_any_draw_of_a_suites_task_has_the_suites_protocol(suite: str) -> None:
         assert own.protocol == drawn.protocol
 
 
+@cache
+def samples_of(family: str, domain: str) -> Samples:
+    """Read once for all suites."""
+    return DATASETS.get(family)().read_domain(domain)
+
+
 @pytest.mark.parametrize("suite", [name for name in suite_names() if load_suite(name).kind == "fair"])
 def test_fair_suites_draw_a_split_a_seed_where_the_data_have_none(suite: str) -> None:
     """Only of data that are here; a task that has all test splits of its own says nothing of it."""
-    read: dict[str, Samples] = {}
     for task in load_suite(suite).task:
         spec = resolve(task.name)
         family = DATASETS.get(spec.family)()
@@ -91,8 +97,7 @@ def test_fair_suites_draw_a_split_a_seed_where_the_data_have_none(suite: str) ->
             pytest.skip("no data")
         if isinstance(family, DomainFamily):
             names = [name for side in family.domain_names(spec.task) for name in side]
-            read |= {name: family.read_domain(name) for name in names if name not in read}
-            domains = [read[name] for name in names]
+            domains = [samples_of(spec.family, name) for name in names]
         else:
             domains = [*family.read(spec.task, options_of(task.name, 0)).targets]
         drawn = any(samples.test is None for samples in domains)

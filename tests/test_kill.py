@@ -1,13 +1,15 @@
 """kill -9 at random moments: after a restart the grid is complete, each run is there once, and whole."""
 
-import json
 import os
+import pickle
 import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.work import Execute, train
@@ -17,20 +19,21 @@ from benchmarks.records.store import Store
 from tests.conftest import EngineHere, spec_of
 from tests.fakes import work_slowly
 
-KILLS = 25  # of a fake training; each starts a driver and its workers again, which is what takes time
+# Each kill starts a driver and its workers again, which takes time: few by default, all for `make test-all`.
+FAKE = [6, pytest.param(25, marks=pytest.mark.thorough)]
+REAL = [1, pytest.param(3, marks=pytest.mark.thorough)]
 
 DRIVER = """
-import json, sys
+import pickle, sys
 from pathlib import Path
 from benchmarks.engines import local
 from benchmarks.engines.work import train
-from benchmarks.plan.spec import RunSpec
 from benchmarks.records.store import Store
 from tests.fakes import work_slowly
 
 if __name__ == "__main__":
     local.require_files = lambda specs: None  # toys need none, and each driver would wait for torch
-    specs = [RunSpec.from_dict(spec, spec["method"]) for spec in json.loads(Path(sys.argv[2]).read_text())]
+    specs = pickle.loads(Path(sys.argv[2]).read_bytes())
     engine = local.LocalEngine(Store(Path(sys.argv[1])), ["cpu", "cpu"], retries=1000, execute={execute})
     print([event.error for event in engine.run(specs) if event.kind == "failed"])
 """
@@ -55,8 +58,8 @@ def run_killing(specs: list[RunSpec], store: Path, execute: Execute, kills: int,
 
     Each kill hits the driver or one of its workers, within the time that a few runs take.
     """
-    listed, script = store.with_suffix(".json"), store.with_suffix(".py")
-    listed.write_text(json.dumps([spec.to_dict() for spec in specs]))
+    listed, script = store.with_suffix(".pkl"), store.with_suffix(".py")
+    listed.write_bytes(pickle.dumps(specs))
     script.write_text(DRIVER.replace("{execute}", execute.__name__))
     command = [sys.executable, str(script), str(store), str(listed)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -91,23 +94,25 @@ def contents(store: Store) -> dict[str, bytes]:
     return {str(path.relative_to(store.root)): path.read_bytes() for path in numbers}
 
 
-def test_kills_of_a_fake_training(tmp_path: Path) -> None:
-    specs, rng, kills = [spec_of("source_only", seed=seed) for seed in range(40)], random.Random(0), 0
+@pytest.mark.parametrize("wanted", FAKE)
+def test_kills_of_a_fake_training(tmp_path: Path, wanted: int) -> None:
+    specs, rng, kills = [spec_of("source_only", seed=seed) for seed in range(wanted + 15)], random.Random(0), 0
     undisturbed = Store(tmp_path / "undisturbed")
     list(LocalEngine(undisturbed, ["cpu"] * 4, execute=work_slowly).run(specs))
-    while kills < KILLS:
+    while kills < wanted:
         store = Store(tmp_path / f"after {kills}")
-        kills += run_killing(specs, store.root, work_slowly, KILLS - kills, rng)
+        kills += run_killing(specs, store.root, work_slowly, wanted - kills, rng)
         assert contents(store) == contents(undisturbed)
         assert len(store.record_folders()) == len(specs)
 
 
-def test_three_kills_of_a_real_training(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", REAL)
+def test_kills_of_a_real_training(tmp_path: Path, wanted: int) -> None:
     specs = [spec_of(method, seed=seed, steps=300) for seed in range(2) for method in ("dann", "adda")]
     undisturbed, rng, kills = Store(tmp_path / "undisturbed"), random.Random(1), 0
     list(EngineHere(undisturbed, ["cpu"]).run(specs))
-    while kills < 3:  # a fast machine is through before the third
+    while kills < wanted:  # a fast machine is through before
         store = Store(tmp_path / f"after {kills}")
-        kills += run_killing(specs, store.root, train, 3 - kills, rng)
+        kills += run_killing(specs, store.root, train, wanted - kills, rng)
         assert contents(store) == contents(undisturbed)
         assert len(load_records(store.root)) == len(specs)

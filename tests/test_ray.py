@@ -58,7 +58,7 @@ def test_nothing_at_the_address_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_node_dies_and_the_numbers_are_those_of_the_local_engine(cluster: object, tmp_path: Path) -> None:
-    specs = [spec_of("dann", seed=seed, steps=300) for seed in range(4)]
+    specs = [spec_of("dann", seed=seed, steps=100) for seed in range(4)]
     local, remote = Store(tmp_path / "local"), Store(tmp_path / "ray")
     list(EngineHere(local, ["cpu"]).run(specs))
     killed = False

@@ -425,6 +425,22 @@ def test_gains_from_outcomes_are_as_sure_as_seeds_and_samples_are() -> None:
     assert (gain["p"], gain["gain"].covers) == (0.0, "seeds")
 
 
+def test_an_interval_of_the_oracle_or_of_chance_is_of_seeds_alone() -> None:
+    """The oracle has seen the very samples that the bits of right and wrong are of."""
+    grid = plan("quick", METHODS[:2], TASKS[:1], range(5))
+    rng = np.random.default_rng(0)
+    records = with_outcomes(records_of(grid, ACCURACY), lambda _: rng.random(60) < 0.7, lambda _: np.arange(60))
+    report = build_report(grid, records, {}, select="source_accuracy")
+    for row in listing(report, "Choosing without target labels"):
+        covers = {name: entry.covers for name, entry in row.items() if name != "method"}
+        assert covers == {
+            "last step, defaults": "seeds and test samples",
+            "selected by source_accuracy": "seeds and test samples",
+            "random candidate": "seeds",
+            "oracle (saw target labels)": "seeds",
+        }
+
+
 def test_tasks_with_one_target_share_its_test_samples() -> None:
     """Three sources say nothing more of a target's samples than one does."""
     tasks = [f"amazon/{source}-kitchen" for source in ("books", "dvd", "electronics")]
@@ -448,6 +464,12 @@ def test_splits_that_follow_the_seed_are_a_note_and_no_part_of_a_heading() -> No
     assert header.split()[3:6:2] == ["products-tweets", "films-tweets"]
     assert "Each seed draws its own split where the data have none (split=seed)." in report.notes
     assert json.loads(render(report, "json"))["cells"][0]["task"] == DRAWN[0]
+    records = records_of(grid, ACCURACY).assign(warnings="dann: lost", source_test_accuracy=[0.9, 0.1] * 10)
+    whole = build_report(grid, records, {grid.specs[0].run_id: "no good"}, ["bound", "confusion", "statistics"])
+    for form in FORMATS:
+        if form not in ("csv", "json"):
+            assert render(whole, form).count("products-tweets") > 5
+            assert "products-tweets?split" not in render(whole, form).replace("\\", "")
     both = plan("quick", METHODS[:2], [DRAWN[0], DRAWN[0].partition("?")[0]], range(5))
     report = build_report(both, records_of(both, ACCURACY), {})
     assert "products-tweets?split=seed" in render(report, "markdown")

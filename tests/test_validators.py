@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.proxy_a_distance import SMALLEST, proxy_a_distance
-from benchmarks.evaluation.validators import SELECTABLE, STRENGTH, VALIDATORS, Evidence, score_outputs
+from benchmarks.evaluation.validators import SELECTABLE, STRENGTHS, VALIDATORS, Evidence, score_outputs
 
 CLASSES = 4
 SEEDS = range(4)
@@ -50,15 +50,23 @@ def entropy_of(p: Any) -> float:
 
 
 def risks(outputs: Outputs) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and 0/1 errors of the source validation samples, by Bayes' rule and a separate fit."""
+    """Weights, of mean 1 over source_train, and 0/1 errors of the source validation samples, by Bayes' rule."""
     source, target, val = (
         outputs[f"{name}.features"].astype(np.float64) for name in ("source_train", "target_train", "source_val")
     )
-    x, domain = np.vstack([target, source]), ["t"] * len(target) + ["s"] * len(source)
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH)).fit(x, domain)
-    p = dict(zip(model.classes_, model.predict_proba(val).T, strict=True))
-    wrong = ~hits(outputs)
-    return len(source) / len(target) * p["t"] / p["s"], wrong.astype(float)
+
+    def fit(strength: float, source: np.ndarray, target: np.ndarray) -> Any:
+        x, domain = np.vstack([target, source]), ["t"] * len(target) + ["s"] * len(source)
+        return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(x, domain)
+
+    def held_out_loss(strength: float) -> float:
+        kept = [np.array([i for i in range(len(x)) if i % 3 < 2]) for x in (source, target)]
+        model = fit(strength, source[kept[0]], target[kept[1]])  # classes in the order s, t
+        return -sum(model.predict_log_proba(x[2::3])[:, i].sum() for i, x in enumerate((source, target)))
+
+    model = fit(min(STRENGTHS, key=held_out_loss), source, target)
+    at_train, at_val = (np.exp(np.diff(model.predict_log_proba(x)))[:, 0] for x in (source, val))
+    return at_val / at_train.mean(), (~hits(outputs)).astype(float)
 
 
 def hits(outputs: Outputs) -> np.ndarray:
@@ -95,7 +103,7 @@ def test_weighted_risks_meet_their_formulas(seed: int) -> None:
     w, e = risks(outputs)
     assert w.std() > 0.1
     scores = cheap_scores(outputs)
-    assert scores["iwcv"] == pytest.approx(-sum(w * e) / len(w), rel=1e-5)
+    assert scores["iwcv"] == pytest.approx(-sum(w * e) / sum(w), rel=1e-5)
     eta = -np.cov(w * e, w)[0, 1] / np.var(w, ddof=1)
     assert scores["dev"] == pytest.approx(-(sum(w * e) / len(w) + eta * sum(w) / len(w) - eta), rel=1e-5)
 
@@ -121,11 +129,38 @@ def test_without_shift_or_variance_the_risks_are_the_error() -> None:
     assert scores["dev"] == pytest.approx(scores["source_accuracy"] - 1, abs=1e-3)
 
 
-def test_a_sample_that_is_surely_the_targets_has_a_finite_weight() -> None:
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_sample_that_is_surely_the_targets_outweighs_no_error_rate(wrong: bool) -> None:
+    """Its density ratio is above a billion, and its mean alone would be a risk of millions, or of none."""
     outputs = outputs_of()
     outputs["source_val.features"][3] = np.finfo(np.float16).max
-    assert Evidence(outputs).weight[3] > 1e9
-    assert all(math.isfinite(score) for score in cheap_scores(outputs).values())
+    outputs["source_val.y"][3] = (outputs["source_val.logits"][3].argmax() + wrong) % CLASSES
+    evidence, scores = Evidence(outputs), cheap_scores(outputs)
+    assert evidence.ratio[3] > 1e9
+    assert scores["iwcv"] == pytest.approx(-float(wrong), abs=1e-6)
+    assert -1.1 <= scores["dev"] <= 0.1
+
+
+def overlapping(shift: float, features: int) -> Evidence:
+    """Two domains of normal features whose means differ in the first by ``shift``, with as many as samples."""
+    rng = np.random.default_rng(0)
+    arrays = {f"{name}_features": rng.normal(size=(n, features)) for name, n in SIZES.items()}
+    arrays["target_train_features"][:, 0] += shift
+    return Evidence(outputs_of(source=300, val=300, target=300, **arrays))
+
+
+SIZES = {"source_train": 300, "source_val": 300, "target_train": 300}
+
+
+@pytest.mark.parametrize(("shift", "features", "strength"), [(0.0, 300, min(STRENGTHS)), (4.0, 4, max(STRENGTHS))])
+def test_the_domain_classifier_is_as_strong_as_held_out_samples_want_it(
+    shift: float, features: int, strength: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the domains are one, a strong one would tell noise apart; where they differ, a weak one would not."""
+    chosen = overlapping(shift, features).ratio
+    assert chosen.mean() == pytest.approx(1, abs=0.5)
+    monkeypatch.setattr("benchmarks.evaluation.validators.STRENGTHS", (strength,))
+    assert np.array_equal(chosen, overlapping(shift, features).ratio)
 
 
 def test_weights_find_the_target_like_errors() -> None:

@@ -42,7 +42,13 @@ class Advised:
 
     def to_json(self) -> str:
         members = [
-            {"run": spec.run_id, "method": spec.variant, "configuration": spec.configuration, "seed": spec.seed, "step": step}
+            {
+                "run": spec.run_id,
+                "method": spec.variant,
+                "configuration": spec.configuration,
+                "seed": spec.seed,
+                "step": step,
+            }
             for spec, step in self.members
         ]
         kept = {"advice": self.paragraphs, "label_shift": self.label_shift, "members": members}

@@ -30,10 +30,10 @@ from benchmarks.training.predictions import Predictions, average, predict
 from datasets.readers.domains import Domain
 
 Choice = Sequence[tuple[RunSpec, int]]
-Watch = Callable[[Iterable[Event], int], Sequence[Event]]
+Watch = Callable[[Iterable[Event], Sequence[RunSpec]], Sequence[Event]]
 
 
-def failures(events: Iterable[Event], total: int) -> list[Event]:
+def failures(events: Iterable[Event], todo: Sequence[RunSpec]) -> list[Event]:
     """Watch an engine in silence."""
     return [event for event in events if event.kind == "failed"]
 
@@ -58,7 +58,7 @@ def deploy(
         name: of the advised model; an earlier one of that name is replaced.
         said: the advice, which is kept with the model; `predict` tells its first line.
         devices: one for each worker.
-        watch: follows the events of an engine, given how many runs it does, and returns those that failed.
+        watch: follows the events of an engine, given the runs that it does, and returns those that failed.
         tell: is called where a model, trained again, does not say what its run said, to the bit.
 
     Returns:
@@ -137,7 +137,7 @@ def _keep(choice: Choice, store: Store, root: Path, devices: Sequence[str], watc
     )
     todo = [spec for spec in specs if not members.finished(spec)]
     engine = LocalEngine(members, devices, execute=partial(train_again, members=members, records=store))
-    if todo and (failed := watch(engine.run(todo), len(todo))):
+    if todo and (failed := watch(engine.run(todo), todo)):
         spec, error = failed[0].spec, failed[0].error
         raise UserError(f"{spec} cannot be trained again to step {members.steps[spec.run_id]}: {error}")
     return [members.member(spec) for spec in specs]

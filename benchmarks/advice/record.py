@@ -16,10 +16,10 @@ HARM = 0.01  # below source_only, from where on it is called harm
 NOTES = """\
 - gain: over one model of `source_only`, in the mean of families, with a 95% t-interval over families; beyond one
   method: less that of always the same method, chosen on the other families as the advice is.
-- harmed: share of tasks over a point below `source_only`; surely: those whose own 95% interval, over target samples
-  or draws of these, lies below zero.
-- regret: against the best method, chosen on other seeds than it is scored on; noisy regret: against the largest
-  mean.
+- harmed: share of tasks over a point below `source_only`; surely: those whose own 95% interval, over target
+  samples or draws of these, lies below zero.
+- regret: against the best method, chosen on seeds other than those that it is scored on; noisy regret: against the
+  largest mean.
 - All choices deploy what `advise` does: probabilities averaged over seeds, where these share their target samples.
 """
 PATH = Path(str(files("results"))) / "advice" / "record.csv"

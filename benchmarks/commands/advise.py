@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,10 +12,11 @@ from benchmarks.commands.run import execute
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.budget import BudgetFlags
 from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
-from benchmarks.commands.shared.output import add_force_flag
+from benchmarks.commands.shared.output import TableFlags, add_force_flag
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
 from benchmarks.commands.shared.records import add_store_flag
 from benchmarks.core import atomic
+from benchmarks.core.escape import shown
 from benchmarks.core.outfiles import prepare_output, writing
 from benchmarks.core.settings import UserError
 from benchmarks.plan.grid import Grid
@@ -23,6 +24,8 @@ from benchmarks.records.store import Store
 
 if TYPE_CHECKING:
     from benchmarks.advice.advise import Advised, Member
+    from benchmarks.engines.events import Event
+    from benchmarks.plan.spec import RunSpec
     from benchmarks.training.predictions import Predictions
 
 HELP = "say which model to use where the target has no labels"
@@ -51,6 +54,7 @@ class Options:
     engine: EngineFlags
     data_dir: Path | None
     store: Path | None
+    table: TableFlags
 
     def __post_init__(self) -> None:
         if self.how.select:
@@ -99,6 +103,7 @@ def add_flags(command: ArgumentParser) -> None:
     EngineFlags.add_to(where)
     add_data_flag(where)
     add_store_flag(where)
+    TableFlags.add_to(command.add_argument_group("how the table is shown"))
 
 
 def main(options: Options) -> int:
@@ -108,8 +113,9 @@ def main(options: Options) -> int:
     use_data_folder(options.data_dir)
     planned, store = _planned(options), Store(options.store)
     if options.out:
+        inputs = [path for path in (options.what.source, options.what.target, options.labels) if path]
         for path in (options.out, *_files_to_label(options.out)):
-            prepare_output(path, [p for p in (options.what.source, options.what.target) if p], force=options.force)
+            prepare_output(path, inputs, force=options.force)
     planned, seconds = options.budget.within(
         planned, lambda spec: not store.finished(spec), store, options.devices.workers()
     )
@@ -119,10 +125,11 @@ def main(options: Options) -> int:
     ok = execute(planned.specs, store, options.engine.make(store, options.devices), seconds)
     advice = advised(planned, store)
     _print([*advice.paragraphs, *advice.label_shift])
+    _print_table(planned, store, options.table)
     path = store.root / "advice" / f"{advice.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(path, advice.to_json())
-    print(f"written to {path}; records in {store.root}", file=sys.stderr)
+    print(f"\nwritten to {path}; records in {store.root}", file=sys.stderr)
     if options.out:
         _use(advice, store, options, options.out)
     return 0 if ok else 1
@@ -136,6 +143,13 @@ def _planned(options: Options) -> Grid:
     return planned
 
 
+def _print_table(planned: Grid, store: Store, flags: TableFlags) -> None:
+    """What is known of each method, by the same runs."""
+    from benchmarks.commands.shared.reading import records_of
+
+    flags.print(flags.report(planned, records_of(planned, store, flags.validators(None)), None))
+
+
 def _print(lines: Sequence[str]) -> None:
     print("\n".join(lines), end="\n\n")
 
@@ -145,7 +159,7 @@ def _files_to_label(out: Path) -> tuple[Path, Path]:
 
 
 def _use(advice: "Advised", store: Store, options: Options, out: Path) -> None:
-    """Keep the advised model and that of source_only, and predict the target; and what labels say, or shall say."""
+    """Keep the advised model and source_only's, predict the target, and tell what labels say."""
     import numpy as np
 
     from benchmarks.advice import label_scores
@@ -172,7 +186,8 @@ def _use(advice: "Advised", store: Store, options: Options, out: Path) -> None:
             second = pair[1] if len(said) > 1 else None
             _print([label_scores.said(label_scores.score(labels, pair[0], second), ADVICE, "source_only")])
     write_predictions(said[chosen], out)
-    print(f"predictions of {chosen} on {len(usual.samples)} samples written to {out}", file=sys.stderr)
+    count = len(usual.samples)
+    print(f"predictions of {chosen} on {count} samples written to {shown(out)}", file=sys.stderr)
     if options.to_label:
         for path, two in zip(_files_to_label(out), (None, pair), strict=True):
             if two is None or len(said) > 1:
@@ -190,10 +205,14 @@ def _predicted(
     from benchmarks.engines.pace import Pace
     from benchmarks.engines.progress import follow
 
-    workers, assured = options.devices.workers(), options.what.target
-    assert assured
-    folder = deploy(members, store, name, "\n\n".join(advice.paragraphs), workers, watch=follow, tell=warn)
-    return predict_advised(folder, assured, options.what.label, torch.device(workers[0]))
+    workers, target = options.devices.workers(), options.what.target
+    assert target
+
+    def watch(events: Iterable[Event], todo: Sequence[RunSpec]) -> list[Event]:
+        return follow(events, Pace(todo, workers=len(workers)), store)
+
+    folder = deploy(members, store, name, "\n\n".join(advice.paragraphs), workers, watch=watch, tell=warn)
+    return predict_advised(folder, target, options.what.label, torch.device(workers[0]))
 
 
 def _evaluate(options: Options) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.evaluation.outputs import Outputs
 
 TEMPERATURE = 0.05  # of soft neighborhood density, as in its paper
-STRENGTH = 0.003  # inverse regularisation of the domain classifier: a stronger fit of 500 features memorises 1000
+STRENGTHS = (1e-4, 1e-3, 1e-2, 0.1)  # inverse regularisation of the domain classifier; held-out samples choose
 
 
 @dataclass(frozen=True)
@@ -39,29 +39,56 @@ class Evidence:
         return self.outputs["source_val.logits"].argmax(1) == self.outputs["source_val.y"]
 
     @cached_property
-    def weight(self) -> np.ndarray:
+    def ratio(self) -> np.ndarray:
         """Target over source density (m,) at the features of the first m source validation samples.
 
-        w = (n_s / n_t) P(target | f) / P(source | f), by a logistic regression on standardised features of
-        the n_s source and n_t target training samples. It never saw the validation samples.
+        P(target | f) / P(source | f) by a domain classifier that never saw them, over the same ratio's mean at the
+        source's training samples: a density ratio has mean 1 over the source, also where the domains differ in
+        size and where the classifier is too sure.
         """
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
         source, target, val = (
             self.outputs[f"{split}.features"].astype(np.float64)
             for split in ("source_train", "target_train", "source_val")
         )
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH))
-        model.fit(np.concatenate([source, target]), np.repeat([0, 1], [len(source), len(target)]))
-        p = model.predict_proba(val)
-        return len(source) / len(target) * p[:, 1] / p[:, 0].clip(np.finfo(np.float64).eps)  # never by 0
+        odds_at = _domain_odds(source, target)
+        return odds_at(val) / odds_at(source).mean()
 
     @cached_property
     def weighted_error(self) -> np.ndarray:
-        """Weight times 0/1 error (m,)."""
-        return self.weight * ~self.correct[: len(self.weight)]
+        """Ratio times 0/1 error (m,)."""
+        return self.ratio * ~self.correct[: len(self.ratio)]
+
+
+def _domain_odds(source: np.ndarray, target: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Features (n, d) to P(target | f) / P(source | f), by a logistic regression on standardised features.
+
+    Its strength is that with the least log loss on every third sample of each domain, which the fits that are
+    compared have not seen: of 500 features and as many samples, any fixed strength is too weak for one shift and
+    memorises another. You et al. (ICML 2019) choose their domain classifier by validation too.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+    from sklearn.pipeline import Pipeline, make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, domain = np.concatenate([source, target]), np.repeat([0, 1], [len(source), len(target)])
+    held_out = np.concatenate([np.arange(len(each)) % 3 == 2 for each in (source, target)])
+
+    def fitted(strength: float, rows: np.ndarray) -> Pipeline:
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+        return model.fit(x[rows], domain[rows])
+
+    def loss(strength: float) -> float:
+        predicted = fitted(strength, ~held_out).predict_proba(x[held_out])
+        return log_loss(domain[held_out], predicted, labels=[0, 1])
+
+    model = fitted(min(STRENGTHS, key=loss), np.full(len(x), True))
+
+    def odds_at(features: np.ndarray) -> np.ndarray:
+        p = model.predict_proba(features)
+        return p[:, 1] / p[:, 0].clip(np.finfo(np.float64).eps)  # never by 0
+
+    return odds_at
 
 
 Score = Callable[[Evidence], float]
@@ -130,9 +157,11 @@ def batch_nuclear_norm(evidence: Evidence) -> float:
 def deep_embedded_validation(evidence: Evidence) -> float:
     """Minus the weighted source risk with its control variate: mean(w e) + η (mean(w) - 1).
 
-    η = -Cov(w e, w) / Var(w), or 0 if the weights do not vary.
+    η = -Cov(w e, w) / Var(w), or 0 if the weights do not vary. The weights have mean 1 over the source's training
+    samples: with mean 1 over the validation samples, nothing would be left to correct, and it would be
+    :func:`importance_weighted_validation`.
     """
-    w, error = evidence.weight, evidence.weighted_error
+    w, error = evidence.ratio, evidence.weighted_error
     (_, covariance), (_, variance) = np.cov(error, w)
     eta = -covariance / variance if variance > 0 else 0
     return -(error.mean() + eta * (w.mean() - 1))
@@ -142,11 +171,13 @@ def deep_embedded_validation(evidence: Evidence) -> float:
     "iwcv", "Sugiyama et al., JMLR 2007, Covariate Shift Adaptation by Importance Weighted Cross Validation"
 )
 def importance_weighted_validation(evidence: Evidence) -> float:
-    """Minus the weighted source risk mean(w e), with DEV's weights.
+    """Minus the weighted source risk, sum(w e) / sum(w): an error rate, whatever the weights.
 
-    The paper's w is the density ratio of inputs; here it is that of features, by the same domain classifier.
+    The paper's is mean(w e), with the density ratio of inputs. Here w is that of features, by DEV's domain
+    classifier, and self-normalised: with mean 1 over the validation samples, so that a sample that is surely the
+    target's weighs no more than all.
     """
-    return -evidence.weighted_error.mean()
+    return -evidence.weighted_error.sum() / evidence.ratio.sum()
 
 
 @_validator(

@@ -13,7 +13,7 @@ from benchmarks.evaluation.proxy_a_distance import SATURATED
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
-from benchmarks.report.cells import ACCURACY, SKEWED, Cell, Cells, draws_by_seed, is_reference, without_split
+from benchmarks.report.cells import ACCURACY, SKEWED, Cell, Cells, draws_by_seed, is_reference
 from benchmarks.report.statistics import ENOUGH, SEEDS, paired
 
 LOST = 0.1  # of source accuracy, below source_only: more is no price of adapting
@@ -136,7 +136,7 @@ def _about_intervals(cells: Cells, rows: Iterable[Mapping[str, Cell]]) -> list[s
     for row in rows:
         for column, cell in row.items():
             if cell.summary and cell.summary.interval == "t95":
-                columns.setdefault(cell.summary.covers, {})[without_split(column, cells.tasks)] = None
+                columns.setdefault(cell.summary.covers, {})[column] = None
     about = "; ".join(covers + f" ({', '.join(own)})" * (len(columns) > 1) for covers, own in columns.items())
     if set(columns) <= {SEEDS}:
         return ["Intervals and tests cover seeds alone."] if columns else []

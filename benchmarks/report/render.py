@@ -60,7 +60,7 @@ def _plain(report: Report, markup: Markup) -> str:
         # Text columns: tabulate must not read "95.0" as a number and reformat it.
         table = tabulate(body, [_written(name, markup) for name in columns], markup.style, disable_numparse=True)
         parts.append(f"{markup.heading}{markup.note(title)}\n\n{table}")
-    notes = [f"- {markup.note(note)}" for note in report.notes]
+    notes = [f"- {markup.note(report.shown(note))}" for note in report.notes]
     return "\n\n".join([*parts, "\n".join(notes)])
 
 
@@ -71,7 +71,7 @@ def _tables(report: Report) -> Iterator[tuple[str, Row, Iterator[Row]]]:
     for each in report.overviews:
         yield each.title, ["method", *(column.heading for column in COLUMNS.values())], _known(each)
     for listing in report.listings:
-        yield listing.title, listing.columns, _entries(listing)
+        yield report.shown(listing.title), listing.columns, _entries(report, listing)
 
 
 def _written(cell: str | Number, markup: Markup) -> str:
@@ -91,9 +91,10 @@ def _headers(report: Report, block: Block) -> list[str]:
     return ["method", *map(report.heading, block.columns)]
 
 
-def _entries(listing: Listing) -> Iterator[Row]:
+def _entries(report: Report, listing: Listing) -> Iterator[Row]:
     for row in listing.rows:
-        yield [_entry(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns]
+        entries = [_entry(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns]
+        yield [report.shown(entry) for entry in entries]
 
 
 def _entry(entry: Entry, scale: float, digits: str) -> str:
@@ -159,7 +160,7 @@ def _latex(report: Report) -> str:
 
 def _latex_table(report: Report, title: str, columns: Row, body: Iterable[Row]) -> str:
     lines = [" & ".join(_written(cell, LATEX) for cell in row) + r" \\" for row in [columns, *body]]
-    notes = " ".join(map(LATEX.note, report.notes))
+    notes = " ".join(LATEX.note(report.shown(note)) for note in report.notes)
     return "\n".join(
         [
             f"% {LATEX.note(_about(report))} Needs \\usepackage{{booktabs}}.",

@@ -69,7 +69,13 @@ class Report:
 
     def heading(self, column: str) -> str:
         """What is above a column: what all tasks share is said once, elsewhere."""
-        return without_split(column, self.tasks).removeprefix(self.family)
+        return self.shown(column).removeprefix(self.family)
+
+    def shown(self, text: str) -> str:
+        """A text with its tasks as people read them: a note says once that splits follow the seed."""
+        for task in sorted(self.tasks, key=len, reverse=True):  # one may begin with another
+            text = text.replace(task, without_split(task, self.tasks))
+        return text
 
 
 def build_report(
