@@ -133,6 +133,15 @@ def test_a_class_without_validation_samples_is_left_out_and_told_of() -> None:
     assert not any("'c'" in clause for clause in unlike(found))
 
 
+def test_a_target_of_a_single_predicted_class_is_one_estimate() -> None:
+    """EM's shares end a hair above 0, and BBSE's interval is 0 alone."""
+    source, y, target = drawn((0.5, 0.3, 0.2), apart=3)
+    found = estimate(source, y, target + np.array([90, 0, 0]), CLASSES)
+    assert found is not None
+    assert found.bbse.high[1:] == (0, 0)
+    assert found.agree
+
+
 def test_estimates_that_disagree_are_not_recommended() -> None:
     """p(x|y) has changed: the model is as right as before, and much less sure."""
     source, y, target = drawn((0.8, 0.1, 0.1), apart=3)
@@ -149,7 +158,7 @@ def test_a_model_that_is_less_sure_contradicts_the_assumption() -> None:
     assert changed is not None
     np.testing.assert_allclose(kept.bbse.value, changed.bbse.value)
     assert not kept.contradicted
-    assert "How sure source_only is does not contradict it." in lines(kept)[1]
+    assert "How sure source_only is does not contradict it, which is no proof." in lines(kept)[1]
     assert changed.contradicted
     assert changed.confidence - changed.surprise.value == pytest.approx(kept.confidence, abs=0.02)
     assert "That is contradicted" in lines(changed)[1]

@@ -32,7 +32,7 @@ DRAWS = 200
 ILL = 10.0  # condition number past which small errors grow too much
 FEW = 5  # validation samples of a class, below which its bootstrap knows too little
 ABSENT = 1 / 3  # of a class's share in the source: below it at the upper end of both intervals, it seems absent
-SURE = 0.01  # of confidence: a smaller surprise contradicts nothing
+POINT = 0.01  # a gap between intervals, or a surprise, that is smaller means nothing
 SKEWED = 2.0  # times its share in the source: above it at the lower end of both intervals, a class is told of
 NAMED = 8  # classes that are printed
 STEPS, TOLERANCE = 1000, 1e-6  # of EM: at most, and the largest change of a share at which it ends
@@ -84,14 +84,14 @@ class LabelShift:
 
     @property
     def agree(self) -> bool:
-        """Whether the two intervals of every class overlap."""
+        """Whether the two intervals of every class overlap, to a point."""
         first, second = np.maximum(self.bbse.low, self.em.low), np.minimum(self.bbse.high, self.em.high)
-        return bool((first <= second).all())
+        return bool((first <= second + POINT).all())
 
     @property
     def contradicted(self) -> bool:
         """Whether the model's confidence shows that p(x|y) has changed."""
-        return self.surprise.low > SURE or self.surprise.high < -SURE
+        return self.surprise.low > POINT or self.surprise.high < -POINT
 
     @property
     def skew(self) -> float:
@@ -259,7 +259,7 @@ def lines(found: LabelShift, method: str = "source_only") -> list[str]:
 
 def _evidence(found: LabelShift, method: str) -> str:
     if not found.contradicted:
-        return f"How sure {method} is does not contradict it."
+        return f"How sure {method} is does not contradict it, which is no proof."
     expected = found.confidence - found.surprise.value
     return (
         f"That is contradicted: {method} gives the classes that it predicts a mean probability of "
