@@ -145,7 +145,9 @@ def _execute(specs: Sequence[RunSpec], store: Store, engine: LocalEngine, progre
     """Do what is not done, and warn of what fails."""
     ready = [spec for spec in specs if not spec.reverse_of or store.predictions(spec).exists()]
     todo = [spec for spec in ready if not store.finished(spec)]
-    events = engine.run(todo) if todo else ()
+    if not todo:
+        return
+    events = engine.run(todo)
     shown = follow(events, Pace(todo, workers=len(engine.devices)), store) if progress else events
     failures = [event for event in shown if event.kind == "failed"]
     for event in failures:
