@@ -68,7 +68,7 @@ def run_grid(
             None of them: the suite's.
         suite: a suite's name or the path of its .toml file.
         tasks: these instead of the suite's.
-        seeds: how many, or which; default: as many as the suite says.
+        seeds: how many, or which; default: as many as the suite says, and at least 5 of your own data.
         overrides: settings by owner: ``{"dann": {"gamma": 5}, "protocol": {"steps": 100}}``.
         source, target: your own data, instead of the suite's tasks or beside ``tasks``.
         label: the column of labels in a .csv or a DataFrame.
