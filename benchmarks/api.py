@@ -68,7 +68,7 @@ def run_grid(
             None of them: the suite's.
         suite: a suite's name or the path of its .toml file.
         tasks: these instead of the suite's.
-        seeds: how many, or which; default: as many as the suite says.
+        seeds: how many, or which; default: as many as the suite says, and at least 5 of your own data.
         overrides: settings by owner: ``{"dann": {"gamma": 5}, "protocol": {"steps": 100}}``.
         source, target: your own data, instead of the suite's tasks or beside ``tasks``.
         label: the column of labels in a .csv or a DataFrame.
@@ -145,7 +145,9 @@ def _execute(specs: Sequence[RunSpec], store: Store, engine: LocalEngine, progre
     """Do what is not done, and warn of what fails."""
     ready = [spec for spec in specs if not spec.reverse_of or store.predictions(spec).exists()]
     todo = [spec for spec in ready if not store.finished(spec)]
-    events = engine.run(todo) if todo else ()
+    if not todo:
+        return
+    events = engine.run(todo)
     shown = follow(events, Pace(todo, workers=len(engine.devices)), store) if progress else events
     failures = [event for event in shown if event.kind == "failed"]
     for event in failures:
