@@ -163,7 +163,9 @@ def test_noise_for_target_labels_changes_no_choice(
 
     forget_tasks()
     do(planned, noise)
-    frames = [selection.candidates(planned, load_records(each.root, validators=VALIDATORS)) for each in (store, noise)]
+    frames = [
+        selection.candidates(planned, load_records(each.root, validators=VALIDATORS)) for each in (store, noise)
+    ]
     assert not frames[0][ACCURACY].equals(frames[1][ACCURACY])
     pd.testing.assert_frame_equal(*(selection.label_free(frame) for frame in frames))
 
