@@ -5,16 +5,18 @@ BIN := .venv/bin
 # A process for each core; each takes whole files, whose tests share what is dear to make. The longest files go first,
 # so that no process is left alone with one at the end. kill and ray mostly wait: with two processes, the first takes
 # both, while the second computes.
-SLOW := $(addprefix tests/test_,kill.py use.py ray.py check.py training.py datasets.py engine.py cli.py)
+SLOW := $(addprefix tests/test_,ray.py engine.py kill.py cli.py training.py methods.py datasets.py use.py check.py)
 
-.PHONY: run test check setup format tables plants
+.PHONY: run test test-all check setup format tables plants
 
 run: setup
 	$(BIN)/python -m benchmarks run --methods dann,coral
 
-test: setup
+test-all: MARKED := -m ""  # with the tests marked thorough
+
+test test-all: setup
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
-		--ignore tests/speed $(SLOW) tests
+		$(MARKED) --ignore tests/speed $(SLOW) tests
 	$(BIN)/python -m pytest tests/speed  # alone: they compare times
 
 check: setup
@@ -33,7 +35,7 @@ setup: .venv/installed
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --no-compile --editable ".[dev]"  # Python compiles what is used, a fifth, in no time
 	touch $@
 
 tables: setup  # every committed table and picture, from the committed records

@@ -27,7 +27,7 @@ from datasets.base import Domains
 from tests.conftest import CPU, TINY, with_target_labels
 
 GRID = {"suite": "quick", "methods": ["source_only", "dann"], "tasks": ["toys/moons"], "seeds": range(2)}
-PROTOCOL = {"protocol": {**TINY, "backbone": "mlp", "steps": 60}}
+PROTOCOL = {"protocol": {**TINY, "backbone": "mlp", "steps": 30}}
 CONFIGURATIONS, CHECKPOINTS = 2, 2
 
 
@@ -70,7 +70,7 @@ def test_every_configuration_and_checkpoint_is_a_candidate(frame: pd.DataFrame) 
     assert len(sizes) == 2 * 2
     first = frame.groupby(selection.GROUP).first()
     assert (first["configuration"] == 0).all()
-    assert (first["step"] == 60).all()
+    assert (first["step"] == 30).all()
 
 
 @pytest.mark.parametrize("validator", SELECTABLE)
@@ -89,7 +89,7 @@ def test_a_choice_is_the_candidate_with_the_best_score(frame: pd.DataFrame, vali
 def test_ties_go_to_the_methods_own_configuration_and_its_last_step(frame: pd.DataFrame) -> None:
     group = next(iter(frame.groupby(selection.GROUP)))[1]
     label = selection.select(selection.label_free(group).assign(entropy=1.0), "entropy")
-    assert (group.loc[label, "configuration"], group.loc[label, "step"]) == (0, 60)
+    assert (group.loc[label, "configuration"], group.loc[label, "step"]) == (0, 30)
 
 
 def test_a_candidate_without_a_score_is_never_chosen() -> None:
@@ -144,14 +144,15 @@ def test_choices_are_the_same_from_committed_records(
             assert {s: v.run_id for s, v in values.items()} == {s: v.run_id for s, v in before.items()}
 
 
-def test_noise_for_target_labels_changes_no_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_noise_for_target_labels_changes_no_choice(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Changed at the reader, before any split: weights, scores, predictions and choices stay."""
     from datasets.toys import Toys
 
     grid = {**GRID, "seeds": [0], "methods": ["source_only"]}
     planned = plan(**grid, overrides=PROTOCOL, search=Search(CONFIGURATIONS), reverse=True)
-    stores = [Store(tmp_path / "true"), Store(tmp_path / "noise")]
-    do(planned, stores[0])
+    noise = Store(tmp_path)
     read = Toys.read
 
     def with_other_labels(self: Toys, *arguments: Any) -> Domains:
@@ -161,8 +162,10 @@ def test_noise_for_target_labels_changes_no_choice(tmp_path: Path, monkeypatch: 
     from datasets.base import forget_tasks
 
     forget_tasks()
-    do(planned, stores[1])
-    frames = [selection.candidates(planned, load_records(store.root, validators=VALIDATORS)) for store in stores]
+    do(planned, noise)
+    frames = [
+        selection.candidates(planned, load_records(each.root, validators=VALIDATORS)) for each in (store, noise)
+    ]
     assert not frames[0][ACCURACY].equals(frames[1][ACCURACY])
     pd.testing.assert_frame_equal(*(selection.label_free(frame) for frame in frames))
 

@@ -295,6 +295,25 @@ def test_who_makes_scores_at_once_gets_the_same(copy: Store) -> None:
     assert not [path for path in copy.folder(SPECS[0]).iterdir() if path.name.startswith(".")]
 
 
+def test_scores_of_many_records_are_made_on_all_cores_and_told_of(
+    whole: Store, copy: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same as in one process, and found by who reads; a broken record is its reader's to tell of."""
+    other = Store(Path(shutil.copytree(whole.root, tmp_path / "other")))
+    expected = load_records(other.root, validators=["im", "snd"])["checkpoints"].tolist()
+    monkeypatch.setattr(validation, "MANY", 1)
+    monkeypatch.setattr(validation, "cores", lambda: 1)  # each takes seconds to start
+    folders, told = list(copy.record_folders()), []
+    (broken := copy.root / "broken").mkdir()
+    (broken / "digests.json").write_text("{")
+    validation.make_scores([*folders, broken], ["im", "snd"], lambda *numbers: told.append(numbers))
+    assert told == [(1, 2), (2, 2)]
+    monkeypatch.setattr(validation, "_scores", None)  # nothing is left to make
+    assert load_records(folders, validators=["im", "snd"])["checkpoints"].tolist() == expected
+    validation.make_scores(folders, ["im", "snd"], lambda *numbers: told.append(numbers))
+    assert len(told) == 2
+
+
 def test_committed_records_of_an_older_version_load(whole: Store, tmp_path: Path) -> None:
     records = load_records(whole.root)
     save_records(records, tmp_path / "now.csv")

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -315,13 +316,24 @@ def test_out_of_memory_says_which_batch_to_try(tmp_path: Path, monkeypatch: pyte
         execute(spec, tmp_path, CPU)
 
 
+@cache
+def trained_on_blobs(**options: object) -> Trainer:
+    return trained(spec_of("dann", "toys/blobs", steps=100, source_batch=32, target_batch=32, **options))
+
+
 @pytest.mark.parametrize(
-    "options", [{"precision": "bfloat16"}, {"deterministic": False}, {"compile": True}], ids=str
+    "options",
+    [
+        {"precision": "bfloat16"},
+        {"deterministic": False},
+        pytest.param({"compile": True}, marks=pytest.mark.thorough),
+    ],
+    ids=str,
 )
 def test_faster_modes_learn_the_same(options: dict[str, object]) -> None:
     if "compile" in options and not shutil.which("g++"):
         pytest.skip("torch.compile needs a C++ compiler")
-    plain, fast = (trained(spec_of("dann", "toys/blobs", steps=200, **more)) for more in ({}, options))
+    plain, fast = trained_on_blobs(), trained_on_blobs(**options)
     x = torch.from_numpy(load_task("toys/blobs").train_view().target.x)
     logits = [trainer.outputs(x, "target")[1] for trainer in (plain, fast)]
     assert logits[1].dtype == torch.float32

@@ -1,7 +1,6 @@
 """The devices that runs are given to. Light: torch is imported only to look for them."""
 
-import os
-
+from benchmarks.core.machine import cores
 from benchmarks.core.settings import UserError, nearest, whole_number
 
 DEVICES = ("auto", "cpu", "cuda", "cuda:0,1")  # as a user names them
@@ -33,14 +32,9 @@ def devices(text: str, jobs: int | None = None, jobs_per_gpu: int = 1) -> list[s
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "cpu"
     if kind == "cpu":
-        return ["cpu"] * (jobs or _cores())
+        return ["cpu"] * (jobs or cores())
     count = torch.cuda.device_count()
     chosen = wanted or list(range(count))
     if not chosen or max(chosen) >= count:
         raise UserError(f"device {text!r}: this machine has {count} CUDA devices; use --device cpu or auto")
     return [f"cuda:{chosen[i % len(chosen)]}" for i in range(jobs or len(chosen) * jobs_per_gpu)]
-
-
-def _cores() -> int:
-    """Cores that this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -9,9 +9,13 @@ import hashlib
 import inspect
 import json
 import math
-from collections.abc import Collection, Mapping
+import multiprocessing
+import signal
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -19,11 +23,48 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from benchmarks.core.machine import cores
 from benchmarks.core.reading import parse_json, read_bytes
+from benchmarks.core.settings import UserError
 from benchmarks.evaluation import validators
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.records.provenance import syntax
 from benchmarks.records.record import VALIDATORS, Record, write_json
+
+MANY = 50  # records: fewer have their scores before other processes have started
+
+
+def make_scores(folders: Iterable[Path], names: Collection[str], tell: Callable[[int, int], object]) -> None:
+    """Make the scores that many records lack, with a process a core: who reads the records then finds them.
+
+    Of few records nothing is made here, nor of a record that cannot be read: its reader says why.
+
+    Args:
+        tell: told how many of how many records have been done, now and then.
+    """
+    lacking = [folder for folder in folders if _lacks(folder, names)]
+    if len(lacking) < MANY:
+        return
+    # Ctrl-C is for this process; what a worker that was killed has not made, the reader makes.
+    spawn, ignored = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
+    pool = ProcessPoolExecutor(cores(), spawn, initializer=signal.signal, initargs=ignored)
+    with suppress(BrokenProcessPool), pool:
+        for done, _ in enumerate(pool.map(partial(_make, names=names), lacking), 1):
+            if done % (len(lacking) // 20 + 1) == 0:
+                tell(done, len(lacking))
+
+
+def _lacks(folder: Path, names: Collection[str]) -> bool:
+    try:
+        kept = _kept(Record(folder))["code"]
+    except UserError:
+        return False
+    return any(kept.get(name) != _code(name) for name in names)
+
+
+def _make(folder: Path, names: Collection[str]) -> None:
+    with suppress(UserError):
+        validator_scores(Record(folder), names)
 
 
 def validator_scores(record: Record, names: Collection[str]) -> list[dict[str, Any]]:

@@ -74,6 +74,7 @@ def test_run(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     benchmark.pedantic(execute, (spec_of("dann", steps=200), tmp_path, CPU), rounds=1)
 
 
+@pytest.mark.thorough  # as a test, it says no more than test_engine.py
 @pytest.mark.parametrize("workers", [1, 2])
 def test_grid(benchmark: BenchmarkFixture, tmp_path: Path, workers: int) -> None:
     """Four small runs; a worker's start is part of it."""

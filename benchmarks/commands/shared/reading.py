@@ -1,5 +1,6 @@
 """Records of a grid, from a store, a .csv, or both."""
 
+import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from benchmarks.records.frame import is_compact, load_records
 from benchmarks.records.provenance import made_by_other_code
 from benchmarks.records.rescoring import rescore
 from benchmarks.records.store import Store
+from benchmarks.records.validation import make_scores
 
 Records = tuple[pd.DataFrame, dict[str, str]]
 """A row a run, and the errors of failed runs by id."""
@@ -29,8 +31,13 @@ def records_of(planned: Grid, store: Store, validators: Collection[str]) -> Reco
     rescore(store, [spec for spec in planned.specs if store.finished(spec)], tell=warn)
     done = {spec.run_id: store.folder(spec) for spec in specs if store.finished(spec)}
     errors = {spec.run_id: store.failed(spec) for spec in specs if spec.run_id not in done}
+    make_scores(done.values(), validators, _tell_of_scores)
     records = load_records(done.values(), broken=warn, validators=validators)
     return records, {run: text for run, text in errors.items() if text}
+
+
+def _tell_of_scores(done: int, total: int) -> None:
+    print(f"[{done}/{total}] records have their validators' scores", file=sys.stderr)
 
 
 def grid_and_records(
