@@ -14,6 +14,7 @@ import torch
 from benchmarks.core.settings import UserError, nearest, split
 from benchmarks.engines.devices import devices
 from benchmarks.engines.local import LocalEngine
+from benchmarks.engines.pace import Pace
 from benchmarks.engines.progress import follow
 from benchmarks.engines.work import train
 from benchmarks.evaluation.validators import SELECTABLE, needed
@@ -145,7 +146,9 @@ def _execute(specs: Sequence[RunSpec], store: Store, engine: LocalEngine, progre
     ready = [spec for spec in specs if not spec.reverse_of or store.predictions(spec).exists()]
     todo = [spec for spec in ready if not store.finished(spec)]
     events = engine.run(todo) if todo else ()
-    failures = follow(events, len(todo)) if progress else [event for event in events if event.kind == "failed"]
+    failures = (
+        follow(events, Pace(todo), store) if progress else [event for event in events if event.kind == "failed"]
+    )
     for event in failures:
         warnings.warn(f"failed: {event.spec}: {event.error}", stacklevel=3)
 
