@@ -271,8 +271,8 @@ def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
     classes = sorted(found, key=int) if all(map(is_whole, found)) else sorted(found)
     if unknown := set(target.labels[target.labelled(classes)].tolist()) - found:
         raise UserError(
-            f"{shown(target.path)}: the source has no class {nearest(min(unknown), classes)}; if it is no class, "
-            f"{_how_to_leave_unlabelled(target)}"
+            f"{shown(target.path)}: the source has no class {nearest(min(unknown), classes)} "
+            f"(if that is no class, {_how_to_leave_unlabelled(target)})"
         )
     if len(classes) < 2:
         raise UserError(f"{shown(source.path)}: all samples are of the class {classes[0]!r}; it takes two classes")

@@ -376,7 +376,7 @@ def test_noise_for_target_labels_changes_no_choice_and_no_file_but_the_oracles(l
 @pytest.mark.parametrize(("ending", "how"), [(".npz", "write NaN or '' in y"), (".csv", "leave the cell empty")])
 def test_a_class_of_the_target_alone_is_one_line_that_says_how_to_leave_a_label_out(ending: str, how: str) -> None:
     table("new", TARGET, np.arange(3), lambda y: y + 1)
-    with pytest.raises(UserError, match=f"the source has no class '2'; .*; if it is no class, {how}"):
+    with pytest.raises(UserError, match=f"the source has no class '2'; .* .if that is no class, {how}"):
         own.make_task(Path(f"old{ending}"), Path(f"new{ending}"), "label")
 
 
@@ -384,9 +384,10 @@ def test_minus_one_is_a_class_where_the_source_has_it_and_that_is_told(capsys: p
     files.tell.cache_clear()
     for name, size in (("old", SOURCE), ("new", TARGET)):
         np.savez(f"{name}.npz", x=domain(name, size)[0], y=2 * domain(name, size)[1] - 1)
-    task = load_task(own.make_task(Path("old.npz"), Path("new.npz"), "label"))
-    assert task.classes == ("-1", "1")
-    assert "unlabelled" not in task.traits
+    name = own.make_task(Path("old.npz"), Path("new.npz"), "label")
+    assert own.Own().classes(name.removeprefix("own/")) == ("-1", "1")
+    assert own.Own().fully_labelled(name.removeprefix("own/"))
+    assert set(load_task(name).oracle().target_test_y) == {0, 1}
     assert "old.npz: -1 is a class, in the target too" in capsys.readouterr().err
 
 
