@@ -86,7 +86,15 @@ def samples_of(family: str, domain: str) -> Samples:
     return DATASETS.get(family)().read_domain(domain)
 
 
-@pytest.mark.parametrize("suite", [name for name in suite_names() if load_suite(name).kind == "fair"])
+MADE = ("mnist-m", "mnist-m-short")  # their images are made first, which takes half a minute
+DRAWING = [
+    pytest.param(name, marks=pytest.mark.thorough if name in MADE else ())
+    for name in suite_names()
+    if load_suite(name).kind == "fair"
+]
+
+
+@pytest.mark.parametrize("suite", DRAWING)
 def test_fair_suites_draw_a_split_a_seed_where_the_data_have_none(suite: str) -> None:
     """Only of data that are here; a task that has all test splits of its own says nothing of it."""
     for task in load_suite(suite).task:
