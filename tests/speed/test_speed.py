@@ -100,11 +100,11 @@ def test_evaluation_is_a_small_part_of_a_run(tmp_path: Path) -> None:
 
 def test_thousands_of_trivial_runs_cost_little_and_keep_no_memory(tmp_path: Path) -> None:
     """Overhead against the time that a bare write of as many files takes; memory against that of 1,000 runs."""
-    specs = [replace(spec_of("source_only"), seed=seed) for seed in range(3000)]
+    specs = [replace(spec_of("source_only"), seed=seed) for seed in range(1500)]
     engine = LocalEngine(Store(tmp_path), ["cpu", "cpu"], execute=pretend)
     peaks, start = [], time.perf_counter()
     for number, _ in enumerate(engine.run(specs)):
-        if number in (2000, 5999):  # two events a run
+        if number in (1000, 2999):  # two events a run
             peaks.append(int(Path("/proc/self/statm").read_text().split()[1]))
     a_run = (time.perf_counter() - start) / len(specs)
     assert peaks[1] < peaks[0] * 1.02
@@ -115,7 +115,7 @@ def test_thousands_of_trivial_runs_cost_little_and_keep_no_memory(tmp_path: Path
 def test_reading_many_records_takes_little_more_than_their_files(tmp_path: Path) -> None:
     store, spec = Store(tmp_path), spec_of("source_only")
     list(LocalEngine(store, ["cpu"]).run([spec]))
-    specs = [replace(spec, seed=seed) for seed in range(1, 300)]
+    specs = [replace(spec, seed=seed) for seed in range(1, 150)]
     folders = [store.folder(each) for each in specs]
     for each, folder in zip(specs, folders, strict=True):
         shutil.copytree(store.folder(spec), folder)
@@ -186,6 +186,6 @@ def test_a_table_of_many_records_does_not_grow_quadratically(tmp_path: Path) -> 
         rows = [{"run_id": s.run_id, "method": s.method, "task": s.task, **same} for s in grid.specs]
         return grid, pd.DataFrame(rows)
 
-    small, large = frame(50), frame(400)
+    small, large = frame(25), frame(200)
     times = [min(seconds(lambda part=part: build_report(*part, {})) for _ in range(3)) for part in (small, large)]
     assert times[1] / times[0] < 30
