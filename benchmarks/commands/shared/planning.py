@@ -51,7 +51,7 @@ class WhatFlags:
         own = "your own data, an .npz (x, y), a .csv or a folder class/image"
         flags.add_argument("--source", type=values.path, metavar="PATH", help=f"{own}: the labelled source")
         flags.add_argument(
-            "--target", type=values.path, metavar="PATH", help="the target; its labels are for scoring alone"
+            "--target", type=values.path, metavar="PATH", help="the target; its labels, if it has any, only score"
         )
         flags.add_argument("--label", metavar="COLUMN", help="of labels in a .csv; default label")
 

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks.commands import warn
 from benchmarks.plan.grid import Grid
 from benchmarks.records.compact import load_failures
-from benchmarks.records.frame import is_compact, load_records
+from benchmarks.records.frame import PREDICTED, is_compact, load_records
 from benchmarks.records.provenance import made_by_other_code
 from benchmarks.records.rescoring import rescore
 from benchmarks.records.store import Store
@@ -23,7 +23,7 @@ def records_of(planned: Grid, store: Store, validators: Collection[str]) -> Reco
     """What a store has of a grid. A record that is broken is told of, and counts as missing.
 
     Args:
-        validators: whose scores its checkpoints shall have.
+        validators: whose scores its checkpoints shall have, as for :func:`load_records`.
     """
     for problem in store.misplaced():
         warn(problem)
@@ -31,7 +31,7 @@ def records_of(planned: Grid, store: Store, validators: Collection[str]) -> Reco
     rescore(store, [spec for spec in planned.specs if store.finished(spec)], tell=warn)
     done = {spec.run_id: store.folder(spec) for spec in specs if store.finished(spec)}
     errors = {spec.run_id: store.failed(spec) for spec in specs if spec.run_id not in done}
-    make_scores(done.values(), validators, _tell_of_scores)
+    make_scores(done.values(), [name for name in validators if name != PREDICTED], _tell_of_scores)
     records = load_records(done.values(), broken=warn, validators=validators)
     return records, {run: text for run, text in errors.items() if text}
 
