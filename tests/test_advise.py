@@ -107,6 +107,8 @@ def test_what_is_advised_is_kept_and_predicts(capsys: pytest.CaptureFixture[str]
     assert "On 20 random labels: " in capsys.readouterr().out
     assert advise("--out", "p.csv", "--labels", "filled.csv", "--choose-by", "labels") == 0
     assert "is chosen by 20 labels" in capsys.readouterr().out
+    assert advise("--out", "p.csv", "--labels", "filled.csv") == 2  # in another command too
+    assert "20 of its labels have chosen" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -118,13 +120,14 @@ def test_what_is_advised_is_kept_and_predicts(capsys: pytest.CaptureFixture[str]
         (["--tasks", "toys/moons", "--select", "im"], "a rule of its own"),
         (["--tasks", "toys/moons", "--save-record", "r.csv"], "needs --evaluate"),
         (["--source", "old.csv", "--target", "old.csv", "--to-label", "5"], "need --out"),
-        (["--source", "old.csv", "--target", "old.csv", "--out", "old.csv"], "is an input of this command"),
+        (["--source", "old.csv", "--target", "new.csv", "--out", "old.csv"], "is an input of this command"),
         (["--source", "old.csv", "--target", "old.csv", "--choose-by", "labels"], "needs --labels"),
     ],
 )
 def test_flags_that_do_not_fit_are_one_line(
     flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    write("new", TARGET, np.zeros(TARGET, bool))
     assert main(["advise", *flags]) == 2
     err = capsys.readouterr().err
     assert said in err

@@ -247,15 +247,15 @@ def test_other_bits_are_told_with_the_number_of_predictions_that_differ(
 
 
 def test_what_an_interrupted_call_has_finished_is_kept(tiny: Tiny, pair: list[tuple[RunSpec, int]]) -> None:
-    def stop(events: Any, total: int) -> Sequence[Event]:
+    def stop(events: Any, todo: Sequence[RunSpec]) -> Sequence[Event]:
         next(events)
         raise KeyboardInterrupt
 
     done: list[int] = []
 
-    def count(events: Any, total: int) -> Sequence[Event]:
-        done.append(total)
-        return deploying.failures(events, total)
+    def count(events: Any, todo: Sequence[RunSpec]) -> Sequence[Event]:
+        done.append(len(todo))
+        return deploying.failures(events, todo)
 
     with pytest.raises(KeyboardInterrupt):
         deploy(pair, tiny.store, "interrupted", SAID, watch=stop)

@@ -11,6 +11,7 @@ Labels that chose a candidate never score one: they would flatter it.
 
 import csv
 import io
+import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from benchmarks.core import atomic
 from benchmarks.core.escape import quoted, reason, shown, spreadsheet
 from benchmarks.core.outfiles import writing
 from benchmarks.core.randomness import generator
+from benchmarks.core.reading import parse_json, read_bytes
 from benchmarks.core.settings import UserError, nearest
+from benchmarks.records.store import Store
 from datasets.files.images import content_of
 from datasets.readers.text import class_name
 
@@ -133,6 +137,35 @@ def read_labels(path: Path, samples: Sequence[object], classes: Sequence[str]) -
     if design == "random":
         check_population(labels, labels.size, "the target has")
     return labels
+
+
+def keep_chosen(store: Store, name: str, samples: Collection[str]) -> None:
+    """Remember, beside the advice of that name, the samples whose labels chose: they never score, in no command."""
+    place = _chosen(store, name)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_text(place, json.dumps(sorted({*_kept(place), *samples})))
+
+
+def refuse_chosen(store: Store, name: str, samples: Collection[str], path: Path) -> None:
+    """Raise a UserError if labels that would score have chosen before, by :func:`keep_chosen`."""
+    if both := sorted({*samples} & _kept(_chosen(store, name))):
+        raise UserError(
+            f"{shown(path)}: {len(both)} of its labels have chosen (sample {shown(both[0])} is one), and would flatter "
+            "what they chose; label other samples to score it"
+        )
+
+
+def _chosen(store: Store, name: str) -> Path:
+    return store.root / "advice" / f"{name}-chosen.json"
+
+
+def _kept(place: Path) -> set[str]:
+    try:
+        return set(map(str, parse_json(read_bytes(str(place))))) if place.exists() else set()
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{shown(place)} cannot be read ({reason(error)}): it lists samples whose labels chose"
+        ) from None
 
 
 def check_population(labels: Labels, size: int, what: str) -> None:

@@ -114,7 +114,7 @@ def main(options: Options) -> int:
     planned, store = _planned(options), Store(options.store)
     if options.out:
         inputs = [path for path in (options.what.source, options.what.target, options.labels) if path]
-        for path in (options.out, *_files_to_label(options.out)):
+        for path in (options.out, *(_files_to_label(options.out) if options.to_label else ())):
             prepare_output(path, inputs, force=options.force)
     planned, seconds = options.budget.within(
         planned, lambda spec: not store.finished(spec), store, options.devices.workers()
@@ -124,7 +124,8 @@ def main(options: Options) -> int:
     _print(diagnosed(planned.specs[0].task))
     ok = execute(planned.specs, store, options.engine.make(store, options.devices), seconds)
     advice = advised(planned, store)
-    _print([*advice.paragraphs, *advice.label_shift])
+    print(*advice.paragraphs, sep="\n\n", end="\n\n")
+    _print(advice.label_shift)
     _print_table(planned, store, options.table)
     path = store.root / "advice" / f"{advice.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +164,7 @@ def _use(advice: "Advised", store: Store, options: Options, out: Path) -> None:
     import numpy as np
 
     from benchmarks.advice import label_scores
-    from benchmarks.advice.labels import read_labels, to_label
+    from benchmarks.advice.labels import keep_chosen, read_labels, refuse_chosen, to_label
     from benchmarks.training.predictions import write_predictions
 
     said = {ADVICE: _predicted(advice.members, advice.name, advice, store, options)}
@@ -178,11 +179,14 @@ def _use(advice: "Advised", store: Store, options: Options, out: Path) -> None:
         _print([label_scores.needs(ADVICE, "source_only", pair)])
     if options.labels:
         labels = read_labels(options.labels, usual.samples, usual.classes)
+        labelled = [str(usual.samples[place]) for place in labels.index]
         if options.choose_by:
             choice = label_scores.choose_by_labels(labels, classes)
             chosen = choice.name
             _print([label_scores.chosen(choice)])
+            keep_chosen(store, advice.name, labelled)
         else:
+            refuse_chosen(store, advice.name, labelled, options.labels)
             second = pair[1] if len(said) > 1 else None
             _print([label_scores.said(label_scores.score(labels, pair[0], second), ADVICE, "source_only")])
     write_predictions(said[chosen], out)
@@ -208,7 +212,7 @@ def _predicted(
     workers, target = options.devices.workers(), options.what.target
     assert target
 
-    def watch(events: Iterable[Event], todo: Sequence[RunSpec]) -> list[Event]:
+    def watch(events: "Iterable[Event]", todo: Sequence["RunSpec"]) -> "list[Event]":
         return follow(events, Pace(todo, workers=len(workers)), store)
 
     folder = deploy(members, store, name, "\n\n".join(advice.paragraphs), workers, watch=watch, tell=warn)
