@@ -28,7 +28,7 @@ from benchmarks.training.run import execute
 from datasets.base import load_task
 from methods.losses.coral import coral
 from methods.losses.mmd import mk_mmd
-from tests.conftest import CANDIDATES, CPU, spec_of, trainer_of
+from tests.conftest import CANDIDATES, CPU, EngineHere, spec_of, trainer_of
 from tests.fakes import pretend
 
 DIGITS = {"backbone": "lenet", "discriminator_layers": "500,500", "steps": 400}
@@ -114,8 +114,8 @@ def test_thousands_of_trivial_runs_cost_little_and_keep_no_memory(tmp_path: Path
 
 def test_reading_many_records_takes_little_more_than_their_files(tmp_path: Path) -> None:
     store, spec = Store(tmp_path), spec_of("source_only")
-    list(LocalEngine(store, ["cpu"]).run([spec]))
-    specs = [replace(spec, seed=seed) for seed in range(1, 150)]
+    list(EngineHere(store, ["cpu"]).run([spec]))
+    specs = [replace(spec, seed=seed) for seed in range(1, 300)]
     folders = [store.folder(each) for each in specs]
     for each, folder in zip(specs, folders, strict=True):
         shutil.copytree(store.folder(spec), folder)
