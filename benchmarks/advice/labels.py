@@ -140,7 +140,7 @@ def read_labels(path: Path, samples: Sequence[object], classes: Sequence[str]) -
 
 
 def keep_chosen(store: Store, name: str, samples: Collection[str]) -> None:
-    """Remember, beside the advice of that name, the samples whose labels chose: they never score, in no command."""
+    """Remember, beside the advice of that name, the samples whose labels chose: no command lets them score."""
     place = _chosen(store, name)
     place.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(place, json.dumps(sorted({*_kept(place), *samples})))
@@ -150,8 +150,8 @@ def refuse_chosen(store: Store, name: str, samples: Collection[str], path: Path)
     """Raise a UserError if labels that would score have chosen before, by :func:`keep_chosen`."""
     if both := sorted({*samples} & _kept(_chosen(store, name))):
         raise UserError(
-            f"{shown(path)}: {len(both)} of its labels have chosen (sample {shown(both[0])} is one), and would flatter "
-            "what they chose; label other samples to score it"
+            f"{shown(path)}: {len(both)} of its labels have chosen (sample {shown(both[0])} is one), and would "
+            "flatter what they chose; label other samples to score it"
         )
 
 
