@@ -24,3 +24,4 @@ benchmarks compare --suite amazon-jmlr --records results/records/amazon-jmlr.csv
 benchmarks compare --suite amazon-cmd --records results/records/amazon-cmd.csv --format markdown > results/tables/amazon-cmd-compare.md
 benchmarks compare --suite office-caltech-surf --records results/records/office-caltech-surf.csv --format markdown > results/tables/office-caltech-surf-compare.md
 benchmarks compare --suite har --records results/records/har.csv --format markdown > results/tables/har-compare.md
+benchmarks advise --evaluate --save-record results/advice/record.csv > results/tables/advice.md

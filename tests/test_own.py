@@ -476,3 +476,17 @@ def test_scaling_never_sees_test_samples(folder: Path) -> None:
     after = load_task(entered(folder)).train_view()
     assert np.array_equal(before.source.x, after.source.x)
     assert np.array_equal(before.target.x, after.target.x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "backbone"),
+    [((7,), "mlp"), ((3, 50), "cnn1d"), ((1, 28, 28), "lenet"), ((3, 16, 32), "lenet"), ((3, 28, 40), "cnn")],
+)
+def test_the_network_follows_the_kind_of_inputs_and_small_images_have_a_small_one(
+    tmp_path: Path, shape: tuple[int, ...], backbone: str
+) -> None:
+    for name in ("old", "new"):
+        x = np.random.default_rng(len(name)).normal(size=(20, *shape)).astype(np.float32)
+        np.savez(tmp_path / f"{name}.npz", x=x + (name == "new"), y=np.arange(20) % 2)
+    task = own.make_task(tmp_path / "old.npz", tmp_path / "new.npz", "label")
+    assert own.Own().protocol(task.partition("/")[2])["backbone"] == backbone
