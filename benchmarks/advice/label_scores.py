@@ -92,7 +92,8 @@ def needs(first: str, second: str, predictions: tuple[np.ndarray, np.ndarray]) -
     share = different / size
     found = {difference: labels_needed(difference, share) for difference in DIFFERENCES}
     possible = {difference: n for difference, n in found.items() if n is not None}
-    start = f"{first[0].upper()}{first[1:]} and {second} predict different classes for {share:.0%} of the target's {size:,} samples"
+    names = f"{_capitalised(first)} and {second}"
+    start = f"{names} predict different classes for {share:.0%} of the target's {size:,} samples"
     if not possible:
         return f"{start}, so that their accuracies differ by less than {100 * DIFFERENCES[0]:.0f} points."
     points = _listed([f"{100 * difference:.0f}" for difference in possible])
@@ -123,8 +124,8 @@ def chosen(choice: Choice) -> str:
     """A choice in two sentences."""
     right = ", ".join(f"{name} {count}" for name, count in choice.right.items())
     return (
-        f"{choice.name[0].upper()}{choice.name[1:]} is chosen by {choice.n} labels (right: {right}). They do not say how accurate it is. "
-        "It takes other labels to score what these chose."
+        f"{_capitalised(choice.name)} is chosen by {choice.n} labels (right: {right}). They do not say how accurate "
+        "it is. It takes other labels to score what these chose."
     )
 
 
@@ -144,6 +145,11 @@ def _check_design(labels: Labels, candidates: Sequence[np.ndarray]) -> None:
             "others disagree; write a new file for these two"
         )
     check_population(labels, int(different.sum()), "the two candidates disagree on")
+
+
+def _capitalised(name: str) -> str:
+    """A name as a sentence begins with it."""
+    return f"{name[0].upper()}{name[1:]}"
 
 
 def _percent(share: Interval) -> str:
