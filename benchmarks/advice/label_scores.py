@@ -124,8 +124,8 @@ def chosen(choice: Choice) -> str:
     """A choice in two sentences."""
     right = ", ".join(f"{name} {count}" for name, count in choice.right.items())
     return (
-        f"{_capitalised(choice.name)} is chosen by {choice.n} labels (right: {right}). They do not say how accurate "
-        "it is. It takes other labels to score what these chose."
+        f"{_capitalised(choice.name)} is chosen by {choice.n} labels (right: {right}). They do not say how "
+        "accurate it is. It takes other labels to score what these chose."
     )
 
 
