@@ -159,7 +159,7 @@ def test_a_record_without_weights_is_done_again_where_they_are_asked_for(
     for flags in ([], ["--save-weights"], ["--save-weights"], []):
         assert main([*command, *flags]) == 0
         said.append(capsys.readouterr().err.splitlines()[0])
-    assert said[0].endswith("finished: toys/moons source_only seed 0")
+    assert said[0].startswith("1 runs, 2 steps")
     assert said[1] == "1 runs have a record without weights: they are done again to keep them."
     assert said[2:] == ["1 runs have a record and are reused."] * 2
     (folder,) = Store(tmp_path).record_folders()
