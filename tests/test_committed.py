@@ -98,7 +98,17 @@ def test_only_fair_suites_are_ranked(name: str) -> None:
     assert ("**" in text) == (not paper)
 
 
-@pytest.mark.parametrize("suite", [name for name in PAPERS if f"{name}.md" in COMMANDS])
+LONG = {"amazon-jmlr", "amazon-cmd"}  # lines of records; what is refused does not depend on them
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [
+        pytest.param(name, marks=[pytest.mark.thorough] * (name in LONG))
+        for name in PAPERS
+        if f"{name}.md" in COMMANDS
+    ],
+)
 def test_no_ranking_of_a_paper_suite_can_be_asked_for(
     suite: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
