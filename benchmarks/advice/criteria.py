@@ -4,9 +4,10 @@ from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
-from scipy.special import entr
 
 from benchmarks.advice.pool import Pool
+from benchmarks.evaluation.outputs import Outputs
+from benchmarks.evaluation.validators import VALIDATORS, Evidence
 
 Criterion = Callable[[Pool], np.ndarray]
 NORM = 4  # of MaNo, as in its paper
@@ -21,19 +22,10 @@ def _by_option(score: Callable[[np.ndarray], float]) -> Criterion:
     return criterion
 
 
-def entropy(p: np.ndarray) -> float:
-    """Minus the mean entropy of predictions (Morerio et al., ICLR 2018)."""
-    return float(-entr(p).sum(1).mean())
-
-
-def information_maximisation(p: np.ndarray) -> float:
-    """Entropy of the mean prediction minus mean entropy (Shi and Sha, ICML 2012; Musgrave et al., 2022)."""
-    return float(entr(p.mean(0)).sum()) + entropy(p)
-
-
-def batch_nuclear_norm(p: np.ndarray) -> float:
-    """Nuclear norm over n (Cui et al., CVPR 2020)."""
-    return float(np.sqrt(np.linalg.eigvalsh(p.T @ p).clip(0)).sum()) / len(p)
+def _validator(name: str) -> Criterion:
+    """The validator of that name, of these probabilities."""
+    score = VALIDATORS[name]
+    return _by_option(lambda p: score(Evidence(Outputs({"target_train.logits": np.log(p)}))))
 
 
 def class_correlation(p: np.ndarray) -> float:
@@ -83,11 +75,11 @@ def source_accuracy(pool: Pool) -> np.ndarray:
 
 
 CRITERIA: dict[str, Criterion] = {
-    "im": _by_option(information_maximisation),
-    "bnm": _by_option(batch_nuclear_norm),
+    "im": _validator("im"),
+    "bnm": _validator("bnm"),
     "corr_c": _by_option(class_correlation),
     "mano": _by_option(matrix_norm),
-    "entropy": _by_option(entropy),
+    "entropy": _validator("entropy"),
     "ensv": agreement_with_average,
     "seeds": agreement_of_seeds,
     "source_accuracy": source_accuracy,

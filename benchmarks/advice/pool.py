@@ -42,7 +42,7 @@ class Pool:
 
     Attributes:
         one_draw: whether all seeds have the same target samples, so that their predictions can be averaged.
-        incomplete: what did not end with finite outputs in every seed.
+        incomplete: what did not end in every seed, or not with finite outputs.
     """
 
     options: tuple[Option, ...]

@@ -74,7 +74,7 @@ def _why(pool: Pool, decision: Decision, rule: Rule) -> str:
     ranks = "it ranks" if len(decision.members) == 1 else "they rank"
     criteria = _listed([WORDS[each] for each in rule.criteria])
     out = [f"{named(pool.options[number])} {reason}" for number, reason in decision.left_out.items()]
-    out += [f"{name} did not end with finite numbers" for name in pool.incomplete]
+    out += [f"{name} did not end well in every seed" for name in pool.incomplete]
     left_out = f" Left out: {'; '.join(out)}." if out else ""
     return f"Why: of {len(pool.options)} options {ranks} first by {criteria}.{left_out}"
 
