@@ -63,6 +63,7 @@ def test_a_target_without_labels_is_answered_in_a_sentence(capsys: pytest.Captur
     out = capsys.readouterr().out
     first = str(advice()["advice"][0])
     assert first.startswith(("Use ", "Keep source_only"))
+    assert f"The target has {TARGET} samples." in out
     assert out.index("proxy A-distance of the raw inputs") < out.index(first)  # the data come before training
     known = record.load_record()
     assert f"On {record.advised(known).by_family.size} families" in out

@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,13 @@ def test_the_readmes_lines_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its two commands, then its Python, which finds the records of the first; all with fewer steps and seeds."""
-    monkeypatch.setattr("benchmarks.engines.local.LocalEngine", EngineHere)
-    monkeypatch.setattr("benchmarks.api.LocalEngine", EngineHere)
+    for user in (
+        "benchmarks.api.grid",
+        "benchmarks.api.advice",
+        "benchmarks.advice.deploy",
+        "benchmarks.engines.local",
+    ):
+        monkeypatch.setattr(f"{user}.LocalEngine", EngineHere)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BENCHMARKS_STORE", raising=False)
     monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path))
@@ -38,8 +44,11 @@ def test_the_readmes_lines_work(
     task = load_task("toys/moons")
     view, x = task.train_view(), task.evaluation_view().target_test_x
     few = {"overrides": {"protocol": {"steps": 20, "checkpoints": 1}}, "seeds": 1}
-    original = api.run_grid
-    monkeypatch.setattr("benchmarks.api.run_grid", lambda *args, **given: original(*args, **given | few))
+    for name in ("run_grid", "advise"):
+        original = getattr(api, name)
+        monkeypatch.setattr(
+            api, name, partial(lambda function, *args, **given: function(*args, **given | few), original)
+        )
     assert main([*run.split(), "--set", "protocol.steps=20", "--set", "protocol.checkpoints=1"]) == 0
     found: dict[str, Any] = {
         "Xs": view.source.x,
@@ -47,7 +56,7 @@ def test_the_readmes_lines_work(
         "Xt": view.target.x,
     }
     with monkeypatch.context() as done:
-        done.setattr("benchmarks.api.LocalEngine.run", None)  # what is done is not done again
+        done.setattr("benchmarks.api.grid.LocalEngine.run", None)  # what is done is not done again
         exec(grid, found)
     assert found["records"]["method"].tolist() == ["source_only", "dann"]
     np.savez("new.npz", x=x)
@@ -61,7 +70,7 @@ def test_the_readmes_lines_work(
 
 
 def test_a_grid_returns_the_records_of_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.api.LocalEngine", EngineHere)
+    monkeypatch.setattr("benchmarks.api.grid.LocalEngine", EngineHere)
     some: dict[str, Any] = {"overrides": {"protocol": TINY}, "store": tmp_path}
     records = api.run_grid(["source_only"], tasks=["toys/moons"], seeds=[3], **some)
     spec = spec_of("source_only", seed=3)
@@ -102,7 +111,13 @@ def as_kind(kind: str, x: np.ndarray, y: np.ndarray | None, path: Path) -> Any:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """Arguments of tiny grids in folders of their own, without processes."""
-    monkeypatch.setattr("benchmarks.api.LocalEngine", EngineHere)
+    for user in (
+        "benchmarks.api.grid",
+        "benchmarks.api.advice",
+        "benchmarks.advice.deploy",
+        "benchmarks.engines.local",
+    ):
+        monkeypatch.setattr(f"{user}.LocalEngine", EngineHere)
     monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "cache"))
     return {"overrides": {"protocol": TINY}, "store": tmp_path / "store", "seeds": 1, "label": "kind"}
 
@@ -210,7 +225,7 @@ def test_progress_is_shown_where_it_is_asked_for(here: dict[str, Any], capsys: p
 
 
 def test_a_broken_record_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.api.LocalEngine", EngineHere)
+    monkeypatch.setattr("benchmarks.api.grid.LocalEngine", EngineHere)
     some: dict[str, Any] = {"overrides": {"protocol": TINY}, "store": tmp_path, "tasks": ["toys/moons"]}
     api.run_grid(["source_only"], seeds=[3, 4], **some)
     folder = Store(tmp_path).folder(spec_of("source_only", seed=3))
@@ -222,8 +237,72 @@ def test_a_broken_record_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_run_that_fails_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.api.LocalEngine", EngineHere)
+    monkeypatch.setattr("benchmarks.api.grid.LocalEngine", EngineHere)
     broken = {"protocol": {**TINY, "lr_backbone": 1e30, "lr_new": 1e30}}
     with pytest.warns(UserWarning, match="failed: toys/moons source_only seed 0: the loss is"):
         records = api.run_grid("source_only", tasks="toys/moons", seeds=1, overrides=broken, store=tmp_path)
     assert not len(records)
+
+
+def advice_on(x_target: Any, here: dict[str, Any], **changes: Any) -> api.Advice:
+    x, y, _, _ = own_data()
+    named = np.array(["no", "yes"])
+    return api.advise((x, named[y]), x_target, **{**here, "methods": "coral", "seeds": 2, **changes})
+
+
+def test_advice_is_the_commands(here: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same words, members and model, of the same runs, whichever asks first."""
+    x, y, x_target, _ = own_data()
+    source, target = (
+        as_kind(".npz", *each, tmp_path / name) for each, name in (((x, y), "a"), ((x_target, None), "b"))
+    )
+    tiny = [flag for name, value in TINY.items() for flag in ("--set", f"protocol.{name}={value}")]
+    asked = ["advise", "--source", source, "--target", target, "--methods", "coral", "--seeds", "2", *tiny]
+    found = api.advise(source, target, **{**here, "methods": "coral", "seeds": 2, "label": "label"})
+    assert main([*asked, "--store", str(here["store"]), "--out", str(tmp_path / "p.csv")]) == 0
+    shown = capsys.readouterr()
+    assert f"{found}\n" in shown.out
+    assert "4 runs have a record and are reused" in shown.err
+    assert "\n".join(found.diagnosis) in shown.out
+    probability = pd.read_csv(tmp_path / "p.csv").filter(like="p(").to_numpy()
+    assert found.model.predict_proba(x_target) == pytest.approx(probability, abs=1e-5)
+    assert set(found.members["run"]) < set(found.records["run_id"])
+    assert len(found.members) == 2
+
+
+def test_the_advised_model_takes_the_target_as_it_was_given(here: dict[str, Any]) -> None:
+    x, y, x_target, _ = own_data()
+    frame, target = (pd.DataFrame(each, columns=["a", "b", "c"]) for each in (x, x_target))
+    model = api.advise(frame.assign(kind=y), target, **{**here, "methods": "source_only"}).model
+    assert model.predict(target).tolist() == model.predict(x_target).tolist()
+    assert set(model.predict(target)) == {"0", "1"}
+    with pytest.raises(UserError, match="inputs have shape"):
+        model.predict(x_target[:, :2])
+
+
+def test_what_is_known_is_a_row_a_method_with_labels_and_without(here: dict[str, Any]) -> None:
+    """And labels change nothing in it; nor do they change the advice."""
+    _, _, x_target, y_target = own_data()
+    some = np.where(np.arange(40) < 30, y_target.astype(object), None)
+    without = advice_on(x_target, here)
+    labelled = advice_on((x_target, np.where(pd.isna(some), some, np.array(["no", "yes"])[y_target])), here)
+    assert str(without) == str(labelled)
+    pd.testing.assert_frame_equal(without.known, labelled.known)
+    known = without.known
+    assert known.index.tolist() == ["(raw inputs)", "source_only", "coral"]
+    assert known.loc["coral", ["source_change", "agreement_with_source_only", "im"]].notna().all()
+    assert api.advise(task="toys/moons", methods="coral", **here).known.loc["coral", "im"] > 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"source": own_data()[:2]},
+        {"task": "toys/moons,toys/blobs"},
+        {"task": "toys/moons", "source": own_data()[:2], "target": own_data()[2]},
+    ],
+)
+def test_advice_is_on_one_task(given: dict[str, Any], here: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"give both|advice is on one"):
+        api.advise(**given, **here)

@@ -387,7 +387,9 @@ def test_a_suite_that_searches_does_so_for_every_command(tmp_path: Path, monkeyp
     assert run("table", *arguments).stdout == result.stdout
     uneven = run("table", *arguments, "--grid", "dann.gamma=5,15").stdout
     assert "UNEQUAL BUDGETS (source_only 1, dann 3 " in uneven
-    monkeypatch.setattr("benchmarks.api.LocalEngine.run", None)  # Python plans the same runs, and all are done
+    monkeypatch.setattr(
+        "benchmarks.api.grid.LocalEngine.run", None
+    )  # Python plans the same runs, and all are done
     assert sorted(api.run_grid(suite=str(suite), store=store)["method"]) == ["dann"] * 2 + ["source_only"] * 2
 
 

@@ -40,8 +40,9 @@ class Advised:
     members: list[Member]
     baseline: list[Member]
 
-    def to_json(self) -> str:
-        members = [
+    def rows(self) -> list[dict[str, str | int]]:
+        """The members, for people and files."""
+        return [
             {
                 "run": spec.run_id,
                 "method": spec.variant,
@@ -51,13 +52,17 @@ class Advised:
             }
             for spec, step in self.members
         ]
-        kept = {"advice": self.paragraphs, "label_shift": self.label_shift, "members": members}
+
+    def to_json(self) -> str:
+        kept = {"advice": self.paragraphs, "label_shift": self.label_shift, "members": self.rows()}
         return json.dumps(kept, indent=1, ensure_ascii=False)
 
 
-def diagnosed(task: str) -> list[str]:
-    """What the data of a task say before anything is trained, in sentences."""
-    return diagnosis.lines(diagnosis.diagnose(load_task(task)))
+def diagnosed(grid: Grid) -> list[str]:
+    """What the data of a grid's one task say before anything is trained, in sentences."""
+    spec = grid.specs[0]
+    task = load_task(spec.task, transductive=spec.protocol.scoring == "transductive", seed=spec.seed)
+    return diagnosis.lines(diagnosis.diagnose(task))
 
 
 def advised(grid: Grid, store: Store) -> Advised:

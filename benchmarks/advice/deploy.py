@@ -5,6 +5,7 @@ gigabytes; the few that were chosen are trained again, to the same bits, and the
 averaged over members with equal weight: methods count by their number of seeds, which is the same for all.
 """
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from benchmarks.core.escape import shown
@@ -27,6 +29,7 @@ from benchmarks.records.store import ADVISED, Store, file_name
 from benchmarks.training.again import train_again
 from benchmarks.training.model import TrainedModel, load_model
 from benchmarks.training.predictions import Predictions, average, predict
+from datasets.files.given import path_of
 from datasets.readers.domains import Domain
 
 Choice = Sequence[tuple[RunSpec, int]]
@@ -95,12 +98,21 @@ class AdvisedModel:
         """Their names, in the order of the probabilities."""
         return self.models[0].classes
 
+    def predict(self, x: Any) -> np.ndarray:
+        """Names of classes (n,), for inputs as :meth:`predict_proba` takes them."""
+        return np.array(self.classes)[self.predict_proba(x).argmax(axis=1)]
+
     def predict_proba(self, x: Any) -> np.ndarray:
-        """Probabilities (n, classes) of inputs (n, *input_shape) of the target, before they are standardised.
+        """Probabilities (n, classes) of inputs of the target, before they are standardised.
+
+        Args:
+            x: an array (n, *input_shape), or a path or a DataFrame as the model was trained on.
 
         Raises:
             UserError: they are of another shape or type than the model was trained on.
         """
+        if isinstance(x, str | os.PathLike | pd.DataFrame):
+            return predict(self.models, path_of(x, "x", "label"), None).probability
         x = np.asarray(x)
         return average(self.models, Domain(Path("x"), x, np.full(len(x), ""), place=str))[0]
 

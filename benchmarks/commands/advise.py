@@ -121,7 +121,7 @@ def main(options: Options) -> int:
     )
     from benchmarks.advice.advise import advised, diagnosed
 
-    _print(diagnosed(planned.specs[0].task))
+    _print(diagnosed(planned))
     ok = execute(planned.specs, store, options.engine.make(store, options.devices), seconds)
     advice = advised(planned, store)
     print(*advice.paragraphs, sep="\n\n", end="\n\n")

@@ -44,7 +44,7 @@ def load_records(
         broken: told of each record that cannot be read, or that is not as it was written, which is then left out.
         validators: whose scores ``checkpoints`` shall have: made from a record's outputs where they are not beside
             it. A .csv has those that it was written with. With ``PREDICTED`` among them, a store's records have
-            predictions in any case.
+            what those without labels have in any case.
 
     Raises:
         UserError: a store or file that does not exist; a record that is broken, where ``broken`` is not given.
@@ -101,16 +101,15 @@ def record_row(record: Record, validators: Collection[str]) -> dict[str, Any]:
     parts = {name.removesuffix(".json"): record.json(name) for name in FILES if name != "provenance.json"}
     spec = record.spec
     try:
-        labelled = HEADLINE in parts["oracle"]["checkpoints"][-1]
-        more = () if labelled else (*WITHOUT_LABELS, PREDICTED)
-        names = dict.fromkeys([*validators, *more])
+        known = PREDICTED in validators or HEADLINE not in parts["oracle"]["checkpoints"][-1]
+        names = dict.fromkeys([*validators, *WITHOUT_LABELS * known])
         row = _row(record, spec, parts, [name for name in names if name != PREDICTED])
         check_row(row)
     except IMPOSSIBLE as error:
         raise record.broken(f"it is not complete, or holds what no run writes ({said(error)})") from None
-    if not labelled:
-        row |= {name: row["checkpoints"][-1][name] for name in WITHOUT_LABELS}
-    return row | (_predictions(record) if PREDICTED in names else {})
+    if known:
+        row |= {name: row["checkpoints"][-1][name] for name in WITHOUT_LABELS} | _predictions(record)
+    return row
 
 
 def _predictions(record: Record) -> dict[str, np.ndarray]:

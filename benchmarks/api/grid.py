@@ -1,10 +1,12 @@
-"""Three lines of Python: a grid's records as a DataFrame, and a trained model as a module."""
+"""A grid's records as a DataFrame, and a trained model as a module."""
 
+import inspect
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -91,44 +93,77 @@ def run_grid(
     Raises:
         UserError: anything that does not exist or does not fit.
     """
-    if (source is None) != (target is None):
-        raise UserError("source and target: give both")
-    if search is not None and search < 1:
-        raise UserError(f"search={search}: it must be at least 1")
     if select and select not in SELECTABLE:
         raise UserError(f"select: unknown validator {nearest(select, SELECTABLE)}")
     settings = load_suite(suite)
     validator = settings.validator(select, search is not None)
     records = Store(Path(store) if store else None, weights=save_weights)
     engine = LocalEngine(records, devices(device, jobs), execute=partial(train, save_weights=save_weights))
-    with _data_folder(data_dir):
-        names = method_names(",".join(_several(methods)) or settings.default_methods)
-        wanted = _several(tasks)
-        if source is not None:
-            wanted.append(own.make_task(path_of(source, "source", label), path_of(target, "target", label), label))
-        planned = plan(
-            suite,
-            names,
-            wanted,
-            range(seeds) if isinstance(seeds, int) else seeds,
-            overrides,
-            suite_search(suite, names) if search is None else Search(search),
-            reverse=validator == "reverse_validation",
-        )
-        for specs in (planned.specs, planned.reverse):
-            _execute(specs, records, engine, progress)
-        for cell in planned.not_applicable:
-            warnings.warn(f"n/a: {cell.task} {cell.variant}: {cell.reason}", stacklevel=2)
-        done = [spec for spec in planned.runs if records.finished(spec)]
-        rescore(records, done, tell=_warn)
-        if other := made_by_other_code({spec.run_id: records.code(spec) for spec in done}, done):
-            warnings.warn(other, stacklevel=2)
-        frame = load_records(map(records.folder, done), broken=_warn, validators=needed(validator))
+    with data_folder(data_dir):
+        wanted = [*several(tasks), *own_task(source, target, label)]
+        planned = grid_of(methods or settings.default_methods, suite, wanted, seeds, overrides, search, validator)
+        frame = finished_records(planned, records, engine, needed(validator), progress=progress)
         return _with_choice(planned, frame, validator) if validator and len(frame) else frame
 
 
+def own_task(source: Any, target: Any, label: str) -> list[str]:
+    """The task of data given as :func:`run_grid` says; none without any.
+
+    Raises:
+        UserError: one of two, or data that no file can hold.
+    """
+    if (source is None) != (target is None):
+        raise UserError("source and target: give both")
+    if source is None:
+        return []
+    return [own.make_task(path_of(source, "source", label), path_of(target, "target", label), label)]
+
+
+def grid_of(
+    methods: str | Sequence[str],
+    suite: str,
+    tasks: Sequence[str],
+    seeds: int | Sequence[int] | None,
+    overrides: Mapping[str, Mapping[str, Any]] | None,
+    search: int | None,
+    validator: str | None = None,
+) -> Grid:
+    """The runs of arguments as :func:`run_grid` takes them.
+
+    Raises:
+        UserError: anything that does not exist or does not fit.
+    """
+    if search is not None and search < 1:
+        raise UserError(f"search={search}: it must be at least 1")
+    names = method_names(",".join(several(methods)))
+    return plan(
+        suite,
+        names,
+        tasks,
+        range(seeds) if isinstance(seeds, int) else seeds,
+        overrides,
+        suite_search(suite, names) if search is None else Search(search),
+        reverse=validator == "reverse_validation",
+    )
+
+
+def finished_records(
+    planned: Grid, store: Store, engine: LocalEngine, validators: Collection[str], *, progress: bool
+) -> pd.DataFrame:
+    """Do what has no record, and read all records; what cannot be had is told of by warnings."""
+    for specs in (planned.specs, planned.reverse):
+        _execute(specs, store, engine, progress)
+    for cell in planned.not_applicable:
+        warn(f"n/a: {cell.task} {cell.variant}: {cell.reason}")
+    done = [spec for spec in planned.runs if store.finished(spec)]
+    rescore(store, done, tell=warn)
+    if other := made_by_other_code({spec.run_id: store.code(spec) for spec in done}, done):
+        warn(other)
+    return load_records(map(store.folder, done), broken=warn, validators=validators)
+
+
 @contextmanager
-def _data_folder(folder: Path | str | None) -> Iterator[None]:
+def data_folder(folder: Path | str | None) -> Iterator[None]:
     """Readers look there, in this process and in those that train."""
     before = os.environ.get(files.VARIABLE)
     try:
@@ -151,7 +186,7 @@ def _execute(specs: Sequence[RunSpec], store: Store, engine: LocalEngine, progre
     shown = follow(events, Pace(todo, workers=len(engine.devices)), store) if progress else events
     failures = [event for event in shown if event.kind == "failed"]
     for event in failures:
-        warnings.warn(f"failed: {event.spec}: {event.error}", stacklevel=3)
+        warn(f"failed: {event.spec}: {event.error}")
 
 
 def _with_choice(planned: Grid, records: pd.DataFrame, validator: str) -> pd.DataFrame:
@@ -160,11 +195,14 @@ def _with_choice(planned: Grid, records: pd.DataFrame, validator: str) -> pd.Dat
     return records.assign(chosen_step=pd.array([steps.get(run) for run in records["run_id"]], "Int64"))
 
 
-def _warn(problem: UserError) -> None:
-    warnings.warn(str(problem), stacklevel=5)
+def warn(problem: object) -> None:
+    """A warning at the line by which this package was called."""
+    names = (str(info.frame.f_globals["__name__"]) for info in inspect.stack(0))
+    depth = sum(1 for _ in takewhile(lambda name: name.startswith("benchmarks."), names))
+    warnings.warn(str(problem), stacklevel=depth + 1)
 
 
-def _several(names: str | Sequence[str]) -> list[str]:
+def several(names: str | Sequence[str]) -> list[str]:
     return split(names) if isinstance(names, str) else list(names)
 
 
