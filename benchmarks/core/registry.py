@@ -26,7 +26,17 @@ Part = Literal["backbone", "new", "adversary", "finetune", "target"]
 ALIGNING: tuple[Part, ...] = ("backbone", "new", "target")
 ADVERSARIAL: tuple[Part, ...] = (*ALIGNING, "adversary")
 # What methods are grouped by. A list, so that a group's name is known without importing its methods.
-Idea = Literal["baseline", "weighting", "moments", "adversarial", "shallow", "reference"]
+Idea = Literal[
+    "baseline",
+    "weighting",
+    "moments",
+    "adversarial",
+    "transport",
+    "certainty",
+    "source_free",
+    "shallow",
+    "reference",
+]
 # What a task is, beside one labelled source and one unlabelled target with the same classes.
 Trait = Literal["partial", "open", "few", "several_sources", "several_targets", "unlabelled"]
 
