@@ -178,35 +178,6 @@ class PADA(Deep):
 
 
 @prototype()
-class SHOT(Deep):
-    """Source hypothesis transfer (Liang et al., ICML 2020): the second stage never sees the source."""
-
-    pseudo: Tensor
-
-    def __init__(self, params: Params, build: Build) -> None:
-        super().__init__(params, build)
-        self.register_buffer("pseudo", torch.zeros(build.facts.target_size, dtype=torch.int64))
-
-    def stages(self) -> Sequence[Stage]:
-        adapt = Update(self.adapt, trains=("encoder.",))
-        source = Stage("source", [Update(self.loss)], sees="source")
-        return [source, Stage("adapt", [adapt], sees="target", finetune=("encoder.",), each_epoch=self.label)]
-
-    def label(self, data: StageData) -> None:
-        """Labels by the nearest of the classes' weighted feature centroids."""
-        features, logits = data.embed("target")
-        centroids = F.normalize(logits.softmax(1).T @ features, dim=1)
-        self.pseudo.copy_((F.normalize(features, dim=1) @ centroids.T).argmax(1))
-
-    def adapt(self, batch: Batch, progress: Tensor) -> Loss:
-        log_p = self.head(self.encoder(batch.target.x)).log_softmax(1)
-        entropy, mean = -(log_p.exp() * log_p).sum(1).mean(), log_p.exp().mean(0)
-        information = entropy + (mean * mean.log()).sum()
-        pseudo = F.nll_loss(log_p, self.pseudo[batch.target.index])
-        return Loss(None, {"information": information, "pseudo": pseudo})
-
-
-@prototype()
 class FixMatch(Deep):
     """Pseudo labels of a weak view for a strong one (Sohn et al., NeurIPS 2020), by an average of the student."""
 
@@ -318,10 +289,12 @@ def few_labels(task: Task, each: int = 3) -> TrainView:
 
 
 def start(method: str, task: str | Task | None = None, seed: int = 0, **protocol: Any) -> Trainer:
-    """A trainer of a prototype, on a task of the kind that it is for."""
+    """A trainer of a prototype, or of another method, on a task of the kind that it is for."""
     task = task or ("shifts/a+b-c" if method == "mdan" else "toys/blobs")
     name = task if isinstance(task, str) else "toys/blobs"
-    spec = replace(spec_of("source_only", name, seed, **protocol), method=method)
+    spec = replace(
+        spec_of("source_only" if method in PROTOTYPES else method, name, seed, **protocol), method=method
+    )
     prepare(CPU, spec.protocol)
     task = load_task(task) if isinstance(task, str) else task
     view = few_labels(task) if method == "mme" else task.train_view()
@@ -481,7 +454,7 @@ def test_pada_lets_a_class_go_that_the_target_lacks() -> None:
 def test_shot_learns_from_the_target_alone_what_the_source_began() -> None:
     task = load_task("toys/blobs")
     adapted, baseline = (run(start(name, steps=200, lr_finetune=1.0)) for name in ("shot", "source_only"))
-    assert len(adapted.method.pseudo) == len(adapted.target.x)
+    assert len(adapted.method.label) == len(adapted.target.x)
     assert accuracy(adapted, task) > accuracy(baseline, task) + 0.05
 
 
