@@ -68,7 +68,7 @@ def shuffled(batch: Batch) -> Batch:
 @pytest.mark.parametrize("method", TRAINED)
 def test_the_order_of_samples_in_a_batch_is_irrelevant(method: str) -> None:
     trainer, stage = at_last_stage(method)
-    batch = trainer.batches.at(0, stage.sees)
+    batch = trainer.batches.at(0, stage.sees, views=stage.views)
     torch.testing.assert_close(
         total(trainer, stage, shuffled(batch)), total(trainer, stage, batch), rtol=1e-9, atol=1e-12
     )
@@ -79,13 +79,13 @@ def test_domains_forwarded_together_or_apart_are_the_same_without_batch_norm(met
     losses = []
     for forward in ("joint", "separate"):
         trainer, stage = at_last_stage(method, forward=forward, source_batch=6, target_batch=10)
-        losses.append(total(trainer, stage, trainer.batches.at(0, stage.sees)))
+        losses.append(total(trainer, stage, trainer.batches.at(0, stage.sees, views=stage.views)))
     torch.testing.assert_close(*losses, rtol=1e-9, atol=1e-12)
 
 
 def test_each_side_of_a_batch_keeps_its_rows() -> None:
     trainer, stage = at_last_stage("dann", source_batch=6, target_batch=10)
-    batch = trainer.batches.at(0, stage.sees)
+    batch = trainer.batches.at(0, stage.sees, views=stage.views)
     assert batch.source is not None
     assert batch.target is not None
     for embedded, x in zip(trainer.method.embed(batch), (batch.source.x, batch.target.x), strict=True):
@@ -112,7 +112,7 @@ def read_by_discriminators(trainer: Trainer) -> Iterator[list[tuple[Tensor, Tens
 def test_what_a_discriminator_reads_of_a_sample_is_that_samples_alone(method: str, side: str) -> None:
     """Features with the probabilities of another sample would condition on noise."""
     trainer, stage = at_last_stage(method)
-    batch = trainer.batches.at(0, stage.sees)
+    batch = trainer.batches.at(0, stage.sees, views=stage.views)
     samples = getattr(batch, side)
     x = samples.x.clone()
     x[3] += 1
@@ -130,7 +130,7 @@ def test_what_a_discriminator_reads_of_a_sample_is_that_samples_alone(method: st
 def test_cdans_discriminator_reads_the_outer_product_of_features_and_probabilities(method: str) -> None:
     """Equation 5, in whatever order of its entries."""
     trainer, stage = at_last_stage(method)
-    batch = trainer.batches.at(0, stage.sees)
+    batch = trainer.batches.at(0, stage.sees, views=stage.views)
     assert batch.source is not None
     features, logits = trainer.method.predict(batch.source.x, "source")
     wanted = torch.stack([torch.outer(f, p).flatten() for f, p in zip(features, logits.softmax(1), strict=True)])
@@ -143,7 +143,7 @@ def test_cdans_discriminator_reads_the_outer_product_of_features_and_probabiliti
 @pytest.mark.parametrize("method", WEIGHTING)
 def test_the_weight_of_a_source_sample_is_its_own(method: str) -> None:
     trainer, stage = at_last_stage(method)
-    net, source = trainer.method, trainer.batches.at(0, stage.sees).source
+    net, source = trainer.method, trainer.batches.at(0, stage.sees, views=stage.views).source
     assert source is not None
     net.weight.copy_(torch.arange(len(net.weight)))
     assert torch.equal(net.source_weight(source).long(), source.index)
@@ -174,7 +174,7 @@ def test_estimated_weights_belong_to_the_samples_that_look_like_the_targets(meth
 
 def constant_batch(trainer: Trainer, stage: Stage) -> Batch:
     """Five times one source sample and nine times one of the target: rows say by their number whose they are."""
-    batch = trainer.batches.at(0, stage.sees)
+    batch = trainer.batches.at(0, stage.sees, views=stage.views)
     assert batch.source is not None
     assert batch.target is not None
     return Batch(
@@ -251,6 +251,9 @@ def test_the_target_is_predicted_with_what_the_last_stage_trains(method: str) ->
         for parameter in trainer._trained[-1]:
             if id(parameter) not in adversaries:
                 parameter.add_(1.0)
+        for update in trainer.stages[-1].updates:
+            if update.after:
+                update.after()
     assert not torch.allclose(trainer.outputs(x, "target")[1], before)
 
 
@@ -341,7 +344,7 @@ def test_what_the_encoder_learns_from_alignment_is_scaled_by_that_strength(metho
     trainer, stage = at_last_stage(
         method, {"entropy_gradient": "detached"} if "entropy_gradient" in fields else None
     )
-    batch = trainer.batches.at(0, stage.sees)
+    batch = trainer.batches.at(0, stage.sees, views=stage.views)
 
     def gradients(p: float) -> Tensor:
         terms = torch.stack(list(trainer.method.loss(batch, torch.tensor(p, dtype=torch.float64)).terms.values()))

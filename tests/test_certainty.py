@@ -9,10 +9,12 @@ from scipy.special import softmax
 from scipy.stats import entropy as scipy_entropy
 from torch import Tensor
 
+from benchmarks.training.loop import Trainer
 from methods.afn import stepwise
+from methods.base import Unlabelled
 from methods.losses.certainty import class_confusion, entropy, mutual_information, nuclear_norm
 from methods.shot import SHOT, cluster_labels
-from tests.conftest import spec_of, trainer_of, weights
+from tests.conftest import spec_of, trained, trainer_of, weights
 
 CERTAIN = 50.0  # a logit beside zeros, whose probability is 1 to the last bit
 
@@ -139,3 +141,55 @@ def test_the_second_stage_of_shot_has_no_source_and_leaves_the_head() -> None:
     after = weights(trainer)
     moved = {name.partition(".")[0] for name in after if not torch.equal(after[name], between[name])}
     assert moved == {"encoder", "label"}
+
+
+def test_the_teacher_is_an_average_of_the_student_and_is_deployed() -> None:
+    trainer = trainer_of(spec_of("mean_teacher", "toys/blobs", params={"memory": 0.9}))
+    teacher = trainer.method.teacher
+    averages = [value.clone() for value in teacher.parameters()]
+    assert all(map(torch.equal, averages, weights(trainer, "encoder.", "head.").values()))  # they start alike
+    for _ in trainer.run(also=range(20)):
+        latest = weights(trainer, "encoder.", "head.").values()
+        averages = [torch.lerp(mean, now, 0.1) for mean, now in zip(averages, latest, strict=True)]
+        assert all(map(torch.equal, averages, teacher.parameters()))
+    x = trainer.target.x[:5]
+    assert torch.equal(trainer.outputs(x, "target")[1], teacher.eval()(x))
+
+
+def alignment_of(method: str, threshold: float) -> tuple[Trainer, Unlabelled, Tensor]:
+    """A trainer that has learnt, the target's part of a batch, and the term that aligns."""
+    params = {"threshold": threshold, "trade_off": 2.0, **({"memory": 0.9} if method == "mean_teacher" else {})}
+    trainer = trained(
+        spec_of(method, "toys/moons", params=params, steps=100, lr_backbone=0.05, lr_new=0.05, precision="float64")
+    )
+    (stage,) = trainer.stages
+    batch = trainer.batches.at(0, views=stage.views)
+    (term,) = stage.updates[0].loss(batch, torch.tensor(1.0)).terms.values()
+    assert batch.target is not None
+    return trainer, batch.target, term
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.9])
+def test_fixmatch_learns_from_strong_views_what_it_says_surely_of_weak_ones(threshold: float) -> None:
+    trainer, target, term = alignment_of("fixmatch", threshold)
+    said, strong = (trainer.outputs(target.views[view], "target")[1] for view in ("weak", "strong"))
+    confidence, label = said.softmax(1).max(1)
+    errors = torch.nn.functional.cross_entropy(strong, label, reduction="none")
+    kept = confidence >= threshold
+    assert kept.any()
+    assert kept.all() == (threshold == 0)
+    torch.testing.assert_close(term.detach(), 2 * (kept * errors).sum() / len(label))
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.9])
+def test_the_student_follows_what_its_teacher_says_surely_of_the_plain_sample(threshold: float) -> None:
+    trainer, target, term = alignment_of("mean_teacher", threshold)
+    method = trainer.method.eval()
+    student, teacher = method.head(method.encoder(target.views["weak"])), method.teacher(target.x)
+    sure = teacher.softmax(1).max(1).values > threshold
+    assert sure.any()
+    assert sure.all() == (threshold == 0)
+    expected = 2 * (sure * (student.softmax(1) - teacher.softmax(1)).square().mean(1)).mean()
+    torch.testing.assert_close(term.detach(), expected.detach())
+    gradients = torch.autograd.grad(term, [*method.head.parameters()])
+    assert any(gradient.abs().sum() > 0 for gradient in gradients)

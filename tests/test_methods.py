@@ -215,7 +215,7 @@ def first_loss(method: str) -> tuple[nn.Module, Loss]:
     trainer._enter(stage)
     if stage.begin:
         stage.begin(trainer.data_of(stage))
-    batch = trainer.batches.at(0, stage.sees)
+    batch = trainer.batches.at(0, stage.sees, views=stage.views)
     losses = [update.loss(batch, torch.tensor(1.0)) for update in stage.updates]
     return trainer.method, Loss(losses[0].task, {k: v for loss in losses for k, v in loss.terms.items()})
 
@@ -233,8 +233,12 @@ def test_gradients_reach_every_network_that_is_trained(method: str) -> None:
 
 
 def alignment_ratio(method: str) -> float:
-    """Alignment over task gradient at the encoder, as the harness logs it at the last step."""
-    trainer = trained(spec_of(method, SHIFTED))
+    """Alignment over task gradient at the encoder, as the harness logs it at the last step.
+
+    Of a method that learns from sure predictions alone, with those that are not sure.
+    """
+    waits = "threshold" in METHODS.get(method).settings.model_fields
+    trainer = trained(spec_of(method, SHIFTED, params={"threshold": 0.0} if waits else None))
     return trainer.progress.curves[-1].get("gradient_ratio", float("nan"))
 
 

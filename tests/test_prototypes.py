@@ -177,28 +177,6 @@ class PADA(Deep):
         return {"domain": domain_loss(s, t, self.share[source.samples.y])}
 
 
-@prototype()
-class FixMatch(Deep):
-    """Pseudo labels of a weak view for a strong one (Sohn et al., NeurIPS 2020), by an average of the student."""
-
-    def __init__(self, params: Params, build: Build) -> None:
-        super().__init__(params, build)
-        self.teacher = nn.Sequential(build.encoder(), build.head(self.n_features)).requires_grad_(False)
-
-    def stages(self) -> Sequence[Stage]:
-        return [Stage("joint", [Update(self.loss, after=self.average)], views=("weak", "strong"))]
-
-    def average(self) -> None:
-        student = [*self.encoder.parameters(), *self.head.parameters()]
-        for mean, latest in zip(self.teacher.parameters(), student, strict=True):
-            mean.lerp_(latest, 0.1)
-
-    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
-        sure, pseudo = self.teacher(target.samples.views["weak"]).softmax(1).max(1)
-        errors = F.cross_entropy(self.head(self.encoder(target.samples.views["strong"])), pseudo, reduction="none")
-        return {"consistency": ((sure > 0.95) * errors).mean()}
-
-
 @prototype(needs=("few",))
 class MME(Deep):
     """Minimax entropy (Saito et al., ICCV 2019): a few target labels, and entropy against the head."""
@@ -467,30 +445,6 @@ def test_a_source_free_stage_has_no_source_in_reach() -> None:
     assert deprived.data_of(deprived.stages[1]).source is None
     with pytest.raises(KeyError):
         deprived.data_of(deprived.stages[1]).inputs("source")
-
-
-def test_fixmatchs_teacher_is_an_average_of_the_student() -> None:
-    trainer = start("fixmatch")
-    student = {key: value for key, value in weights(trainer).items() if not key.startswith("teacher")}
-    averages = [value.clone() for value in trainer.method.teacher.parameters()]
-    assert all(map(torch.equal, averages, student.values()))  # they start alike
-    for _ in trainer.run(also=range(20)):
-        latest = weights(trainer, "encoder.", "head.").values()
-        averages = [torch.lerp(mean, now, 0.1) for mean, now in zip(averages, latest, strict=True)]
-        assert all(map(torch.equal, averages, trainer.method.teacher.parameters()))
-
-
-def test_fixmatch_learns_from_strong_views_what_its_teacher_says_of_weak_ones() -> None:
-    trainer = run(start("fixmatch", "toys/moons", steps=200))
-    (stage,) = trainer.stages
-    batch = trainer.batches.at(0, views=stage.views)
-    assert batch.target.views.keys() == {"weak", "strong"}
-    strong, weak = batch.target.views["strong"], batch.target.views["weak"]
-    terms = trainer.method.loss(batch, torch.tensor(1.0)).terms
-    assert terms["consistency"].requires_grad
-    sure, pseudo = trainer.method.teacher(weak).softmax(1).max(1)
-    errors = F.cross_entropy(trainer.outputs(strong, "target")[1], pseudo, reduction="none")
-    torch.testing.assert_close(terms["consistency"], ((sure > 0.95) * errors).mean())
 
 
 def test_granted_labels_come_with_batches_of_the_target() -> None:

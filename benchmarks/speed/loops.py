@@ -49,7 +49,7 @@ def by_hand(device: str, backbone: str) -> Loop:
     prepare(trainer.device, trainer.protocol)
     stage = trainer.stages[0]
     trainer._enter(stage)
-    batch, optimizer = trainer.batches.at(0, stage.sees), trainer.optimizer
+    batch, optimizer = trainer.batches.at(0, stage.sees, views=stage.views), trainer.optimizer
     net: Any = trainer.method
     assert batch.source is not None
     assert batch.target is not None

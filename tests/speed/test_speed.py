@@ -155,7 +155,7 @@ def test_harness_adds_little_to_a_bare_loop() -> None:
     trainer = trainer_of(spec_of("source_only", "digits/mnist5k-optdigits", **DIGITS))
     stage = trainer.stages[0]
     trainer._enter(stage)
-    batch = trainer.batches.at(0, stage.sees)
+    batch = trainer.batches.at(0, stage.sees, views=stage.views)
     method, optimizer = trainer.method, trainer.optimizer
     assert batch.source is not None
     assert optimizer is not None
