@@ -31,6 +31,10 @@ from methods.base import SamplesT, Unlabelled
 TINY = {"backbone": "mlp?width=16", "discriminator_layers": "16", "steps": 20, "checkpoints": 2}
 CANDIDATES = [name for name in METHODS.names() if not METHODS.info(name).reference]
 ADAPTING = [name for name in CANDIDATES if name != "source_only"]
+# For what other tests show of each method in another way: the core ones, and all of them in `make test-all`.
+CORE_OR_THOROUGH = [
+    name if METHODS.info(name).core else pytest.param(name, marks=pytest.mark.thorough) for name in CANDIDATES
+]
 CPU = torch.device("cpu")
 
 # A busy machine must not turn a property red: no test asserts an absolute time.
