@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from multiprocessing.reduction import ForkingPickler
@@ -31,10 +31,17 @@ from methods.base import SamplesT, Unlabelled
 TINY = {"backbone": "mlp?width=16", "discriminator_layers": "16", "steps": 20, "checkpoints": 2}
 CANDIDATES = [name for name in METHODS.names() if not METHODS.info(name).reference]
 ADAPTING = [name for name in CANDIDATES if name != "source_only"]
-# For what other tests show of each method in another way: the core ones, and all of them in `make test-all`.
-CORE_OR_THOROUGH = [
-    name if METHODS.info(name).core else pytest.param(name, marks=pytest.mark.thorough) for name in CANDIDATES
-]
+
+
+def thorough_for_most(methods: Iterable[str]) -> list[Any]:
+    """Parameters of a test that others repeat in another way: all methods only in `make test-all`."""
+    infos = {name: METHODS.info(name) for name in methods}
+    return [
+        name if info.core or info.reference else pytest.param(name, marks=pytest.mark.thorough)
+        for name, info in infos.items()
+    ]
+
+
 CPU = torch.device("cpu")
 
 # A busy machine must not turn a property red: no test asserts an absolute time.

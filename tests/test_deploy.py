@@ -29,7 +29,7 @@ from benchmarks.training import again
 from benchmarks.training.model import load_model
 from datasets import own
 from datasets.base import forget_tasks, load_task
-from tests.conftest import CORE_OR_THOROUGH, CPU, TINY, EngineHere
+from tests.conftest import CANDIDATES, CPU, TINY, EngineHere, thorough_for_most
 
 CLASSES = ("a", "b", "c")
 SAID = "Use the average of dann and svm.\n\nWhy: they rank first."
@@ -91,7 +91,7 @@ def advised(tiny: Tiny, pair: list[tuple[RunSpec, int]]) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore::methods.base.MethodWarning")
-@pytest.mark.parametrize("method", CORE_OR_THOROUGH)
+@pytest.mark.parametrize("method", thorough_for_most(CANDIDATES))
 def test_every_method_is_trained_again_to_the_bits_of_a_checkpoint(method: str, tiny: Tiny) -> None:
     (spec,) = tiny.runs([method])
     step, *later = tiny.steps(spec)

@@ -28,11 +28,11 @@ from methods.weighting import effective_size
 from tests.conftest import (
     ADAPTING,
     CANDIDATES,
-    CORE_OR_THOROUGH,
     CPU,
     same,
     spec_of,
     takes_steps,
+    thorough_for_most,
     trained,
     trainer_of,
     weights,
@@ -91,7 +91,7 @@ def test_random_target_labels_change_nothing(method: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["zeros", "other marginal", "none", "some"])
-@pytest.mark.parametrize("method", CORE_OR_THOROUGH)
+@pytest.mark.parametrize("method", thorough_for_most(CANDIDATES))
 def test_target_labels_change_nothing(method: str, how: str) -> None:
     assert same(honest_weights(method), weights_with_target_labels(method, how))
 
