@@ -29,7 +29,7 @@ from benchmarks.training import again
 from benchmarks.training.model import load_model
 from datasets import own
 from datasets.base import forget_tasks, load_task
-from tests.conftest import CANDIDATES, CPU, TINY, EngineHere, thorough_for_most
+from tests.conftest import CANDIDATES, CPU, TINY, EngineHere, takes_steps, thorough_for_most
 
 CLASSES = ("a", "b", "c")
 SAID = "Use the average of dann and svm.\n\nWhy: they rank first."
@@ -105,7 +105,7 @@ def test_every_method_is_trained_again_to_the_bits_of_a_checkpoint(method: str, 
     if later:
         assert not np.array_equal(said, Outputs.load(tiny.outputs(spec, later[-1]))["target_train.logits"])
     else:
-        assert method in ("svm", "coral_svm", "nearest_neighbour")  # which take no steps
+        assert not takes_steps(method)
 
 
 def test_the_last_step_of_an_early_stopped_run_is_the_model_that_it_kept(tiny: Tiny) -> None:

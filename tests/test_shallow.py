@@ -9,6 +9,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
+from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.training.loop import Trainer
 from datasets.base import Samples, Task, load_task
@@ -108,7 +109,7 @@ def two_domains(source: int, target: int, features: int, classes: int = 2) -> Ta
     return Task("mine/a-b", names, domains[:1], domains[1:])
 
 
-@pytest.mark.parametrize("method", ["coral_svm", "svm"])
+@pytest.mark.parametrize("method", [name for name in CANDIDATES if METHODS.info(name).family == "shallow"])
 def test_few_samples_of_many_features_take_no_square_of_them(method: str) -> None:
     """A matrix of 20,000 squared float32 would take 1.6 GB."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

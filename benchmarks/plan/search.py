@@ -62,7 +62,8 @@ def _drawn_params(method: str, params: Settings, number: int) -> dict[str, float
     for name, info in type(params).model_fields.items():
         extra = info.json_schema_extra
         if isinstance(extra, dict) and extra.get("low") is not None:
-            drawn[name] = _draw(f"{method}.{name}", number, extra["low"], extra["high"], log=bool(extra["log"]))
+            value = _draw(f"{method}.{name}", number, extra["low"], extra["high"], log=bool(extra["log"]))
+            drawn[name] = round(value) if info.annotation is int else value
     return drawn
 
 
