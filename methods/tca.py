@@ -1,9 +1,10 @@
 """Transfer component analysis (Pan, Tsang, Kwok and Yang, IEEE Trans. Neural Networks 2011)."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from pydantic import PositiveFloat, PositiveInt
-from sklearn.metrics.pairwise import rbf_kernel
 from torch import Tensor
 
 from benchmarks.core.registry import METHODS, MethodInfo
@@ -18,7 +19,21 @@ ANCHORS = 1000  # samples of each domain that components are made of, at most
 MEDIAN_OF = 1000  # of them, whose distances set the width of the kernel
 
 
+def linear(x: Tensor, anchors: Tensor, sigma: Tensor) -> Tensor:
+    """xᵀy / σ², (n, m) for (n, d) and (m, d)."""
+    return x @ anchors.T / sigma**2
+
+
+def gaussian(x: Tensor, anchors: Tensor, sigma: Tensor) -> Tensor:
+    """exp(-|x - y|² / 2σ²), (n, m) for (n, d) and (m, d)."""
+    return torch.exp(-0.5 * (torch.cdist(x, anchors) / sigma).square())
+
+
+KERNELS = {"linear": linear, "gaussian": gaussian}
+
+
 class Params(base.Params):
+    kernel: Literal["linear", "gaussian"] = param("linear", "of inputs", source="as for Wang's implementation")
     dim: PositiveInt = param(
         30, "components", low=5, high=100, log=True, source="the default of Wang's implementation"
     )
@@ -27,7 +42,7 @@ class Params(base.Params):
     )
     width: PositiveFloat = param(
         1.0,
-        "σ of the Gaussian kernel, as a multiple of the median distance",
+        "σ of the kernel, as a multiple of the median distance",
         low=0.25,
         high=4,
         log=True,
@@ -42,7 +57,7 @@ class Params(base.Params):
 class TCA(MappedNeighbour):
     """Components in a kernel's space that keep the variance and bring the domains' means together.
 
-    A new sample x is mapped to Wᵀ k(anchors, x). The kernel is Gaussian.
+    A new sample x is mapped to Wᵀ k(anchors, x).
     """
 
     settings = Params
@@ -63,16 +78,18 @@ class TCA(MappedNeighbour):
         source = source[some("tca", source, ANCHORS, "source", rng)]
         target = target[some("tca", target, ANCHORS, "target", rng)]
         anchors = np.concatenate([source, target]).astype(np.float64)
-        sigma = self.params.width * median_distance(rng.permutation(anchors)[:MEDIAN_OF])
-        kernel = rbf_kernel(anchors, gamma=0.5 / sigma**2)
-        found = transfer_components(kernel, len(source), self.components.shape[1], self.params.mu, data.seed)
         self.anchors.copy_(torch.from_numpy(anchors))
+        self.sigma.fill_(self.params.width * median_distance(rng.permutation(anchors)[:MEDIAN_OF]))
+        kernel = self.kernel(self.anchors.double()).cpu().numpy()
+        found = transfer_components(kernel, len(source), self.components.shape[1], self.params.mu, data.seed)
         self.components.copy_(torch.from_numpy(found))
-        self.sigma.fill_(sigma)
+
+    def kernel(self, x: Tensor) -> Tensor:
+        """Of inputs (n, d) with the anchors (m, d): (n, m)."""
+        return KERNELS[self.params.kernel](x, self.anchors.to(x), self.sigma.to(x))
 
     def features(self, x: Tensor, side: Side) -> Tensor:
-        distances = torch.cdist(x.flatten(1), self.anchors) / self.sigma
-        return torch.exp(-0.5 * distances.square()) @ self.components
+        return self.kernel(x.flatten(1)) @ self.components
 
 
 def transfer_components(kernel: np.ndarray, n_source: int, dim: int, mu: float, seed: int) -> np.ndarray:

@@ -140,12 +140,14 @@ def test_transfer_components_are_the_leading_generalised_eigenvectors(
         np.testing.assert_allclose(np.abs(np.sum(found * (between @ wanted), 0)), 1, atol=1e-6)
 
 
-def test_new_samples_are_mapped_by_their_kernel_with_the_anchors() -> None:
-    trainer, view = trained(spec_of("tca", SCALE)), load_task(SCALE).train_view()
+@pytest.mark.parametrize("kernel", ["linear", "gaussian"])
+def test_new_samples_are_mapped_by_their_kernel_with_the_anchors(kernel: str) -> None:
+    trainer, view = trained(spec_of("tca", SCALE, params={"kernel": kernel})), load_task(SCALE).train_view()
     anchors, x = np.concatenate([view.source.x, view.target.x]), view.target.x[:20] + 0.1
-    kernel = rbf_kernel(x, anchors, gamma=0.5 / float(trainer.method.sigma) ** 2)
-    found = said(trainer, x)[0]
-    np.testing.assert_allclose(found, kernel @ trainer.method.components.numpy(), atol=2e-3 * np.abs(found).max())
+    sigma, found = float(trainer.method.sigma), said(trainer, x)[0]
+    between = x @ anchors.T / sigma**2 if kernel == "linear" else rbf_kernel(x, anchors, gamma=0.5 / sigma**2)
+    wanted = between @ trainer.method.components.numpy()
+    np.testing.assert_allclose(found, wanted, atol=2e-3 * np.abs(wanted).max())
 
 
 # Transport.

@@ -98,9 +98,11 @@ def inputs(data: StageData, side: Side) -> np.ndarray:
 
 
 def principal_axes(x: np.ndarray, dim: int, seed: int) -> np.ndarray:
-    """Orthonormal (d, dim), the directions of largest variance of (n, d) first."""
+    """Orthonormal (d, dim), the directions of largest variance of (n, d) first, to rounding."""
+    solver = "arpack" if dim < min(x.shape) and x.std(0).any() else "full"
     with np.errstate(invalid="ignore", divide="ignore"):  # the variance of one sample, which is not used
-        return PCA(dim, random_state=seed % 2**32).fit(x.astype(np.float64)).components_.T
+        pca = PCA(dim, svd_solver=solver, random_state=seed % 2**32).fit(x.astype(np.float64))
+    return np.ascontiguousarray(pca.components_.T)
 
 
 def some(method: str, x: np.ndarray, most: int, domain: Side, rng: np.random.Generator) -> np.ndarray:
