@@ -61,9 +61,7 @@ class LinearOT(svm.SVM):
         domains = [inputs(data, side).astype(np.float64) for side in ("source", "target")]
         means = [x.mean(0) for x in domains]
         centred = [x - mean for x, mean in zip(domains, means, strict=True)]
-        pca = PCA(
-            self.axes.shape[1], random_state=data.seed % 2**32
-        )  # any basis of a span that holds most will do
+        pca = PCA(self.axes.shape[1], random_state=data.seed % 2**32)  # any basis of most of the span will do
         axes = pca.fit(np.concatenate(centred)).components_.T
         source, target = (x @ axes for x in centred)
         unit = np.sqrt((source.var(0) + target.var(0)).mean() / 2) or 1.0
