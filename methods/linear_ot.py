@@ -6,7 +6,6 @@ import numpy as np
 import ot
 import torch
 from pydantic import PositiveFloat
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 from benchmarks.core.registry import METHODS, MethodInfo
@@ -14,7 +13,7 @@ from benchmarks.core.settings import param
 from methods import svm
 from methods.base import Side, StageData
 from methods.networks.build import Build
-from methods.shallow.mapped import inputs
+from methods.shallow.mapped import inputs, principal_axes
 
 DIRECTIONS = 800  # in which covariances are matched, at most
 
@@ -61,8 +60,7 @@ class LinearOT(svm.SVM):
         domains = [inputs(data, side).astype(np.float64) for side in ("source", "target")]
         means = [x.mean(0) for x in domains]
         centred = [x - mean for x, mean in zip(domains, means, strict=True)]
-        pca = PCA(self.axes.shape[1], random_state=data.seed % 2**32)  # any basis of most of the span will do
-        axes = pca.fit(np.concatenate(centred)).components_.T
+        axes = principal_axes(np.concatenate(centred), self.axes.shape[1], data.seed, exact=False)
         source, target = (x @ axes for x in centred)
         unit = np.sqrt((source.var(0) + target.var(0)).mean() / 2) or 1.0
         transport = ot.da.LinearTransport(reg=self.params.ridge).fit(Xs=source / unit, Xt=target / unit)

@@ -97,12 +97,12 @@ def inputs(data: StageData, side: Side) -> np.ndarray:
     return torch.cat([x.flatten(1) for x in data.inputs(side)]).cpu().numpy()
 
 
-def principal_axes(x: np.ndarray, dim: int, seed: int) -> np.ndarray:
-    """Orthonormal (d, dim), the directions of largest variance of (n, d) first, to rounding."""
-    solver = "arpack" if dim < min(x.shape) and x.std(0).any() else "full"
+def principal_axes(x: np.ndarray, dim: int, seed: int, *, exact: bool = True) -> np.ndarray:
+    """Orthonormal (d, dim), the directions of largest variance of (n, d) first, exact to rounding or about so."""
+    solver = "auto" if not exact else "arpack" if dim < min(x.shape) and x.std(0).any() else "full"
     with np.errstate(invalid="ignore", divide="ignore"):  # the variance of one sample, which is not used
         pca = PCA(dim, svd_solver=solver, random_state=seed % 2**32).fit(x.astype(np.float64))
-    return np.ascontiguousarray(pca.components_.T)
+    return pca.components_.T.copy()  # of positive strides, which torch asks for
 
 
 def some(method: str, x: np.ndarray, most: int, domain: Side, rng: np.random.Generator) -> np.ndarray:
