@@ -33,9 +33,11 @@ KERNELS = {"linear": linear, "gaussian": gaussian}
 
 
 class Params(base.Params):
-    kernel: Literal["linear", "gaussian"] = param("linear", "of inputs", source="as for Wang's implementation")
+    kernel: Literal["linear", "gaussian"] = param(
+        "linear", "of pairs of inputs", source="jindongwang/transferlearning, whose default is linear, too"
+    )
     dim: PositiveInt = param(
-        30, "components", low=5, high=100, log=True, source="the default of Wang's implementation"
+        30, "components", low=5, high=100, log=True, source="the default of jindongwang/transferlearning"
     )
     mu: PositiveFloat = param(
         0.1, "μ of the components' size", low=1e-3, high=10, log=True, source="the default of the library adapt"
