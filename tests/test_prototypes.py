@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
-import ot
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -76,17 +75,6 @@ class AdaBN(Deep):
         self.encoder.train()
         for x in data.inputs("target"):
             self.encoder(x)
-
-
-@prototype()
-class DeepJDOT(Deep):
-    """Optimal transport of features and labels jointly (Damodaran et al., ECCV 2018)."""
-
-    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
-        cost = 0.1 * torch.cdist(source.features, target.features).square()
-        cost = cost - target.logits.log_softmax(1)[:, source.samples.y].T
-        plan = torch.from_numpy(ot.emd([], [], cost.detach().double().numpy())).to(cost)
-        return {"transport": (ramp(progress, 10.0) * (plan * cost).sum()).to(cost.dtype)}
 
 
 @prototype()
@@ -355,12 +343,6 @@ def test_adabn_predicts_with_the_statistics_of_the_target() -> None:
     assert not norm.training
     torch.testing.assert_close(normalised.mean((0, 2, 3)), norm.bias, rtol=0, atol=1e-4)
     torch.testing.assert_close(normalised.std((0, 2, 3)), norm.weight, rtol=1e-2, atol=0)
-
-
-def test_deepjdot_moves_the_target_onto_the_source() -> None:
-    task = load_task("toys/blobs")
-    adapted, baseline = (run(start(name, seed=1, steps=150)) for name in ("deepjdot", "source_only"))
-    assert accuracy(adapted, task) > accuracy(baseline, task) + 0.3
 
 
 def agreement(trainer: Trainer, x: Tensor) -> float:
