@@ -1,5 +1,7 @@
 """Methods that match moments or transport samples: losses against other formulas, and what learns from them."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,16 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special, stats
 from sklearn.metrics.pairwise import rbf_kernel
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from datasets.base import load_task
+from benchmarks.core.registry import METHODS
+from benchmarks.plan.grid import plan
+from benchmarks.training import weights as model_weights
+from benchmarks.training.loop import Trainer
+from benchmarks.training.model import load_model
+from datasets.base import Samples, Task, load_task
+from methods.adabn import has_batch_norm
 from methods.base import Embedded, Labelled, Unlabelled
 from methods.losses.cmd import central_moments
 from methods.losses.homm import third_moments
 from methods.losses.jmmd import joint_mmd
 from methods.losses.lmmd import local_mmd
 from methods.losses.transport import EPSILON, TAU, joint_cost, transport_plan
-from tests.conftest import spec_of, trained, trainer_of
+from methods.networks.backbones import backbone_names
+from tests.conftest import same, spec_of, trained, trainer_of, weights
 
 CLASSES = 4
 END = torch.tensor(1.0, dtype=torch.float64)  # progress, at which every ramp is at its top
@@ -252,10 +262,10 @@ def test_losses_are_weighted_as_said() -> None:
     }
     for method, value in wanted.items():
         torch.testing.assert_close(alignment(method, source, target, trade_off=2.0), value)
-    for plan in ("exact", "entropic", "unbalanced"):
-        paid = 2 * (transport_plan(cost, plan) * cost).sum()  # type: ignore[arg-type]
+    for name in ("exact", "entropic", "unbalanced"):
+        paid = 2 * (transport_plan(cost, name) * cost).sum()  # type: ignore[arg-type]
         torch.testing.assert_close(
-            alignment("deepjdot", source, target, trade_off=2.0, alpha=3.0, plan=plan), paid
+            alignment("deepjdot", source, target, trade_off=2.0, alpha=3.0, plan=name), paid
         )
 
 
@@ -267,3 +277,92 @@ def test_deepjdot_moves_the_target_onto_the_source() -> None:
         for method in ("deepjdot", "source_only")
     )
     assert adapted.mean() > baseline.mean() + 0.3
+
+
+# 3. Statistics of the target.
+
+IMAGES = {
+    "backbone": "dtn",  # with dropout before batch norm
+    **{"steps": 4, "checkpoints": 1, "source_batch": 8, "target_batch": 8},
+}
+
+
+def images(mean: float, n: int) -> Samples:
+    rng = np.random.default_rng(n)
+    return Samples(rng.normal(mean, 1 + mean, (n, 3, 8, 8)).astype(np.float32), np.arange(n) % 2)
+
+
+def task_of_images() -> Task:
+    return Task("mine/a-b", ("0", "1"), [images(0, 60)], [images(3, 160)])
+
+
+def adapted() -> Trainer:
+    return trained(spec_of("adabn", "toys/waves", **IMAGES), task_of_images())
+
+
+def leaving_norm(trainer: Trainer, number: int) -> tuple[Tensor, nn.Module]:
+    """What leaves a batch norm over the target (n, channels), pixels being samples, and the layer."""
+    encoder, seen = trainer.method.target_encoder, []
+    layer = [module for module in encoder.modules() if isinstance(module, _BatchNorm)][number]
+    layer.register_forward_hook(lambda module, x, y: seen.append(y))
+    trainer.outputs(trainer.target.x, "target")
+    (found,) = seen
+    return found.movedim(1, -1).flatten(0, -2), layer
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_adabn_normalises_the_target_in_every_layer(number: int) -> None:
+    """With what the layer gets once the layers before have the target's statistics, and without dropout."""
+    left, layer = leaving_norm(adapted(), number)
+    torch.testing.assert_close(left.mean(0), layer.bias, rtol=0, atol=0.05)
+    torch.testing.assert_close(left.std(0), layer.weight.abs(), rtol=0.03, atol=0)
+
+
+def test_adabns_source_is_predicted_as_source_only_does() -> None:
+    trainer = adapted()
+    baseline = trained(spec_of("source_only", "toys/waves", **IMAGES), task_of_images())
+    x = trainer.source.x
+    assert all(map(torch.equal, trainer.outputs(x, "source"), baseline.outputs(x, "source")))
+    assert same(weights(trainer, "encoder.", "head."), weights(baseline))
+    assert not torch.equal(trainer.outputs(x, "target")[1], baseline.outputs(x, "target")[1])
+    net = trainer.method
+    assert all(map(torch.equal, net.target_encoder.parameters(), net.encoder.parameters()))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_adabns_statistics_do_not_depend_on_where_batches_end(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first layer's means do not; and a last batch of one sample, which has no variance, is no error."""
+    whole = adapted()
+    monkeypatch.setattr("benchmarks.training.loop.EVALUATION_BATCH", len(whole.target.x) - size)
+    means = [trainer.method.target_encoder[1].running_mean for trainer in (whole, adapted())]
+    torch.testing.assert_close(*means, rtol=0, atol=1e-5 if size > 1 else 0.1)
+
+
+def test_adabn_resumes_and_comes_back_from_its_record(tmp_path: Path) -> None:
+    spec, task = spec_of("adabn", "toys/waves", **IMAGES), task_of_images()
+    whole = trained(spec, task)
+    stopped, resumed = trainer_of(spec, task), trainer_of(spec, task)
+    next(iter(stopped.run(also=[2])))
+    resumed.load_state_dict(stopped.state_dict())
+    for _ in resumed.run():
+        pass
+    assert same(weights(whole), weights(resumed))
+    model_weights.write(tmp_path, whole, spec, task)
+    (tmp_path / "spec.json").write_text(json.dumps({**spec.to_dict(), "run_id": spec.run_id}))
+    x = whole.target.x[:20]
+    assert torch.equal(load_model(tmp_path)(x), whole.outputs(x, "target")[1])
+
+
+def test_adabn_is_for_backbones_with_batch_norm() -> None:
+    names = set(backbone_names()) - {"resnet50", "resnet101"}  # as the smaller one, and slow to build
+    assert {name for name in names if has_batch_norm(name)} == {"cnn", "cnn1d", "dtn", "resnet18"}
+    assert has_batch_norm("resnet18?weights=/nowhere.pt")  # its run says what is wrong
+    (unable,) = plan("quick", ["source_only", "adabn"], ["toys/moons"]).not_applicable
+    assert unable.reason.startswith("it needs batch normalisation, which backbone 'mlp")
+
+
+def test_adabn_draws_no_target_and_finetunes_nothing() -> None:
+    source, statistics = adapted().stages
+    assert (source.sees, source.updates[0].trains) == ("source", ("encoder.", "head."))
+    assert (statistics.sees, statistics.updates) == ("target", [])
+    assert METHODS.info("adabn").uses == ("backbone", "new")
