@@ -24,8 +24,8 @@ class Params(base.Params):
     )
     plan: Plan = param(
         "exact",
-        "what is transported where: at the least cost, blurred by entropy, or of unequal masses besides",
-        source="section 3.2; unbalanced: Fatras et al., ICML 2021",
+        "what goes where: the cheapest plan, one blurred by entropy, or one that may leave samples behind",
+        source="section 3; unbalanced: Fatras et al., ICML 2021",
     )
 
 

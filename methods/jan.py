@@ -13,7 +13,7 @@ from methods.networks.build import Build
 
 class Params(ramp.Params):
     trade_off: NonNegativeFloat = param(
-        1.0, "weight of the joint MMD at the end", low=0.1, high=10, log=True, source="section 5.1; TLlib's"
+        1.0, "weight of the joint MMD at the end", low=0.1, high=10, log=True, source="TLlib's code"
     )
     gamma: NonNegativeFloat = param(
         10.0, "steepness of its ramp", low=1, high=20, log=True, source="section 5.1, as DANN's"
