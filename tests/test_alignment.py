@@ -276,9 +276,15 @@ def test_addas_target_network_starts_as_the_sources_and_leaves_it_as_it_was(repr
 # 3. Strength: λ follows the progress of the training.
 
 
-def ramp_of(progress: float) -> float:
-    """JMLR 2016, section 5.2.2, with γ = 10: 0, 0.4621, 0.9866 and 0.9999 at 0, 1/10, 1/2 and 1."""
-    return float(np.tanh(5 * progress))
+def strength_of(method: str, progress: float) -> float:
+    """By default. JMLR 2016, section 5.2.2; DANN's is 0, 0.4621, 0.9866 and 0.9999 at 0, 1/10, 1/2 and 1."""
+    fields = METHODS.get(method).settings.model_fields
+    return float(fields["trade_off"].default * np.tanh(fields["gamma"].default / 2 * progress))
+
+
+def test_danns_strength_is_that_of_the_paper() -> None:
+    found = [strength_of("dann", progress) for progress in (0, 0.1, 0.5, 1)]
+    assert found == pytest.approx([0, 0.4621, 0.9866, 0.9999], abs=1e-4)
 
 
 RAMPED = [name for name in TRAINED if "gamma" in METHODS.get(name).settings.model_fields]
@@ -287,7 +293,9 @@ RAMPED = [name for name in TRAINED if "gamma" in METHODS.get(name).settings.mode
 @pytest.mark.parametrize("method", RAMPED)
 def test_the_strength_that_is_logged_follows_the_progress(method: str) -> None:
     curves = trained(spec_of(method, SHIFTED)).progress.curves
-    assert [each["strength"] for each in curves] == pytest.approx([ramp_of(step / 20) for step in range(20)])
+    assert [each["strength"] for each in curves] == pytest.approx(
+        [strength_of(method, step / 20) for step in range(20)]
+    )
 
 
 @pytest.mark.parametrize("method", RAMPED)
@@ -311,7 +319,8 @@ def test_a_strength_that_waits_is_zero_until_the_source_is_being_learnt(method: 
             start = min(start, step - 1)
     assert 2 < start < 15
     strength = [each["strength"] for each in curves]
-    assert strength == pytest.approx([ramp_of(max(0, step - start) / 20) for step in range(20)], abs=1e-6)
+    wanted = [strength_of(method, max(0, step - start) / 20) for step in range(20)]
+    assert strength == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.mark.parametrize("method", RAMPED)
@@ -353,7 +362,8 @@ def test_what_the_encoder_learns_from_alignment_is_scaled_by_that_strength(metho
 
     full = gradients(1.0)
     assert full.norm() > 0
-    torch.testing.assert_close(gradients(progress), full * ramp_of(progress) / ramp_of(1.0), rtol=1e-6, atol=1e-12)
+    share = strength_of(method, progress) / strength_of(method, 1.0)
+    torch.testing.assert_close(gradients(progress), full * share, rtol=1e-6, atol=1e-12)
 
 
 # 4. Layers: those that are matched, and no other.

@@ -21,7 +21,7 @@ from datasets.base import DomainFamily, Samples, resolve
 from datasets.base.loading import options_of
 from datasets.readers.folders import ImageFamily
 from methods.source_only import SourceOnly
-from tests.conftest import all_tasks, spec_of, trained
+from tests.conftest import CANDIDATES, all_tasks, spec_of, trained
 
 SUITE = """
 kind = "paper"
@@ -166,7 +166,7 @@ def test_a_fair_suite_that_searches_gives_every_method_as_many_configurations(tm
     path = str(tmp_path / "mine.toml")
     Path(path).write_text(SUITE.replace("paper", "fair").replace("seeds = 2", "seeds = 2\nsearch = 4"))
     fixed = ["lda", "nearest_neighbour"]  # they have nothing to draw
-    names = [name for name in method_names("all") if name not in fixed]
+    names = [name for name in CANDIDATES if name not in fixed]
     search = suite_search(path, names)
     found = plan(path, [*names, *fixed], ["toys/blobs"], [0], search=search)
     counts = Counter(spec.method for spec in found.specs)

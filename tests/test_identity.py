@@ -17,7 +17,7 @@ from benchmarks.plan.search import Search
 from benchmarks.plan.spec import RunSpec, run_id_of
 from benchmarks.records.provenance import spec_digest
 from methods.source_only import SourceOnly
-from tests.conftest import spec_of, trained
+from tests.conftest import RUNNING, spec_of, trained
 
 # Of each setting, and of each option of one, another value than the tests' own; and the parts that it is about.
 OTHERS: dict[tuple[str, Any], set[str]] = {
@@ -59,7 +59,7 @@ def test_every_setting_is_tried() -> None:
     assert {name for name, _ in OTHERS} == set(Protocol.model_fields)
 
 
-@pytest.mark.parametrize("method", METHODS.names())
+@pytest.mark.parametrize("method", RUNNING)
 @pytest.mark.parametrize(("change", "parts"), OTHERS.items(), ids=str)
 def test_a_setting_is_in_an_id_where_the_method_uses_what_it_is_about(
     method: str, change: tuple[str, Any], parts: set[str]

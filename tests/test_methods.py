@@ -29,6 +29,7 @@ from tests.conftest import (
     ADAPTING,
     CANDIDATES,
     CPU,
+    RUNNING,
     same,
     spec_of,
     takes_steps,
@@ -168,7 +169,7 @@ def stages_of(method: str, params: dict[str, Any]) -> list[Stage]:
 
 STAGED = [
     pytest.param(method, params, id="-".join([method, *params.values()]))
-    for method in METHODS.names()
+    for method in RUNNING
     for params in choices(method)
     if len(stages_of(method, params)) > 1
 ]
@@ -291,7 +292,7 @@ def test_the_discriminator_learns_at_full_weight_whatever_lambda(method: str) ->
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
 
 
-@pytest.mark.parametrize("method", METHODS.names())
+@pytest.mark.parametrize("method", RUNNING)
 def test_a_method_uses_what_it_says(method: str) -> None:
     """Networks by their roles, stages that finetune, and batches of the target."""
     trainer = trainer_of(spec_of(method))

@@ -18,7 +18,6 @@ from torch import nn
 
 from benchmarks.commands.parser import main
 from benchmarks.core.facts import TrainFacts
-from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.engines.ray import RayEngine
 from benchmarks.engines.work import train
@@ -36,7 +35,7 @@ from benchmarks.training.run import execute
 from datasets.base import Samples, Task, load_task
 from datasets.files.images import ImageFiles
 from datasets.own import make_task
-from tests.conftest import CPU, EngineHere, spec_of, trained
+from tests.conftest import CPU, RUNNING, EngineHere, spec_of, trained
 
 MOONS = spec_of("adda")  # each domain has an encoder of its own: predictions must be the target's
 IMAGES = spec_of("dann", backbone="lenet", steps=2)
@@ -114,7 +113,7 @@ def test_a_model_subtracts_the_mean_of_its_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::methods.base.MethodWarning")
-@pytest.mark.parametrize("method", METHODS.names())
+@pytest.mark.parametrize("method", RUNNING)
 def test_every_method_comes_back(method: str, tmp_path: Path) -> None:
     spec = spec_of(method, steps=4)
     trainer, task = trained(spec), load_task(spec.task)

@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
-import ot
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchmarks.core.registry import ADVERSARIAL, DATASETS, METHODS, DatasetInfo, MethodInfo, Trait
 from benchmarks.core.settings import UserError
@@ -57,36 +55,6 @@ def prototype(needs: tuple[Trait, ...] = ()) -> Callable[[M], M]:
         return cls
 
     return keep
-
-
-@prototype()
-class AdaBN(Deep):
-    """Batch normalisation with the target's statistics (Li et al. 2017): a stage without steps after one with."""
-
-    def stages(self) -> Sequence[Stage]:
-        source = Stage("source", [Update(self.loss)], sees="source")
-        return [source, Stage("statistics", [], sees="target", begin=self.statistics)]
-
-    @torch.no_grad()
-    def statistics(self, data: StageData) -> None:
-        for layer in self.encoder.modules():
-            if isinstance(layer, _BatchNorm):
-                layer.reset_running_stats()
-                layer.momentum = None  # of all batches, the plain mean
-        self.encoder.train()
-        for x in data.inputs("target"):
-            self.encoder(x)
-
-
-@prototype()
-class DeepJDOT(Deep):
-    """Optimal transport of features and labels jointly (Damodaran et al., ECCV 2018)."""
-
-    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
-        cost = 0.1 * torch.cdist(source.features, target.features).square()
-        cost = cost - target.logits.log_softmax(1)[:, source.samples.y].T
-        plan = torch.from_numpy(ot.emd([], [], cost.detach().double().numpy())).to(cost)
-        return {"transport": (ramp(progress, 10.0) * (plan * cost).sum()).to(cost.dtype)}
 
 
 @prototype()
@@ -342,25 +310,6 @@ def test_a_task_of_several_sources_is_for_methods_that_need_them() -> None:
 def images(shift: float) -> Samples:
     rng = np.random.default_rng(int(shift))
     return Samples(rng.normal(shift, 1 + shift, (80, 3, 8, 8)).astype(np.float32), np.arange(80) % 2)
-
-
-def test_adabn_predicts_with_the_statistics_of_the_target() -> None:
-    """What leaves its first batch norm has, over the target, the norm's own mean and deviation."""
-    task = Task("mine/a-b", ("0", "1"), [images(0)], [images(3)])
-    trainer = run(start("adabn", task, backbone="cnn?width=8", steps=2))
-    norm, seen = trainer.method.encoder[1], []
-    norm.register_forward_hook(lambda module, x, y: seen.append(y))
-    trainer.outputs(trainer.target.x, "target")
-    (normalised,) = seen
-    assert not norm.training
-    torch.testing.assert_close(normalised.mean((0, 2, 3)), norm.bias, rtol=0, atol=1e-4)
-    torch.testing.assert_close(normalised.std((0, 2, 3)), norm.weight, rtol=1e-2, atol=0)
-
-
-def test_deepjdot_moves_the_target_onto_the_source() -> None:
-    task = load_task("toys/blobs")
-    adapted, baseline = (run(start(name, seed=1, steps=150)) for name in ("deepjdot", "source_only"))
-    assert accuracy(adapted, task) > accuracy(baseline, task) + 0.3
 
 
 def agreement(trainer: Trainer, x: Tensor) -> float:

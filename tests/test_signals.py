@@ -15,7 +15,7 @@ from benchmarks.records.store import Store
 from benchmarks.training.run import execute
 from benchmarks.training.signals import Signals, alignment_doubt, discriminator_doubt, source_doubt
 from methods.base import Deep
-from tests.conftest import CPU, spec_of, thorough_for_most
+from tests.conftest import CPU, RUNNING, spec_of, thorough_for_most
 
 
 def curves(*accuracy: float) -> list[Signals]:
@@ -90,7 +90,7 @@ def test_a_source_at_chance_is_doubted(accuracy: float, shares: list[int], doubt
 
 
 @pytest.mark.parametrize(
-    "method", thorough_for_most(name for name in METHODS.names() if issubclass(METHODS.get(name), Deep))
+    "method", thorough_for_most(name for name in RUNNING if issubclass(METHODS.get(name), Deep))
 )
 def test_a_planted_failure_to_learn_the_source_warns_whatever_the_method(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
