@@ -23,7 +23,7 @@ from methods.base import Batch, Embedded, Labelled, Loss, Stage, Unlabelled, Upd
 from tests.conftest import CANDIDATES, rows_of, spec_of, takes_steps, trained, trainer_of
 
 TRAINED = [name for name in CANDIDATES if takes_steps(name)]
-ADVERSARIAL = [name for name in CANDIDATES if METHODS.info(name).family == "adversarial"]
+ADVERSARIAL = [name for name in CANDIDATES if "adversary" in METHODS.info(name).uses]
 WEIGHTING = [name for name in CANDIDATES if METHODS.info(name).family == "weighting"]
 SHIFTED = "toys/blobs"
 END = torch.tensor(1.0, dtype=torch.float64)  # progress, at which every ramp is at its top
@@ -40,8 +40,16 @@ def at_last_stage(method: str, params: dict[str, Any] | None = None, **protocol:
 
 
 def total(trainer: Trainer, stage: Stage, batch: Batch) -> Tensor:
-    """Losses (updates,) on one batch, halfway up a ramp."""
+    """Losses (updates,) on one batch, halfway up a ramp, with the same random numbers each time."""
+    torch.manual_seed(0)
     return torch.stack([update.loss(batch, END / 5).total.detach() for update in stage.updates])
+
+
+def draws(update: Update, batch: Batch) -> bool:
+    """Whether random numbers are in its loss: then whose they are depends on the order of samples."""
+    before = torch.get_rng_state()
+    update.loss(batch, END)
+    return not torch.equal(torch.get_rng_state(), before)
 
 
 def of_role(method: nn.Module, role: str) -> list[nn.Module]:
@@ -69,9 +77,10 @@ def shuffled(batch: Batch) -> Batch:
 def test_the_order_of_samples_in_a_batch_is_irrelevant(method: str) -> None:
     trainer, stage = at_last_stage(method)
     batch = trainer.batches.at(0, stage.sees, views=stage.views)
-    torch.testing.assert_close(
-        total(trainer, stage, shuffled(batch)), total(trainer, stage, batch), rtol=1e-9, atol=1e-12
-    )
+    fixed = torch.tensor([not draws(update, batch) for update in stage.updates])
+    assert fixed.any()
+    found, wanted = (total(trainer, stage, each)[fixed] for each in (shuffled(batch), batch))
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", TRAINED)
@@ -96,7 +105,7 @@ def test_each_side_of_a_batch_keeps_its_rows() -> None:
 
 @contextmanager
 def read_by_discriminators(trainer: Trainer) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """What discriminators read, (n, d), and say of it, (n,), call by call."""
+    """What discriminators read, (n, d), and say of it, (n,) or (n, classes), call by call."""
     calls: list[tuple[Tensor, Tensor]] = []
     hooks = [
         module.register_forward_hook(lambda _, x, said: calls.append((x[0].detach(), said.detach())))
@@ -122,8 +131,8 @@ def test_what_a_discriminator_reads_of_a_sample_is_that_samples_alone(method: st
             total(trainer, stage, each)
     before, after = calls[: len(calls) // 2], calls[len(calls) // 2 :]
     rows = [int(((a - b).abs() > 1e-9).any(1).sum()) for (a, _), (b, _) in zip(before, after, strict=True)]
-    assert set(rows) <= {0, 1}
-    assert any(rows)
+    # A point that is drawn between two samples moves with either.
+    assert max(rows) == (2 if any(draws(update, batch) for update in stage.updates) else 1)
 
 
 @pytest.mark.parametrize("method", ["cdan", "cdan_e"])
@@ -192,6 +201,8 @@ def said_of(trainer: Trainer, stage: Stage, batch: Batch) -> dict[int, float]:
     found: dict[int, float] = {}
     with read_by_discriminators(trainer) as calls:
         total(trainer, stage, batch)
+    if any(said.ndim > 1 for _, said in calls):
+        pytest.skip("what it says is of classes, not of domains")
     for x, said in calls:
         _, domain, sizes = torch.unique(x.round(decimals=9), dim=0, return_inverse=True, return_counts=True)
         for number, size in enumerate(sizes.tolist()):
@@ -219,10 +230,11 @@ def test_discriminators_say_source_of_the_source_and_features_learn_to_deceive_t
     """Adversaries pull in opposite directions (Goodfellow et al. 2014): one parts the domains, one joins them."""
     trainer, stage = at_last_stage(method)
     batch = constant_batch(trainer, stage)
+    classifies = hasattr(trainer.method, "discriminator")  # a critic has no zero, and a penalty on steep slopes
     for _ in range(50):
-        teach_discriminators(trainer, stage, batch, 0.1)
+        teach_discriminators(trainer, stage, batch, 0.1 if classifies else 0.03)
     apart = said_of(trainer, stage, batch)
-    assert apart[5] > 0 > apart[9]
+    assert apart[5] > (0 if classifies else np.mean([apart[5], apart[9]])) > apart[9]
     moved = 0
     # Where descent draws the inputs of a side, what is trained draws its features.
     for side, rows, towards in (("source", 5, -1), ("target", 9, 1)):
@@ -276,9 +288,15 @@ def test_addas_target_network_starts_as_the_sources_and_leaves_it_as_it_was(repr
 # 3. Strength: λ follows the progress of the training.
 
 
-def ramp_of(progress: float) -> float:
-    """JMLR 2016, section 5.2.2, with γ = 10: 0, 0.4621, 0.9866 and 0.9999 at 0, 1/10, 1/2 and 1."""
-    return float(np.tanh(5 * progress))
+def strength_of(method: str, progress: float) -> float:
+    """By default. JMLR 2016, section 5.2.2; DANN's is 0, 0.4621, 0.9866 and 0.9999 at 0, 1/10, 1/2 and 1."""
+    fields = METHODS.get(method).settings.model_fields
+    return float(fields["trade_off"].default * np.tanh(fields["gamma"].default / 2 * progress))
+
+
+def test_danns_strength_is_that_of_the_paper() -> None:
+    found = [strength_of("dann", progress) for progress in (0, 0.1, 0.5, 1)]
+    assert found == pytest.approx([0, 0.4621, 0.9866, 0.9999], abs=1e-4)
 
 
 RAMPED = [name for name in TRAINED if "gamma" in METHODS.get(name).settings.model_fields]
@@ -287,7 +305,9 @@ RAMPED = [name for name in TRAINED if "gamma" in METHODS.get(name).settings.mode
 @pytest.mark.parametrize("method", RAMPED)
 def test_the_strength_that_is_logged_follows_the_progress(method: str) -> None:
     curves = trained(spec_of(method, SHIFTED)).progress.curves
-    assert [each["strength"] for each in curves] == pytest.approx([ramp_of(step / 20) for step in range(20)])
+    assert [each["strength"] for each in curves] == pytest.approx(
+        [strength_of(method, step / 20) for step in range(20)]
+    )
 
 
 @pytest.mark.parametrize("method", RAMPED)
@@ -311,7 +331,8 @@ def test_a_strength_that_waits_is_zero_until_the_source_is_being_learnt(method: 
             start = min(start, step - 1)
     assert 2 < start < 15
     strength = [each["strength"] for each in curves]
-    assert strength == pytest.approx([ramp_of(max(0, step - start) / 20) for step in range(20)], abs=1e-6)
+    wanted = [strength_of(method, max(0, step - start) / 20) for step in range(20)]
+    assert strength == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.mark.parametrize("method", RAMPED)
@@ -353,7 +374,8 @@ def test_what_the_encoder_learns_from_alignment_is_scaled_by_that_strength(metho
 
     full = gradients(1.0)
     assert full.norm() > 0
-    torch.testing.assert_close(gradients(progress), full * ramp_of(progress) / ramp_of(1.0), rtol=1e-6, atol=1e-12)
+    share = strength_of(method, progress) / strength_of(method, 1.0)
+    torch.testing.assert_close(gradients(progress), full * share, rtol=1e-6, atol=1e-12)
 
 
 # 4. Layers: those that are matched, and no other.
