@@ -6,8 +6,6 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
-from benchmarks.core.facts import Facts
-from benchmarks.core.protocol import Protocol
 from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import param
 from methods import base
@@ -51,10 +49,6 @@ class WDGRL(base.Deep):
         super().__init__(params, build)
         self.critic = build.discriminator(self.n_features, "critic")
 
-    @classmethod
-    def unsupported(cls, facts: Facts, protocol: Protocol) -> str | None:
-        return "its penalty differentiates the critic twice, compiled ones only once" if protocol.compile else None
-
     def stages(self) -> Sequence[Stage]:
         """Algorithm 1: the critic's steps and that of the rest are on one batch."""
         criticise = Update(self.criticise, trains=("critic.",), repeat=self.params.critic_steps)
@@ -67,7 +61,8 @@ class WDGRL(base.Deep):
         with torch.no_grad():
             source, target = self.features(batch.source.x, batch.target.x)
         points = torch.cat([source, target, between(source, target)]).requires_grad_()
-        values = self.critic(points)
+        with torch.compiler.set_stance("force_eager"):  # compiled networks have no gradients of gradients
+            values = self.critic(points)
         on_source, on_target = values[: len(source) + len(target)].split([len(source), len(target)])
         penalty = self.params.penalty * gradient_penalty(values, points)
         return Loss(None, {"critic": -distance(on_source, on_target), "penalty": penalty})
