@@ -1,4 +1,4 @@
-"""Adversaries that are no discriminators: heads that disagree, and a critic."""
+"""Adversaries that are no discriminators, or not alone: heads that disagree, a critic, steps of the inputs."""
 
 from typing import Any
 
@@ -18,6 +18,7 @@ from datasets.base import Samples, Task
 from methods.base import Batch, Embedded, Stage
 from methods.losses.discrepancy import discrepancy
 from methods.losses.disparity import margin_disparity
+from methods.losses.virtual_adversarial import soft_cross_entropy, worst_step
 from methods.losses.wasserstein import between, distance, gradient_penalty
 from tests.conftest import same, spec_of, trained, trainer_of, weights
 
@@ -35,7 +36,7 @@ def entered(method: str, params: dict[str, Any] | None = None, **protocol: Any) 
 
 
 def gradients(of: Tensor, parameters: Any) -> list[Tensor | None]:
-    return list(torch.autograd.grad(of, list(parameters), allow_unused=True))
+    return list(torch.autograd.grad(of, list(parameters), retain_graph=True, allow_unused=True))
 
 
 # Maximum classifier discrepancy.
@@ -262,3 +263,57 @@ def test_a_compiled_critic_is_penalised_too() -> None:
         losses.append(trainer.method.criticise(batch, END).total)
         assert None not in gradients(losses[-1], critic.net[0].parameters())
     torch.testing.assert_close(*losses)
+
+
+# Virtual adversarial training.
+
+
+@given(logits)
+def test_the_soft_cross_entropy_matches_numpy(z: np.ndarray) -> None:
+    wanted = -(softmax(z[1], 1) * log_softmax(z[0], 1)).sum(1).mean()
+    assert float(soft_cross_entropy(*map(torch.tensor, z[:2]))) == pytest.approx(wanted)
+
+
+def test_the_worst_step_of_a_line_is_across_it() -> None:
+    """Of two classes whose logits are linear; from whatever direction, and each sample's of its own length."""
+    weight = torch.tensor([[1.0, -2.0], [0.5, 1.0], [2.0, 0.0]], dtype=torch.float64)
+    x = torch.randn(8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = worst_step(lambda x: x @ weight, x, x @ weight, 0.7)
+    across = weight[:, 0] - weight[:, 1]
+    torch.testing.assert_close((found @ across).abs(), (0.7 * across.norm()).expand(8), rtol=1e-3, atol=0)
+    torch.testing.assert_close(found.norm(dim=1), torch.full((8,), 0.7, dtype=torch.float64))
+
+
+def test_vada_weighs_its_terms_and_takes_predictions_for_given() -> None:
+    weighed = {"domain": 0.2, "source_smooth": 0.3, "target": 0.4, "radius": 0.5}
+    trainer, _, batch = entered("vada", weighed)
+    net = trainer.method
+    sides = net.embed(batch)
+    torch.manual_seed(0)
+    terms = net.alignment(*sides, END)
+    torch.manual_seed(0)
+    moved = [
+        net.logits(side.samples.x + worst_step(net.logits, side.samples.x, side.logits, 0.5 * np.sqrt(2)))
+        for side in sides
+    ]
+    rough = [soft_cross_entropy(there, side.logits.detach()) for there, side in zip(moved, sides, strict=True)]
+    on_source, on_target = (net.discriminator(side.features) for side in sides)
+    wanted = {
+        "fool": 0.1 * (F.softplus(on_source).mean() + F.softplus(-on_target).mean()),
+        "entropy": 0.4 * torch.distributions.Categorical(logits=sides[1].logits).entropy().mean(),
+        "source_smooth": 0.3 * rough[0],
+        "target_smooth": 0.4 * rough[1],
+    }
+    torch.testing.assert_close(terms, wanted)
+    for name in terms:
+        torch.testing.assert_close(*(gradients(each[name], net.encoder.parameters()) for each in (terms, wanted)))
+
+
+def test_vadas_steps_leave_no_trace_in_the_averages_of_batch_norm() -> None:
+    trainer = trainer_of(
+        spec_of("vada", backbone="cnn?width=8"), Task("m/a-b", ("0", "1"), [images(0)], [images(3)])
+    )
+    x = trainer.target.x[:8]
+    before = weights(trainer)
+    assert trainer.method.roughness(x, trainer.method.logits(x)).requires_grad
+    assert same(before, weights(trainer))
