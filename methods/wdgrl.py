@@ -55,7 +55,7 @@ class WDGRL(base.Deep):
         return [Stage("joint", [criticise, Update(self.loss, trains=("encoder.", "head."))])]
 
     def criticise(self, batch: Batch, progress: Tensor) -> Loss:
-        """Equation 4: minus the distance, and the penalty at both sides' features and between them."""
+        """Minus the distance, and the penalty at both sides' features and between them."""
         assert batch.source is not None
         assert batch.target is not None
         with torch.no_grad():

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def distance(source: Tensor, target: Tensor) -> Tensor:
-    """The mean value of the source minus that of the target: a scalar (Shen et al., AAAI 2018, equation 2).
+    """The mean value of the source minus that of the target: a scalar (Shen et al., AAAI 2018, algorithm 1).
 
     Args:
         source, target: (n,) and (m,) values of the critic.
