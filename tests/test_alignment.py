@@ -23,7 +23,7 @@ from methods.base import Batch, Embedded, Labelled, Loss, Stage, Unlabelled, Upd
 from tests.conftest import CANDIDATES, rows_of, spec_of, takes_steps, trained, trainer_of
 
 TRAINED = [name for name in CANDIDATES if takes_steps(name)]
-ADVERSARIAL = [name for name in CANDIDATES if METHODS.info(name).family == "adversarial"]
+ADVERSARIAL = [name for name in CANDIDATES if "adversary" in METHODS.info(name).uses]
 WEIGHTING = [name for name in CANDIDATES if METHODS.info(name).family == "weighting"]
 SHIFTED = "toys/blobs"
 END = torch.tensor(1.0, dtype=torch.float64)  # progress, at which every ramp is at its top
@@ -40,8 +40,16 @@ def at_last_stage(method: str, params: dict[str, Any] | None = None, **protocol:
 
 
 def total(trainer: Trainer, stage: Stage, batch: Batch) -> Tensor:
-    """Losses (updates,) on one batch, halfway up a ramp."""
+    """Losses (updates,) on one batch, halfway up a ramp, with the same random numbers each time."""
+    torch.manual_seed(0)
     return torch.stack([update.loss(batch, END / 5).total.detach() for update in stage.updates])
+
+
+def draws(update: Update, batch: Batch) -> bool:
+    """Whether random numbers are in its loss: then whose they are depends on the order of samples."""
+    before = torch.get_rng_state()
+    update.loss(batch, END)
+    return not torch.equal(torch.get_rng_state(), before)
 
 
 def of_role(method: nn.Module, role: str) -> list[nn.Module]:
@@ -69,9 +77,10 @@ def shuffled(batch: Batch) -> Batch:
 def test_the_order_of_samples_in_a_batch_is_irrelevant(method: str) -> None:
     trainer, stage = at_last_stage(method)
     batch = trainer.batches.at(0, stage.sees, views=stage.views)
-    torch.testing.assert_close(
-        total(trainer, stage, shuffled(batch)), total(trainer, stage, batch), rtol=1e-9, atol=1e-12
-    )
+    fixed = torch.tensor([not draws(update, batch) for update in stage.updates])
+    assert fixed.any()
+    found, wanted = (total(trainer, stage, each)[fixed] for each in (shuffled(batch), batch))
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", TRAINED)
@@ -96,7 +105,7 @@ def test_each_side_of_a_batch_keeps_its_rows() -> None:
 
 @contextmanager
 def read_by_discriminators(trainer: Trainer) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """What discriminators read, (n, d), and say of it, (n,), call by call."""
+    """What discriminators read, (n, d), and say of it, (n,) or (n, classes), call by call."""
     calls: list[tuple[Tensor, Tensor]] = []
     hooks = [
         module.register_forward_hook(lambda _, x, said: calls.append((x[0].detach(), said.detach())))
@@ -122,8 +131,8 @@ def test_what_a_discriminator_reads_of_a_sample_is_that_samples_alone(method: st
             total(trainer, stage, each)
     before, after = calls[: len(calls) // 2], calls[len(calls) // 2 :]
     rows = [int(((a - b).abs() > 1e-9).any(1).sum()) for (a, _), (b, _) in zip(before, after, strict=True)]
-    assert set(rows) <= {0, 1}
-    assert any(rows)
+    # A point that is drawn between two samples moves with either.
+    assert 1 <= max(rows) <= (2 if any(draws(update, batch) for update in stage.updates) else 1)
 
 
 @pytest.mark.parametrize("method", ["cdan", "cdan_e"])
@@ -192,6 +201,8 @@ def said_of(trainer: Trainer, stage: Stage, batch: Batch) -> dict[int, float]:
     found: dict[int, float] = {}
     with read_by_discriminators(trainer) as calls:
         total(trainer, stage, batch)
+    if any(said.ndim > 1 for _, said in calls):
+        pytest.skip("what it says is of classes, not of domains")
     for x, said in calls:
         _, domain, sizes = torch.unique(x.round(decimals=9), dim=0, return_inverse=True, return_counts=True)
         for number, size in enumerate(sizes.tolist()):
@@ -199,8 +210,17 @@ def said_of(trainer: Trainer, stage: Stage, batch: Batch) -> dict[int, float]:
     return found
 
 
-def gradients_of_alignment(update: Update, batch: Batch, of: Sequence[Tensor]) -> list[Tensor | None]:
-    terms = list(update.loss(batch, END).terms.values())
+def gradients_of_deceit(
+    trainer: Trainer, update: Update, batch: Batch, of: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """Of the terms in which a discriminator has its say."""
+    own = [parameter for module in of_role(trainer.method, "adversary") for parameter in module.parameters()]
+
+    def says(term: Tensor) -> bool:
+        found = torch.autograd.grad(term, own, retain_graph=True, allow_unused=True)
+        return any(gradient is not None for gradient in found)
+
+    terms = [term for term in update.loss(batch, END).terms.values() if says(term)]
     return list(torch.autograd.grad(torch.stack(terms).sum(), of, allow_unused=True))
 
 
@@ -208,7 +228,7 @@ def teach_discriminators(trainer: Trainer, stage: Stage, batch: Batch, rate: flo
     adversaries = {id(p) for module in of_role(trainer.method, "adversary") for p in module.parameters()}
     for update, trained_ones in zip(stage.updates, trainer._trained, strict=True):
         if own := [parameter for parameter in trained_ones if id(parameter) in adversaries]:
-            gradients = gradients_of_alignment(update, batch, own)
+            gradients = gradients_of_deceit(trainer, update, batch, own)
             with torch.no_grad():
                 for parameter, gradient in zip(own, gradients, strict=True):
                     parameter -= rate * gradient
@@ -219,10 +239,11 @@ def test_discriminators_say_source_of_the_source_and_features_learn_to_deceive_t
     """Adversaries pull in opposite directions (Goodfellow et al. 2014): one parts the domains, one joins them."""
     trainer, stage = at_last_stage(method)
     batch = constant_batch(trainer, stage)
+    classifies = hasattr(trainer.method, "discriminator")  # a critic has no zero, and a penalty on steep slopes
     for _ in range(50):
-        teach_discriminators(trainer, stage, batch, 0.1)
+        teach_discriminators(trainer, stage, batch, 0.1 if classifies else 0.03)
     apart = said_of(trainer, stage, batch)
-    assert apart[5] > 0 > apart[9]
+    assert apart[5] > (0 if classifies else np.mean([apart[5], apart[9]])) > apart[9]
     moved = 0
     # Where descent draws the inputs of a side, what is trained draws its features.
     for side, rows, towards in (("source", 5, -1), ("target", 9, 1)):
@@ -230,7 +251,7 @@ def test_discriminators_say_source_of_the_source_and_features_learn_to_deceive_t
         x = samples.x.clone().requires_grad_()
         with_gradient = replace(batch, **{side: replace(samples, x=x)})
         for update in stage.updates:
-            (gradient,) = gradients_of_alignment(update, with_gradient, [x])
+            (gradient,) = gradients_of_deceit(trainer, update, with_gradient, [x])
             if gradient is not None:  # the update trains a network that reads this side
                 step = replace(batch, **{side: replace(samples, x=samples.x - 0.01 * gradient / gradient.norm())})
                 assert towards * (said_of(trainer, stage, step)[rows] - apart[rows]) > 0

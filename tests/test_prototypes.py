@@ -4,7 +4,7 @@ import ast
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pytest
@@ -55,50 +55,6 @@ def prototype(needs: tuple[Trait, ...] = ()) -> Callable[[M], M]:
         return cls
 
     return keep
-
-
-@prototype()
-class MDD(Deep):
-    """Margin disparity discrepancy (Zhang et al., ICML 2019): an adversary that is a second head."""
-
-    def __init__(self, params: Params, build: Build) -> None:
-        super().__init__(params, build)
-        self.adversary = build.head(self.n_features, "adversary", role="adversary")
-
-    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
-        s, t = (self.adversary(reverse(side.features, 0.1 * ramp(progress, 10.0))) for side in (source, target))
-        agree = F.cross_entropy(s, source.logits.argmax(1))
-        same = t.softmax(1).gather(1, target.logits.argmax(1)[:, None])
-        return {"disparity": 4 * agree - torch.log1p(-same.clamp(max=1 - 1e-6)).mean()}
-
-
-@prototype()
-class MCD(Deep):
-    """Maximum classifier discrepancy (Saito et al., CVPR 2018): three steps on each batch."""
-
-    def __init__(self, params: Params, build: Build) -> None:
-        super().__init__(params, build)
-        self.second = build.head(self.n_features, "second_head")
-
-    def stages(self) -> Sequence[Stage]:
-        heads = Update(self.disagree, trains=("head.", "second."))
-        return [Stage("joint", [Update(self.classify), heads, Update(self.agree, trains=("encoder.",), repeat=4)])]
-
-    def terms(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        source, target = self.features(batch.source.x, batch.target.x)
-        first, second = (head(target).softmax(1) for head in (self.head, self.second))
-        task = sum(F.cross_entropy(head(source), batch.source.y) for head in (self.head, self.second))
-        return task, (first - second).abs().mean()
-
-    def classify(self, batch: Batch, progress: Tensor) -> Loss:
-        return Loss(self.terms(batch)[0])
-
-    def disagree(self, batch: Batch, progress: Tensor) -> Loss:
-        task, discrepancy = self.terms(batch)
-        return Loss(task, {"discrepancy": -discrepancy})
-
-    def agree(self, batch: Batch, progress: Tensor) -> Loss:
-        return Loss(None, {"discrepancy": self.terms(batch)[1]})
 
 
 @prototype(needs=("several_sources",))
@@ -155,31 +111,6 @@ class MME(Deep):
         task = sum(F.cross_entropy(self.head(features), y) for features, y in labelled)
         p = self.head(reverse(target, torch.ones(()))).softmax(1)
         return Loss(task, {"entropy": 0.1 * (p * (p + 1e-6).log()).sum(1).mean()})
-
-
-@prototype()
-class WDGRL(Deep):
-    """Wasserstein distance (Shen et al., AAAI 2018): five critic steps on fresh batches, with a penalty."""
-
-    def __init__(self, params: Params, build: Build) -> None:
-        super().__init__(params, build)
-        self.critic = build.discriminator(self.n_features, "critic")
-
-    def stages(self) -> Sequence[Stage]:
-        critic = Update(self.criticise, trains=("critic.",), repeat=5, batch="fresh")
-        return [Stage("joint", [critic, Update(self.loss, trains=("encoder.", "head."))])]
-
-    def criticise(self, batch: Batch, progress: Tensor) -> Loss:
-        with torch.no_grad():
-            source, target = self.features(batch.source.x, batch.target.x)
-        mixed = torch.lerp(source, target, torch.rand(len(source), 1)).requires_grad_()
-        (gradient,) = torch.autograd.grad(self.critic(mixed).sum(), mixed, create_graph=True)
-        penalty = 10 * (gradient.norm(dim=1) - 1).square().mean()
-        distance = self.critic(target).mean() - self.critic(source).mean()
-        return Loss(None, {"distance": distance, "penalty": penalty})
-
-    def alignment(self, source: Embedded[Labelled], target: Embedded[Unlabelled], progress: Tensor) -> Terms:
-        return {"distance": self.critic(source.features).mean() - self.critic(target.features).mean()}
 
 
 @prototype()
@@ -312,48 +243,6 @@ def images(shift: float) -> Samples:
     return Samples(rng.normal(shift, 1 + shift, (80, 3, 8, 8)).astype(np.float32), np.arange(80) % 2)
 
 
-def agreement(trainer: Trainer, x: Tensor) -> float:
-    """How often MDD's two heads say the same."""
-    features, logits = trainer.outputs(x, "target")
-    return float((trainer.method.adversary(features).argmax(1) == logits.argmax(1)).double().mean())
-
-
-def test_mdds_adversary_agrees_on_the_source_and_the_encoder_makes_it_agree_on_the_target() -> None:
-    fixed, free = (run(start("mdd", steps=200, lr_backbone=rate, lr_adversary=0.01)) for rate in (1e-30, 1e-3))
-    assert agreement(fixed, fixed.source.x) > 0.95
-    assert agreement(fixed, fixed.target.x) < 0.7
-    assert agreement(free, free.target.x) > 0.9
-
-
-@pytest.mark.parametrize("forward", ["joint", "separate"])
-def test_mcd_forwards_the_domains_as_the_protocol_says(forward: str) -> None:
-    """Joint: one update of batch norm with the mixed mean. Separate: two, the target's last."""
-    task = Task("mine/a-b", ("0", "1"), [images(0)], [images(3)])
-    trainer = start("mcd", task, backbone="cnn?width=8", forward=forward, source_batch=8, target_batch=8)
-    batch = trainer.batches.at(0)
-    convolution, norm = trainer.method.encoder[0], trainer.method.encoder[1]
-    with torch.no_grad():
-        source, target = (convolution(side.x).mean((0, 2, 3)) for side in (batch.source, batch.target))
-        trainer.method.classify(batch, torch.tensor(0.0))
-    expected = 0.05 * (source + target) if forward == "joint" else 0.09 * source + 0.1 * target
-    torch.testing.assert_close(norm.running_mean, expected, rtol=0, atol=1e-5)
-
-
-def discrepancy(trainer: Trainer) -> float:
-    features = trainer.outputs(trainer.target.x, "target")[0]
-    with torch.no_grad():
-        first, second = (head(features).softmax(1) for head in (trainer.method.head, trainer.method.second))
-    return float((first - second).abs().mean())
-
-
-@pytest.mark.parametrize("forward", ["joint", "separate"])
-def test_mcds_encoder_brings_the_heads_together_on_the_target(forward: str) -> None:
-    whole, without = (start("mcd", steps=100, forward=forward, lr_new=0.01, lr_backbone=0.01) for _ in "ab")
-    (stage,) = without.stages
-    without.stages = [replace(stage, updates=stage.updates[:2])]
-    assert discrepancy(run(whole)) < 0.5 * discrepancy(run(without))
-
-
 def test_mdans_discriminators_tell_each_its_own_source_from_the_target() -> None:
     """With an encoder that stands still, so that nothing becomes alike."""
     trainer = run(start("mdan", steps=150, lr_backbone=1e-30, lr_adversary=0.01))
@@ -435,30 +324,21 @@ def test_each_epoch_is_each_pass_over_the_target() -> None:
     assert begun == [20, 24, 28, 32, 36]
 
 
-@pytest.mark.parametrize(("name", "number", "fresh"), [("wdgrl", 0, True), ("mcd", 2, False)])
-def test_an_update_repeats_on_fresh_batches_or_on_the_same(name: str, number: int, fresh: bool) -> None:
-    trainer, seen = start(name), []
-    (stage,) = trainer.stages
-    update = stage.updates[number]
+@pytest.mark.parametrize(("batch", "different"), [("fresh", 4), ("same", 1)])
+def test_an_update_repeats_on_fresh_batches_or_on_the_same(
+    batch: Literal["fresh", "same"], different: int
+) -> None:
+    trainer, seen = start("pada"), []
 
     def spy(batch: Batch, progress: Tensor) -> Loss:
         seen.append((*batch.source.index.tolist(), *batch.target.index.tolist()))
-        return update.loss(batch, progress)
+        return trainer.method.loss(batch, progress)
 
-    stage.updates[number] = replace(update, loss=spy)  # type: ignore[index]
-    trainer._enter(stage)
-    trainer._step(stage, 0, 0, 20, False)
-    assert len(seen) == update.repeat
-    assert len(set(seen)) == (update.repeat if fresh else 1)
-
-
-def test_updates_train_what_they_say_and_count_their_passes() -> None:
-    assert run(start("mcd")).progress.backward_passes == 20 * (1 + 1 + 4)
-    trainer = start("mcd")
+    trainer.stages = [Stage("joint", [Update(spy, repeat=4, batch=batch)])]
     trainer._enter(trainer.stages[0])
-    batch, before = trainer.batches.at(0, trainer.stages[0].sees), weights(trainer, "encoder.")
-    trainer._apply(trainer.method.disagree(batch, torch.tensor(0.0)).total, trainer._trained[1], 1.0)
-    assert same(before, weights(trainer, "encoder."))
+    trainer._step(trainer.stages[0], 1, 1, 20, False)
+    assert len(seen) == 4
+    assert len(set(seen)) == different
 
 
 def test_an_update_of_buffers_alone_takes_no_gradient() -> None:
@@ -511,7 +391,7 @@ SLIPS: dict[str, Callable[[Slip, Build], object]] = {
 @pytest.mark.parametrize("message", SLIPS)
 def test_a_slip_in_a_method_is_one_clear_error(message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "slip", SLIPS[message])
-    METHODS.register("slip", INFO["mcd"])(Slip)
+    METHODS.register("slip", INFO["pada"])(Slip)
     try:
         with pytest.raises(UserError, match=message):
             run(start("slip"))

@@ -96,9 +96,10 @@ def test_a_planted_failure_to_learn_the_source_warns_whatever_the_method(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Logits that say nothing. What is trained on the target alone need not know the source."""
-    predict = Deep.predict
+    cls = METHODS.get(method)
+    predict = cls.predict
     monkeypatch.setattr(
-        Deep, "predict", lambda self, x, side: (predict(self, x, side)[0], predict(self, x, side)[1] * 0)
+        cls, "predict", lambda self, x, side: (predict(self, x, side)[0], predict(self, x, side)[1] * 0)
     )
     execute(spec_of(method, steps=20), tmp_path, CPU)
     warned = " ".join(json.loads((tmp_path / "provenance.json").read_text())["warnings"])

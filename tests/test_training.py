@@ -416,7 +416,7 @@ def test_each_stage_starts_its_schedule_anew(method: str) -> None:
             told.append(float(progress))
             return loss(batch, progress)
 
-        stage.updates[:] = [replace(first, loss=spy), *others]  # type: ignore[index]
+        stage.updates[:] = [replace(first, loss=spy, repeat=1), *others]  # type: ignore[index]
     rates = [learning_rates(trainer)[0] for _ in trainer.run(also=range(trainer.steps))]
     progress = [step / 20 for step in range(20)] * sum(bool(stage.updates) for stage in trainer.stages)
     assert told == pytest.approx(progress)

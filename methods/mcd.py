@@ -1,0 +1,75 @@
+"""Maximum classifier discrepancy (Saito et al., CVPR 2018)."""
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor
+
+from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.settings import param
+from methods import base
+from methods.base import Batch, Loss, Side, Stage, Update
+from methods.losses.discrepancy import discrepancy
+from methods.networks.build import Build
+
+
+class Params(base.Params):
+    generator_steps: PositiveInt = param(
+        4, "updates of the encoder alone on each batch", source="section 3.3; 4: the authors' code"
+    )
+
+
+@METHODS.register(
+    "mcd",
+    MethodInfo(
+        "adversarial",
+        2018,
+        "CVPR",
+        "Saito et al., Maximum Classifier Discrepancy for Unsupervised Domain Adaptation",
+    ),
+)
+class MCD(base.Deep):
+    """Two heads learn to disagree on the target, the encoder to make them agree; their mean predicts.
+
+    The heads' logits are averaged, the authors' code adds them: the classes are the same.
+    """
+
+    settings = Params
+    params: Params
+
+    def __init__(self, params: Params, build: Build) -> None:
+        super().__init__(params, build)
+        self.second_head = build.head(self.n_features, "second_head")
+
+    def stages(self) -> Sequence[Stage]:
+        """Steps A, B and C of section 3.3, all on one batch."""
+        disagree = Update(self.disagree, trains=("head.", "second_head."))
+        agree = Update(self.agree, trains=("encoder.",), repeat=self.params.generator_steps)
+        return [Stage("joint", [Update(self.classify), disagree, agree])]
+
+    def classify(self, batch: Batch, progress: Tensor) -> Loss:
+        return Loss(self.error_and_discrepancy(batch)[0])
+
+    def disagree(self, batch: Batch, progress: Tensor) -> Loss:
+        error, apart = self.error_and_discrepancy(batch)
+        return Loss(error, {"discrepancy": -apart})
+
+    def agree(self, batch: Batch, progress: Tensor) -> Loss:
+        return Loss(None, {"discrepancy": self.error_and_discrepancy(batch)[1]})
+
+    def error_and_discrepancy(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The sum of the heads' errors on the source, and their discrepancy on the target: scalars."""
+        assert batch.source is not None
+        assert batch.target is not None
+        source, target = self.features(batch.source.x, batch.target.x)
+        heads = (self.head, self.second_head)
+        logits = torch.stack([head(source) for head in heads])
+        errors = [self.objective.loss(each, batch.source.y).mean() for each in logits]
+        right = logits.detach().mean(0).argmax(1) == batch.source.y
+        self.log(source_accuracy=right.double().mean())
+        return torch.stack(errors).sum(), discrepancy(*(head(target) for head in heads))
+
+    def predict(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
+        features, first = super().predict(x, side)
+        return features, (first + self.second_head(features)) / 2
