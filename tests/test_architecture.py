@@ -7,10 +7,11 @@ import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from benchmarks.core.registry import DATASETS, METHODS, DatasetInfo, MethodInfo, Registry
+from benchmarks.core.registry import DATASETS, METHODS, DatasetInfo, Idea, MethodInfo, Registry
 from benchmarks.core.settings import UserError
 from benchmarks.plan.methods import groups
 
@@ -121,6 +122,18 @@ def test_groups_and_references_agree_with_what_methods_say() -> None:
     assert {name for group in members for name in members[group]} == set(METHODS.names())
 
 
+def test_the_readme_lists_every_method_by_its_idea_the_oldest_first() -> None:
+    infos = {name: METHODS.info(name) for name in METHODS.names()}
+    lines = (ROOT / "README.md").read_text().splitlines()
+    start = lines.index("| idea | methods |") + 2
+    rows = [
+        f"| {idea} | {', '.join(f'`{name}`' for name in members)} |"
+        for idea in get_args(Idea)
+        if (members := sorted((n for n in infos if infos[n].family == idea), key=lambda n: (infos[n].year, n)))
+    ]
+    assert lines[start : start + len(rows) + 1] == [*rows, ""]
+
+
 @pytest.mark.parametrize("method", METHODS.names())
 def test_every_hyper_parameter_is_documented_with_its_source(method: str) -> None:
     for name, field in METHODS.get(method).settings.model_fields.items():
@@ -148,7 +161,7 @@ def test_installed_packages_can_add_methods(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
     (folder / "entry_points.txt").write_text("[benchmarks.methods]\nmine = plugin\n")
     result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
-    assert "\nmine " in result.stdout, result.stderr
+    assert "mine" in [line.partition(" ")[0] for line in result.stdout.splitlines()], result.stderr
     (folder / "entry_points.txt").write_text("[benchmarks.methods]\ndann = plugin\n")
     result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     assert result.returncode == 2

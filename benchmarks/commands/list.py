@@ -3,15 +3,18 @@
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 from benchmarks.commands import warn
-from benchmarks.core.registry import DATASETS, METHODS
+from benchmarks.core.registry import DATASETS, METHODS, Idea
 from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.methods import groups
 from benchmarks.plan.suite import load_suite, suite_names
 
 HELP = "what there is to choose from"
 EXAMPLES = ("list methods", "list tasks")
+WIDTH = 20  # of a method's name
+IDEAS = get_args(Idea)
 
 
 @dataclass(frozen=True)
@@ -31,20 +34,26 @@ def main(options: Options) -> int:
 
 
 def _methods() -> Iterator[str]:
-    for lines in METHODS.each(_method, warn):
+    """By idea, the oldest first."""
+    for _, lines in sorted(METHODS.each(lambda name: (_rank(name), _method(name)), warn)):
         yield from lines
     for group, members in groups().items():
-        yield f"{group:12} group        {', '.join(members)}"
+        yield f"{group:{WIDTH}} group        {', '.join(members)}"
+
+
+def _rank(name: str) -> tuple[int, int, str]:
+    info = METHODS.info(name)
+    return IDEAS.index(info.family), info.year, name
 
 
 def _method(name: str) -> list[str]:
     info = METHODS.info(name)
     where = f" ({info.venue} {info.year})" if info.venue != "-" else ""
-    lines = [f"{name:12} {info.family:12} {info.paper}{where}"]
+    lines = [f"{name:{WIDTH}} {info.family:12} {info.paper}{where}"]
     for key, field in METHODS.get(name).settings.model_fields.items():
         extra = field.json_schema_extra
         bounds = f", searched {extra['low']:g} to {extra['high']:g}" if extra["low"] is not None else ""
-        lines.append(f"{'':12}   {key} = {field.default}: {field.description}{bounds} [{extra['source']}]")
+        lines.append(f"{'':{WIDTH}}   {key} = {field.default}: {field.description}{bounds} [{extra['source']}]")
     return lines
 
 
