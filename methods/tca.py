@@ -59,8 +59,9 @@ class Params(base.Params):
 class TCA(MappedNeighbour):
     """Components in a kernel's space that keep the variance and bring the domains' means together.
 
-    A new sample x is mapped to Wᵀ k(anchors, x). That the kernel is linear was settled with target labels in sight,
-    on four tasks of `office-caltech-surf`, where it has the accuracy that papers give: there it is no evidence.
+    A new sample x is mapped to Wᵀ k(anchors, x). That the kernel is linear was settled with target labels in
+    sight, on four tasks of `office-caltech-surf`, where it has the accuracy that papers give. So its accuracy
+    there is no evidence.
     """
 
     settings = Params
