@@ -39,7 +39,7 @@ class Rule:
 
 
 # What `advise` applies: fitted on all families of the record; `advise --evaluate` fits it again.
-RULE = Rule(0.01, ("ensv", "im", "bnm", "corr_c"), 1)
+RULE = Rule(1.0, ("ensv", "im", "corr_c"), 3)
 
 
 @dataclass(frozen=True)
