@@ -210,6 +210,7 @@ def test_a_run_that_fails_with_the_disk_full_stops_the_grid_and_leaves_no_half_f
     assert kinds(list(LocalEngine(store, ["cpu"], execute=fail).run(SPECS))) == ["failed"] * 2 + ["finished"] * 2
 
 
+@pytest.mark.thorough  # beside those in which one file, or a run, finds no room
 def test_a_disk_that_fills_while_records_are_written_stops_the_grid(small_disk: Path) -> None:
     store = Store(small_disk, weights=True)
     engine = LocalEngine(store, ["cpu"], execute=partial(train, save_weights=True))

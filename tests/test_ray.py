@@ -33,6 +33,7 @@ def cluster() -> Iterator[object]:
     os.environ.update({"PYTHONPATH": before} if before else {})
 
 
+@pytest.mark.thorough  # as the local engine, which every run shows
 def test_a_failing_run_and_one_that_kills_its_worker_fail_alone(cluster: object, tmp_path: Path) -> None:
     specs = [spec_of("source_only"), spec_of("dann", seed=1)]
     for execute, message in ((fail, "ValueError: no good"), (die_at_seed_1, "2 times")):

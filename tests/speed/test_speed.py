@@ -1,6 +1,6 @@
 """Times, to be read as ratios within one session. No test asserts an absolute one.
 
-``python -m pytest tests/speed --benchmark-enable`` prints them.
+``python -m pytest tests/speed --benchmark-enable -m ""`` prints them, of all methods.
 """
 
 import json
@@ -28,13 +28,13 @@ from benchmarks.training.run import execute
 from datasets.base import load_task
 from methods.losses.coral import coral
 from methods.losses.mmd import mk_mmd
-from tests.conftest import CANDIDATES, CPU, EngineHere, spec_of, trainer_of
+from tests.conftest import CANDIDATES, CPU, EngineHere, spec_of, thorough_for_most, trainer_of
 from tests.fakes import pretend
 
 DIGITS = {"backbone": "lenet", "discriminator_layers": "500,500", "steps": 400}
 
 
-@pytest.mark.parametrize("method", CANDIDATES)
+@pytest.mark.parametrize("method", thorough_for_most(CANDIDATES))
 def test_step(benchmark: BenchmarkFixture, method: str) -> None:
     """A step of each method's last stage on digits; read each against source_only."""
     trainer = trainer_of(spec_of(method, "digits/mnist5k-optdigits", **DIGITS))
