@@ -186,6 +186,6 @@ def test_a_table_of_many_records_does_not_grow_quadratically(tmp_path: Path) -> 
         rows = [{"run_id": s.run_id, "method": s.method, "task": s.task, **same} for s in grid.specs]
         return grid, pd.DataFrame(rows)
 
-    small, large = frame(25), frame(200)
+    small, large = frame(15), frame(120)
     times = [min(seconds(lambda part=part: build_report(*part, {})) for _ in range(3)) for part in (small, large)]
     assert times[1] / times[0] < 30
