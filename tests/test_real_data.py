@@ -55,7 +55,8 @@ def test_nearest_neighbours_of_surf_histograms_are_the_published_ones() -> None:
     assert found == PUBLISHED
 
 
-# The same table, column GFK. The subspaces have 10 or 20 dimensions, as in the authors' example.
+# The same table, column GFK. Subspaces have 10 or 20 dimensions in the authors' example, which does not list all
+# pairs: for the others, that of the two which gives the number.
 PUBLISHED_GFK = {
     "caltech-amazon": (20, 41.02),
     "caltech-webcam": (20, 40.68),

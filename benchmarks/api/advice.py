@@ -1,6 +1,5 @@
 """Which model to use on a target without labels, from Python."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ import torch
 
 from benchmarks.advice.advise import Advised, advised, diagnosed
 from benchmarks.advice.deploy import AdvisedModel, deploy, load_advised
-from benchmarks.api.grid import data_folder, finished_records, grid_of, own_task, several
+from benchmarks.api.grid import data_folder, finished_records, grid_of, own_task, several, warn
 from benchmarks.core.settings import UserError
 from benchmarks.engines.devices import devices
 from benchmarks.engines.local import LocalEngine
@@ -31,8 +30,9 @@ class Advice:
         diagnosis: what the data say before anything is trained, in sentences.
         paragraphs: the advice in words; the first is the answer.
         label_shift: an estimate of the target's class shares, in words; none where nothing can be said.
-        members: a row for each run that is used: its id, method, configuration, seed, and the step after which.
-        known: a row a method, what is known of it without target labels: shares and accuracies of at most 1.
+        members: a row for each run that is used: its id, method, configuration, seed, and the step after which
+            its model is used.
+        known: a row a method, with what is known of it without target labels; shares and accuracies are 0 to 1.
         records: a row a run, as :func:`benchmarks.api.run_grid` returns them.
     """
 
@@ -60,7 +60,7 @@ class Advice:
         source = self._source
         with data_folder(source.data_dir):
             members, name = source.advised.members, source.advised.name
-            folder = deploy(members, source.store, name, str(self), source.workers, tell=warnings.warn)
+            folder = deploy(members, source.store, name, str(self), source.workers, tell=warn)
         return load_advised(folder, torch.device(source.workers[0]))
 
 
