@@ -1,6 +1,7 @@
 # `make run` and `make test` are all that a fresh machine needs; the rest are their parts.
 PYTHON ?= python3
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # each of the many processes of the tests would compile torch again: 7 s
 
 # A process for each core; each takes whole files, whose tests share what is dear to make. The longest files go first,
 # so that no process is left alone with one at the end. kill and ray mostly wait: with two processes, the first takes
