@@ -7,14 +7,14 @@ from torch import Tensor
 
 from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import Share, param
-from methods import base
+from methods import added_terms, base
 from methods.losses.adversarial import domain_accuracy, domain_loss
 from methods.networks import ramp
 from methods.networks.build import Build
 from methods.networks.grl import reverse
 
 
-class Params(ramp.Params):
+class Params(added_terms.Params):
     trade_off: NonNegativeFloat = param(
         1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 5.2.2"
     )
@@ -62,4 +62,4 @@ class DANN(base.Deep):
             reverse(source.features, reversal), reverse(target.features, reversal)
         )
         self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))
-        return {"domain": weight * domain_loss(on_source, on_target)}
+        return {"domain": weight * domain_loss(on_source, on_target), **self.params.added_terms(source, target)}
