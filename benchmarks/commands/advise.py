@@ -221,15 +221,15 @@ def _predicted(
 
 def _evaluate(options: Options) -> int:
     from benchmarks.advice import record
-    from benchmarks.advice.evidence import cases
+    from benchmarks.advice.evidence import cases, of_methods
     from benchmarks.advice.measure import evaluated, fitted
     from benchmarks.advice.rule import RULE
 
     if options.save_record:
         prepare_output(options.save_record, force=options.force)
-    known = cases()
+    known = cases(options.what.methods or "core")
     measured = evaluated(known)
-    print(record.shown(measured), end="")
+    print(of_methods(known), record.shown(measured), sep="\n\n", end="")
     if (rule := fitted(known)) != RULE:
         warn(UserError(f"the rule that fits these records best is {rule}; `advise` applies {RULE}"))
     if options.save_record:
