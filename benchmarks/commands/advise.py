@@ -110,6 +110,10 @@ def main(options: Options) -> int:
     """Returns 1 if a run has failed."""
     if options.evaluate:
         return _evaluate(options)
+    if options.labels:
+        from benchmarks.advice.labels import check_labels
+
+        check_labels(options.labels)
     use_data_folder(options.data_dir)
     planned, store = _planned(options), Store(options.store)
     if options.out:

@@ -83,7 +83,7 @@ def _written(cell: str | Number, markup: Markup) -> str:
 
 def _about(report: Report) -> str:
     tasks = f", tasks of {report.family.rstrip('/')}" if report.family else ""
-    return f"Suite {report.suite}, {report.protocol}{tasks}."
+    return f"{report.settings}, {report.protocol}{tasks}."
 
 
 def _headers(report: Report, block: Block) -> list[str]:
