@@ -93,7 +93,11 @@ def add_flags(command: ArgumentParser) -> None:
         "--choose-by", choices=["labels"], help="let these labels choose between the advice and source_only"
     )
     record = command.add_argument_group("how often such a choice was right")
-    record.add_argument("--evaluate", action="store_true", help="measure it on the committed records instead")
+    record.add_argument(
+        "--evaluate",
+        action="store_true",
+        help="measure it on the committed records instead, also of --methods beyond core",
+    )
     record.add_argument(
         "--save-record", type=values.path, metavar="CSV", help="with --evaluate: also write it, a line a choice"
     )
