@@ -34,6 +34,7 @@ class Params(vada.Params):
         "Shu et al., A DIRT-T Approach to Unsupervised Domain Adaptation",
         uses=(*ADVERSARIAL, "finetune"),
         keeps_source=False,
+        optimises=("entropy", "im"),
     ),
 )
 class DIRTT(vada.VADA):

@@ -20,6 +20,7 @@ from methods.losses.certainty import entropy
         "Wang et al., Tent: Fully Test-Time Adaptation by Entropy Minimization",
         uses=("backbone", "new", "target", "finetune"),
         keeps_source=False,
+        optimises=("entropy", "im"),
     ),
 )
 class Tent(AdaBN):
