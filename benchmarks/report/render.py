@@ -93,11 +93,11 @@ def _headers(report: Report, block: Block) -> list[str]:
 
 def _entries(report: Report, listing: Listing) -> Iterator[Row]:
     for row in listing.rows:
-        entries = [_entry(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns]
+        entries = [entry_text(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns]
         yield [report.shown(entry) for entry in entries]
 
 
-def _entry(entry: Entry, scale: float, digits: str) -> str:
+def entry_text(entry: Entry, scale: float, digits: str) -> str:
     if entry is None:
         return "-"
     if isinstance(entry, str):
@@ -114,7 +114,7 @@ def _rows(block: Block) -> Iterator[Row]:
     """Methods, then references, then what is said of the columns."""
     for name in sorted(block.rows, key=lambda name: name in block.references):
         cells = (block.rows[name].get(column, Cell(None)) for column in block.columns)
-        yield [_label(name, block.references), *(_cell(cell, block.scale) for cell in cells)]
+        yield [_label(name, block.references), *(cell_text(cell, block.scale) for cell in cells)]
     for name, notes in block.footer.items():
         yield [name, *(notes.get(column, "") for column in block.columns)]
 
@@ -122,10 +122,10 @@ def _rows(block: Block) -> Iterator[Row]:
 def _known(overview: Overview) -> Iterator[Row]:
     for name, row in overview.rows.items():
         cells = ((row.get(metric, Cell(None)), column) for metric, column in COLUMNS.items())
-        yield [_label(name, overview.references), *(_known_cell(cell, column) for cell, column in cells)]
+        yield [_label(name, overview.references), *(known_text(cell, column) for cell, column in cells)]
 
 
-def _known_cell(cell: Cell, column: Column) -> str | Number:
+def known_text(cell: Cell, column: Column) -> str | Number:
     if cell.summary is None:
         return cell.missing or "-"
     mean = format(column.scale * cell.summary.mean, column.digits)
@@ -138,7 +138,7 @@ def _label(name: str, references: frozenset[str]) -> str:
     return f"{name} (reference)" if name in references else name
 
 
-def _cell(cell: Cell, scale: float) -> str | Number:
+def cell_text(cell: Cell, scale: float) -> str | Number:
     if cell.summary is None:
         return cell.missing or "-"
     digits = ".1f" if scale == 100 else ".2f"
