@@ -190,9 +190,9 @@ def statistics(cells: Cells, complete: Complete) -> Iterator[Listing]:
     yield pairs(cells, complete.tasks, names)
 
 
-def pairs(cells: Cells, tasks: Sequence[str], names: Sequence[str]) -> Listing:
+def pairs(cells: Cells, tasks: Sequence[str], names: Sequence[str], metric: str = ACCURACY) -> Listing:
     """A family of tests: the differences of all pairs of these methods, Holm-adjusted over the pairs."""
-    found = {pair: mean(cells, ACCURACY, pair[0], tasks, pair[1]) for pair in combinations(names, 2)}
+    found = {pair: mean(cells, metric, pair[0], tasks, pair[1]) for pair in combinations(names, 2)}
     title = f"All pairs, a family of its own: {_over(tasks)}, paired by seed (points)"
     known: dict[tuple[str, ...], Mean] = {pair: each for pair, each in found.items() if each}
     return replace(_tests(title, known, ["first", "second"], "difference"), kind="pairs")

@@ -103,7 +103,7 @@ def entry_text(entry: Entry, scale: float, digits: str) -> str:
     if isinstance(entry, str):
         return entry
     if isinstance(entry, Summary):
-        return _number(entry, scale, digits)
+        return number_text(entry, scale, digits)
     if isinstance(entry, Interval):
         value, low, high = (format(scale * number, digits) for number in (entry.value, entry.low, entry.high))
         return f"{value} [{low}, {high}]"
@@ -129,7 +129,7 @@ def known_text(cell: Cell, column: Column) -> str | Number:
     if cell.summary is None:
         return cell.missing or "-"
     mean = format(column.scale * cell.summary.mean, column.digits)
-    text = _number(cell.summary, column.scale, column.digits) if column.interval else mean
+    text = number_text(cell.summary, column.scale, column.digits) if column.interval else mean
     more = [cell.note[:SHORT] + "…" * (len(cell.note) > SHORT), f"({cell.missing})" * bool(cell.missing)]
     return Number(text, False, "".join(f" {part}" for part in more if part))
 
@@ -143,10 +143,10 @@ def cell_text(cell: Cell, scale: float) -> str | Number:
         return cell.missing or "-"
     digits = ".1f" if scale == 100 else ".2f"
     more = f" {cell.mark}" * bool(cell.mark) + f" ({cell.missing})" * bool(cell.missing)
-    return Number(_number(cell.summary, scale, digits), cell.best, more)
+    return Number(number_text(cell.summary, scale, digits), cell.best, more)
 
 
-def _number(summary: Summary, scale: float, digits: str) -> str:
+def number_text(summary: Summary, scale: float, digits: str) -> str:
     mean, low, high = (format(scale * value, digits) for value in (summary.mean, summary.low, summary.high))
     if summary.interval == "t95":
         return f"{mean} ± {scale * (summary.high - summary.mean):{digits.removeprefix('+')}}"
