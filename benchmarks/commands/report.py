@@ -13,6 +13,7 @@ from benchmarks.core.escape import shown
 from benchmarks.core.outfiles import prepare_output
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.validators import VALIDATORS
+from benchmarks.records.store import Store
 
 HELP = "write a page with the answer, tables and charts; never trains"
 EXAMPLES = (
@@ -47,14 +48,23 @@ def add_flags(command: ArgumentParser) -> None:
 
 
 def main(options: Options) -> int:
-    from benchmarks.commands.shared.page import command_line, write_page
+    from benchmarks.commands.shared.page import command_line, comparisons_of, write_page
     from benchmarks.commands.shared.reading import found_grid
+    from benchmarks.records.frame import is_compact
 
     what, how = options.what, options.how
     sources, tasks = record_sources(options.store, options.records), what.all_tasks()
     prepare_output(options.out, [*sources, Path(what.suite)], force=options.force)
     planned, records = found_grid(sources, what, how, tasks, [*VALIDATORS])
-    commands = [command_line("run", what, how), command_line("report", what, how, out=str(options.out))]
-    write_page(options.out, planned, records, how.validator(what.suite), commands=commands)
+    select = how.validator(what.suite)
+    write_page(
+        options.out,
+        planned,
+        records,
+        [Store(path) for path in sources if not is_compact(path)],
+        select,
+        comparisons=[] if tasks else comparisons_of(planned, records, select, judged=how.as_the_suite_says),
+        commands=[command_line("run", what, how), command_line("report", what, how, out=str(options.out))],
+    )
     print(f"report: {shown(options.out)}", file=sys.stderr)
     return 0

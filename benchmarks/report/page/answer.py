@@ -78,7 +78,7 @@ def section(contents: Contents) -> Section:
     if contents.block:
         more.append(_how(contents))
     body = [Markup("<p>{}</p>").format(coded(text)) for text in more]
-    return Section("answer", "The answer", " ".join(first), body)
+    return Section("answer", "The answer", "\n".join(first), body)
 
 
 def _sentences(contents: Contents, column: str, tasks: Sequence[str]) -> Iterator[str]:

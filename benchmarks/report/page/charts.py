@@ -10,6 +10,7 @@ from typing import Any
 
 import altair as alt
 
+from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import Cell
 from benchmarks.report.page.section import Chart
 
@@ -22,15 +23,17 @@ SIGNS = {
     "better": ("#0072b2", "triangle-up"),
     "no difference shown": (FAINT, "circle"),
     "worse": ("#d55e00", "triangle-down"),
+    BASELINE: (ORANGE, "square"),
 }
 ROW = 20  # pixels
 CONFIG: dict[str, Any] = {
     "background": "transparent",
-    "font": "inherit",
+    "font": "system-ui, sans-serif",
+    "autosize": {"type": "fit-x", "contains": "padding"},
     "view": {"stroke": None},
     "axis": {
         "labelColor": INK, "titleColor": INK, "tickColor": FAINT, "domainColor": FAINT, "gridColor": GRID,
-        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 170,
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 150,
     },
     "legend": {"labelColor": INK, "titleColor": INK, "orient": "top", "labelFontSize": 12, "columns": 3,
         "labelLimit": 150},
@@ -57,7 +60,9 @@ def _is_nan(value: Any) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
-def sign(cell: Cell) -> str:
+def sign(method: str, cell: Cell) -> str:
+    if method == BASELINE:
+        return BASELINE
     return {"▲": "better", "▼": "worse", "": "no difference shown"}[cell.mark]
 
 

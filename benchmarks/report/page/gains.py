@@ -77,7 +77,7 @@ def _row(name: str, cell: Cell) -> dict[str, Any]:
         "n": gain.n,
         "text": entry_text(gain, 100.0, "+.1f"),
         "p": "no test" if cell.p is None else f"{cell.p:.2g} (Holm)",
-        "shown": charts.sign(cell),
+        "shown": charts.sign(name, cell),
     }
 
 

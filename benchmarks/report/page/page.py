@@ -4,7 +4,20 @@ from collections.abc import Iterable, Iterator
 
 from benchmarks import __version__
 from benchmarks.core.outfiles import NAME
-from benchmarks.report.page import accuracies, answer, gains, runs
+from benchmarks.report.page import (
+    accuracies,
+    again,
+    answer,
+    choices,
+    cost,
+    curves,
+    distances,
+    gains,
+    holes,
+    literature,
+    ranks,
+    runs,
+)
 from benchmarks.report.page.bundle import bundle
 from benchmarks.report.page.contents import Contents
 from benchmarks.report.page.section import Chart, Section
@@ -43,6 +56,14 @@ def _sections(contents: Contents, places: dict[str, int], pictures: Iterable[Sec
     yield accuracies.section(contents, places)
     found = [
         gains.section(contents),
+        ranks.section(contents),
+        literature.section(contents),
+        choices.section(contents),
+        *pictures,
+        distances.section(contents),
+        cost.section(contents),
+        curves.section(contents),
+        holes.section(contents),
+        again.section(contents),
     ]
     yield from (section for section in found if section)
-    yield from pictures

@@ -32,8 +32,9 @@ def rendered(template: str, **values: Any) -> Markup:
 
 
 def coded(text: str) -> Markup:
-    """Text in which `names` are set as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(shown(text)))))
+    """Text in which `names` are set as code; its lines stay lines."""
+    lines = (str(escape(shown(line))) for line in text.splitlines())
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", "\n".join(lines)))
 
 
 def text_of(name: str) -> Markup:
