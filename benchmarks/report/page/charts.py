@@ -29,7 +29,6 @@ ROW = 20  # pixels
 CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": "system-ui, sans-serif",
-    "autosize": {"type": "fit-x", "contains": "padding"},
     "view": {"stroke": None},
     "axis": {
         "labelColor": INK, "titleColor": INK, "tickColor": FAINT, "domainColor": FAINT, "gridColor": GRID,
@@ -45,7 +44,9 @@ CONFIG: dict[str, Any] = {
 
 def chart(drawn: Any, alternative: str) -> Chart:
     """A chart as wide as its place on the page."""
-    spec = drawn.configure(**CONFIG).properties(width="container", description=alternative).to_dict()
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+    placed = drawn.configure(**CONFIG).properties(width="container", autosize=fit, description=alternative)
+    spec = placed.to_dict()
     return Chart(spec, alternative)
 
 

@@ -38,9 +38,10 @@ def section(contents: Contents) -> Section | None:
     if not lines:
         return None
     tasks, methods = (list(dict.fromkeys(line[place] for line in lines)) for place in (1, 2))
+    first = next((name for name in reversed(contents.cells.candidates) if name in methods), methods[0])
     kept = dict(list(lines.items())[: MOST // POINTS])
-    controls = rendered("controls.html", controls={"task": tasks, "method": methods})
-    body: list[Chart | Markup] = [controls, *(_chart(signal, kept, tasks[0], methods[-1]) for signal in drawn)]
+    controls = rendered("controls.html", controls={"task": (tasks, tasks[0]), "method": (methods, first)})
+    body: list[Chart | Markup] = [controls, *(_chart(signal, kept, tasks[0], first) for signal in drawn)]
     lead = (
         "Each line is the mean over the seeds of a method; the one chosen stands out, the others are faint. Only "
         "the first chart has target labels, and training saw none of them."
