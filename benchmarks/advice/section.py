@@ -11,9 +11,9 @@ def record_section() -> Section:
     rows = [[each.name, str(each.gain), f"{each.harmed:.0%}", f"{100 * each.regret:.1f}"] for each in found]
     columns = ["choice", "gain over source_only", "tasks harmed by over a point", "regret"]
     lead = (
-        f"What ways of choosing a model gained on {found[0].tasks} tasks whose labels are known: points, in the mean "
-        "of families, with a 95% interval over families. `advise` applies the first. Your data may resemble none of "
-        "these."
+        f"What ways of choosing a model gained on {found[0].tasks} tasks whose labels are known: points, in the "
+        "mean of families, with a 95% interval over families. `advise` applies the first. Your data may resemble "
+        "none of these."
     )
     return Section(
         "advice-record", "How often advice was right", lead, [simple_table("Ways of choosing", columns, rows)]

@@ -25,7 +25,7 @@ SIGNS = {
     "worse": ("#d55e00", "triangle-down"),
     BASELINE: (ORANGE, "square"),
 }
-ROW = 20  # pixels
+ROW = 20  # pixels: heights are numbers, as Vega-Lite warns of steps beside a width that fits
 CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": "system-ui, sans-serif",
@@ -44,9 +44,7 @@ CONFIG: dict[str, Any] = {
 
 def chart(drawn: Any, alternative: str) -> Chart:
     """A chart as wide as its place on the page."""
-    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    placed = drawn.configure(**CONFIG).properties(width="container", autosize=fit, description=alternative)
-    spec = placed.to_dict()
+    spec = drawn.configure(**CONFIG).properties(width="container", description=alternative).to_dict()
     return Chart(spec, alternative)
 
 

@@ -42,10 +42,9 @@ def section(contents: Contents) -> Section | None:
     kept = dict(list(lines.items())[: MOST // POINTS])
     controls = rendered("controls.html", controls={"task": (tasks, tasks[0]), "method": (methods, first)})
     body: list[Chart | Markup] = [controls, *(_chart(signal, kept, tasks[0], first) for signal in drawn)]
-    lead = (
-        "Each line is the mean over the seeds of a method; the one chosen stands out, the others are faint. Only "
-        "the first chart has target labels, and training saw none of them."
-    )
+    lead = "Each line is the mean over the seeds of a method; the one chosen stands out, the others are faint."
+    if HEADLINE in drawn:
+        lead += " Only the first chart has target labels, and training saw none of them."
     if not contents.curves:
         lead += " These records have no more than scores at checkpoints; a store has every signal."
     if len(kept) < len(lines):
@@ -104,25 +103,29 @@ def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Ch
         for line, (steps, values) in lines.items()
         if line[0] == signal
     ]
-    chosen_task, chosen = alt.param("task", value=task), alt.param("method", value=method)
     title = TITLES.get(signal, signal.replace("_", " ")) + " (%)" * share
-    base = (
+    colour = charts.VERMILION if signal == HEADLINE else charts.BLUE
+
+    def standing_out(strong: object, faint: object) -> Any:
+        return alt.when("datum.method == method").then(alt.value(strong)).otherwise(alt.value(faint))
+
+    drawn = (
         alt.Chart(charts.data(rows))
         .transform_filter("datum.task == task")
         .transform_flatten(["step", "value"])
+        .mark_line(strokeDash=[6, 3] if signal == HEADLINE else [1, 0])
         .encode(
             x=alt.X("step:Q"),
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
             detail="method:N",
             tooltip=["method:N", "step:Q", "value:Q"],
+            color=standing_out(colour, charts.FAINT),
+            opacity=standing_out(1, 0.35),
+            strokeWidth=standing_out(3, 1),
         )
+        .add_params(alt.param("task", value=task), alt.param("method", value=method))
+        .properties(height=160, title=title)
     )
-    dashes = [6, 3] if signal == HEADLINE else [1, 0]
-    faint = base.mark_line(color=charts.FAINT, opacity=0.35, strokeWidth=1)
-    strong = base.transform_filter("datum.method == method").mark_line(
-        color=charts.VERMILION if signal == HEADLINE else charts.BLUE, strokeWidth=3, strokeDash=dashes
-    )
-    drawn = (faint + strong).add_params(chosen_task, chosen).properties(height=160, title=title)
     return charts.chart(
         drawn, f"{title} over the steps of the training, a line for each method on the chosen task."
     )

@@ -42,6 +42,7 @@ def page(contents: Contents, advice: Iterable[Section] = (), pictures: Iterable[
         "page.html",
         program=NAME,
         version=__version__,
+        name=report.shown(report.tasks[0]) if len(report.tasks) == 1 else report.suite,
         suite=report.suite,
         protocol=report.protocol,
         tasks=[report.shown(task) for task in report.tasks],
