@@ -22,6 +22,7 @@ INK, FAINT, GRID = "var(--ink)", "var(--faint)", "var(--line)"
 SIGNS = {
     "better": ("#0072b2", "triangle-up"),
     "no difference shown": (FAINT, "circle"),
+    "not tested": (FAINT, "stroke"),
     "worse": ("#d55e00", "triangle-down"),
     BASELINE: (ORANGE, "square"),
 }
@@ -62,7 +63,8 @@ def _is_nan(value: Any) -> bool:
 def sign(method: str, cell: Cell) -> str:
     if method == BASELINE:
         return BASELINE
-    return {"▲": "better", "▼": "worse", "": "no difference shown"}[cell.mark]
+    nothing = "not tested" if cell.p is None else "no difference shown"
+    return {"▲": "better", "▼": "worse", "": nothing}[cell.mark]
 
 
 def signs(found: Iterable[str]) -> dict[str, Any]:

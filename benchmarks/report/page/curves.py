@@ -17,15 +17,15 @@ from benchmarks.report.page.templates import rendered
 POINTS = 16  # of a line
 MOST = 120_000  # points of all lines together: about 2 MB
 TITLES = {
-    HEADLINE: "target accuracy (labels that training never saw)",
-    "source_accuracy": "source accuracy in the batch",
-    "source_val_accuracy": "source accuracy (validation)",
+    HEADLINE: "target accuracy (%; for display alone)",
+    "source_accuracy": "source accuracy in the batch (%)",
+    "source_val_accuracy": "source accuracy, validation (%)",
     "task": "loss of the task",
     "domain": "loss of the domain classifier",
-    "domain_accuracy": "accuracy of the discriminator (50% at chance)",
+    "domain_accuracy": "discriminator's accuracy (%; chance 50)",
     "strength": "λ, the weight of alignment",
-    "gradient_ratio": "gradient of alignment over that of the task",
-    "effective_sample_size": "effective sample size (share of the source)",
+    "gradient_ratio": "gradient of alignment over the task's",
+    "effective_sample_size": "effective sample size (share of source)",
 }
 OF_SCORES = (HEADLINE, "source_val_accuracy")  # from the record's checkpoints, which a .csv has too
 Line = tuple[str, str, str]  # signal, task, method
@@ -103,7 +103,7 @@ def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Ch
         for line, (steps, values) in lines.items()
         if line[0] == signal
     ]
-    title = TITLES.get(signal, signal.replace("_", " ")) + " (%)" * share
+    title = TITLES.get(signal, signal.replace("_", " "))
     colour = charts.VERMILION if signal == HEADLINE else charts.BLUE
 
     def standing_out(strong: object, faint: object) -> Any:
