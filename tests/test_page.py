@@ -239,3 +239,13 @@ def test_signals_of_the_training_are_means_over_seeds() -> None:
     for row in rows:
         assert row["step"] == [1, 11]
         assert row["value"] == pytest.approx([55, 55])
+
+
+def test_a_page_is_bounded_and_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.report.page.runs.MOST", 3)
+    monkeypatch.setattr("benchmarks.report.page.curves.MOST", 2 * 16)
+    grid = grid_of(2)
+    html = page(contents(grid, records_of(grid, ACCURACY)))
+    assert len(Parsed(html).data()["runs-data"]["runs"]) == 3
+    assert "3 of the 20 runs are here, so that the page stays small" in html
+    assert "2 of 10 lines are here, so that the page stays small" in html

@@ -14,8 +14,6 @@ from benchmarks.report.render import entry_text
 from benchmarks.report.statistics import ENOUGH
 from benchmarks.report.table import Block
 
-MOST_CELLS = 1500  # of a map of gains
-
 
 def section(contents: Contents) -> Section | None:
     """A forest plot for each family, and a map of all tasks."""
@@ -39,7 +37,7 @@ def _of_family(contents: Contents, block: Block, column: str, tasks: Sequence[st
     if not names:
         return
     yield _forest(contents.report.shown(column), {name: block.rows[name][column] for name in names})
-    if len(tasks) > 1 and len(tasks) * len(names) <= MOST_CELLS:
+    if len(tasks) > 1:
         yield _map(contents, block, names, tasks)
 
 

@@ -16,10 +16,11 @@ MOST = 4000  # runs that a page holds
 SOURCE = "source_val_accuracy"
 
 
-def places(contents: Contents) -> dict[str, int]:
-    """The runs behind the cells, numbered; of very many, the first."""
-    found = dict.fromkeys(run for cell in _cells(contents) for run in cell.runs if run in contents.cells.records)
-    return {run: place for place, run in enumerate(found) if place < MOST}
+def behind(contents: Contents) -> list[str]:
+    """The runs behind the cells."""
+    return list(
+        dict.fromkeys(run for cell in _cells(contents) for run in cell.runs if run in contents.cells.records)
+    )
 
 
 def _cells(contents: Contents) -> Iterator[Cell]:
