@@ -33,7 +33,7 @@ def section(contents: Contents) -> Section | None:
 
 
 def _of_family(contents: Contents, block: Block, column: str, tasks: Sequence[str]) -> Iterator[Chart]:
-    names = [name for name, row in block.rows.items() if row[column].gain]
+    names = [name for name, row in block.rows.items() if name not in block.references and row[column].gain]
     if not names:
         return
     yield _forest(contents.report.shown(column), {name: block.rows[name][column] for name in names})
