@@ -144,11 +144,11 @@ def test_what_records_say_is_text() -> None:
     assert parsed.data()["runs-data"]["runs"][0]["warnings"] == HOSTILE
 
 
-def test_a_skewed_target_has_a_page_too() -> None:
-    """Its table has a row of cells for some tasks alone."""
+def test_a_skewed_target_and_older_records_have_a_page_too() -> None:
+    """The table has a row of cells for some tasks alone, and records may not say their device."""
     grid = plan("quick", ["source_only", "dann"], TASKS, range(5))
     records = records_of(grid, {"source_only": 0.6, "dann": 0.7})
-    skewed = records.assign(target_majority_rate=np.where(records["task"] == TASKS[0], 0.8, 0.5))
+    skewed = records.assign(device=np.nan, target_majority_rate=np.where(records["task"] == TASKS[0], 0.8, 0.5))
     found = contents(grid, skewed)
     assert set(found.accuracies[LAST].rows["majority"]) == {TASKS[0]}
     assert "majority" in page(found)

@@ -54,7 +54,7 @@ def _forest(column: str, cells: dict[str, Cell]) -> Chart:
     base = alt.Chart(charts.data(rows)).encode(y=y, tooltip=tooltip)
     zero = alt.Chart(charts.data([{"zero": 0}])).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q")
     bars = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title=f"gain over {BASELINE}, {column} (points)"), x2="high:Q"
+        x=alt.X("low:Q", title=f"points over {BASELINE}, {column}"), x2="high:Q"
     )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         x="gain:Q", **charts.signs(row["shown"] for row in rows)

@@ -45,12 +45,17 @@ def listed(contents: Contents, places: Mapping[str, int]) -> dict[str, Any]:
                 "method": variants.get(run, row["method"]),
                 "seed": int(row["seed"]),
                 "settings": number,
-                "device": row.get("device", ""),
-                "warnings": row["warnings"],
+                "device": _text(row.get("device")),
+                "warnings": _text(row["warnings"]),
                 "steps": [_step(scores) for scores in row["checkpoints"]],
             }
         )
     return {"runs": runs, "settings": [json.loads(text) for text in settings]}
+
+
+def _text(value: Any) -> str:
+    """What a record says, or nothing: where a .csv is silent, pandas has NaN."""
+    return value if isinstance(value, str) else ""
 
 
 def _step(scores: Mapping[str, Any]) -> list[Any]:
