@@ -1,7 +1,7 @@
 """Writes clinic_a.csv, whose cells are labelled, and clinic_b.csv, whose cells are not.
 
-Both are halves of scikit-learn's breast cancer data. What clinic B sees is a fifth larger, as if its microscope magnified
-more: lengths are multiplied by 1.2, areas by 1.44. clinic_b_labelled.csv is clinic B with its labels.
+Both are halves of scikit-learn's breast cancer data. What clinic B sees is a fifth larger, as if its microscope
+magnified more: lengths are multiplied by 1.2, areas by 1.44. clinic_b_labelled.csv is clinic B with its labels.
 """
 
 from sklearn.datasets import load_breast_cancer
