@@ -189,9 +189,9 @@ def test_a_quoted_output_is_what_the_program_prints(
     """In its order; where … stands, something is left out."""
     assert main(shlex.split(command)) == 0
     rest = plain(capsys.readouterr().out)
-    for piece in block.split("…"):
-        _, found, rest = rest.partition(plain(piece))
-        assert found == plain(piece), f"{page}: {piece!r} is not in {rest!r}"
+    for piece in filter(None, map(plain, block.split("…"))):
+        _, found, rest = rest.partition(piece)
+        assert found, f"{page}: {piece!r} is not in {rest!r}"
 
 
 @pytest.mark.parametrize("page", ["README.md", "benchmarks/advice/README.md"])
