@@ -210,5 +210,7 @@ class Registry(Generic[T, Info]):
         self._classes.pop(name), self._info.pop(name)
 
 
-METHODS: Registry[Any, MethodInfo] = Registry("method", "methods", MethodInfo, helpers=("base", "weighting"))
+METHODS: Registry[Any, MethodInfo] = Registry(
+    "method", "methods", MethodInfo, helpers=("added_terms", "base", "weighting")
+)
 DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets", DatasetInfo, helpers=("augment",))
