@@ -27,7 +27,7 @@ from tests.conftest import TINY, EngineHere, spec_of
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_readmes_lines_work(
+def test_the_pages_lines_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its two commands, then its Python, which finds the records of the first; all with fewer steps and seeds."""
@@ -41,9 +41,9 @@ def test_the_readmes_lines_work(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BENCHMARKS_STORE", raising=False)
     monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path))
-    section = (ROOT / "README.md").read_text().partition("## From the answer to use")[2].partition("\n## ")[0]
-    run, predict = re.findall(r"^    python -m benchmarks (.*)$", section, re.MULTILINE)
-    grid, *others = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    page = (ROOT / "benchmarks/api/README.md").read_text()
+    run, predict = re.findall(r"^    python -m benchmarks (.*)$", page, re.MULTILINE)
+    grid, *others = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     task = load_task("toys/moons")
     view, x = task.train_view(), task.evaluation_view().target_test_x
     few = {"overrides": {"protocol": {"steps": 20, "checkpoints": 1}}, "seeds": 1}
