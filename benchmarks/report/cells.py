@@ -27,7 +27,10 @@ class Cell:
     """One number with what stands behind it; without a summary, ``missing`` says why there is none.
 
     Attributes:
+        mark: what a test says of ``gain``: better or worse than the baseline, or no difference is shown.
         note: what the number is of, where its column does not say.
+        gain: over the baseline, paired by seed, where the number is an accuracy of a candidate.
+        p: of the gain, adjusted for the number of methods; none below 5 seeds.
     """
 
     summary: Summary | None
@@ -36,6 +39,8 @@ class Cell:
     best: bool = False
     mark: Literal["", "▲", "▼"] = ""
     note: str = ""
+    gain: Summary | None = None
+    p: float | None = None
 
 
 @dataclass(frozen=True)

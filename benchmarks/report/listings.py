@@ -1,9 +1,9 @@
 """Tables beside the cells: tests, rankings, validators, the terms of a bound, confusion."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -36,11 +36,13 @@ class Listing:
 
     Attributes:
         formats: how a column's numbers are written: (scale, format). Other entries are text.
+        kind: what it lists, for who looks for one among others.
     """
 
     title: str
     rows: list[dict[str, Entry]]
     formats: Mapping[str, tuple[float, str]]
+    kind: Literal["", "choices", "validators", "ranks", "pairs", "bound"] = ""
 
     @property
     def columns(self) -> list[str]:
@@ -91,7 +93,7 @@ def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
         }
         rows.append({"method": variant, **{name: each and each.summary for name, each in found.items()}})
     title = f"Choosing without target labels: target test accuracy (%), {_over(tasks)}"
-    return Listing(title, rows, dict.fromkeys(metrics, POINTS))
+    return Listing(title, rows, dict.fromkeys(metrics, POINTS), "choices")
 
 
 def validators(frame: pd.DataFrame, tasks: Sequence[str]) -> Listing:
@@ -110,7 +112,7 @@ def validators(frame: pd.DataFrame, tasks: Sequence[str]) -> Listing:
         "Validators: regret against the oracle (points), rank correlation with accuracy, "
         f"mean over methods, {_over(tasks)}"
     )
-    return Listing(title, rows, {"regret": POINTS, "rank correlation": (1.0, ".2f")})
+    return Listing(title, rows, {"regret": POINTS, "rank correlation": (1.0, ".2f")}, "validators")
 
 
 @dataclass(frozen=True)
@@ -184,14 +186,16 @@ def statistics(cells: Cells, complete: Complete) -> Iterator[Listing]:
     formats = {"mean rank": (1.0, ".2f"), "interquartile mean": POINTS, better: (1.0, ".2f")}
     family = complete.tasks[0].partition("/")[0]
     over = f"{_counted(len(complete.tasks), 'task')} of {family} and {_counted(accuracy.shape[2], 'seed')}"
-    yield Listing(f"Over {over}; intervals cover seeds ({_ranking(complete)})", rows, formats)
-    pairs: dict[tuple[str, ...], Mean | None] = {
-        (first, second): mean(cells, ACCURACY, first, complete.tasks, second)
-        for first, second in combinations(names, 2)
-    }
-    title = f"All pairs, a family of its own: {_over(complete.tasks)}, paired by seed (points)"
-    found = {pair: each for pair, each in pairs.items() if each}
-    yield _tests(title, found, ["first", "second"], "difference")
+    yield Listing(f"Over {over}; intervals cover seeds ({_ranking(complete)})", rows, formats, "ranks")
+    yield pairs(cells, complete.tasks, names)
+
+
+def pairs(cells: Cells, tasks: Sequence[str], names: Sequence[str], metric: str = ACCURACY) -> Listing:
+    """A family of tests: the differences of all pairs of these methods, Holm-adjusted over the pairs."""
+    found = {pair: mean(cells, metric, pair[0], tasks, pair[1]) for pair in combinations(names, 2)}
+    title = f"All pairs, a family of its own: {_over(tasks)}, paired by seed (points)"
+    known: dict[tuple[str, ...], Mean] = {pair: each for pair, each in found.items() if each}
+    return replace(_tests(title, known, ["first", "second"], "difference"), kind="pairs")
 
 
 def _counted(n: int, what: str) -> str:
@@ -227,7 +231,7 @@ def bound(cells: Cells) -> Listing:
         ]
     errors = ("source error", "ideal joint: source", "ideal joint: target", "target error")
     title = "Proxies of the terms of Ben-David's bound (errors in %): side by side, no sum means anything"
-    return Listing(title, rows, {**dict.fromkeys(errors, POINTS), "proxy A-distance": (1.0, ".2f")})
+    return Listing(title, rows, {**dict.fromkeys(errors, POINTS), "proxy A-distance": (1.0, ".2f")}, "bound")
 
 
 def _error(cells: Cells, split: str, variant: str, task: str) -> Summary | None:

@@ -93,17 +93,17 @@ def _headers(report: Report, block: Block) -> list[str]:
 
 def _entries(report: Report, listing: Listing) -> Iterator[Row]:
     for row in listing.rows:
-        entries = [_entry(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns]
+        entries = [entry_text(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns]
         yield [report.shown(entry) for entry in entries]
 
 
-def _entry(entry: Entry, scale: float, digits: str) -> str:
+def entry_text(entry: Entry, scale: float, digits: str) -> str:
     if entry is None:
         return "-"
     if isinstance(entry, str):
         return entry
     if isinstance(entry, Summary):
-        return _number(entry, scale, digits)
+        return number_text(entry, scale, digits)
     if isinstance(entry, Interval):
         value, low, high = (format(scale * number, digits) for number in (entry.value, entry.low, entry.high))
         return f"{value} [{low}, {high}]"
@@ -114,7 +114,7 @@ def _rows(block: Block) -> Iterator[Row]:
     """Methods, then references, then what is said of the columns."""
     for name in sorted(block.rows, key=lambda name: name in block.references):
         cells = (block.rows[name].get(column, Cell(None)) for column in block.columns)
-        yield [_label(name, block.references), *(_cell(cell, block.scale) for cell in cells)]
+        yield [_label(name, block.references), *(cell_text(cell, block.scale) for cell in cells)]
     for name, notes in block.footer.items():
         yield [name, *(notes.get(column, "") for column in block.columns)]
 
@@ -122,14 +122,14 @@ def _rows(block: Block) -> Iterator[Row]:
 def _known(overview: Overview) -> Iterator[Row]:
     for name, row in overview.rows.items():
         cells = ((row.get(metric, Cell(None)), column) for metric, column in COLUMNS.items())
-        yield [_label(name, overview.references), *(_known_cell(cell, column) for cell, column in cells)]
+        yield [_label(name, overview.references), *(known_text(cell, column) for cell, column in cells)]
 
 
-def _known_cell(cell: Cell, column: Column) -> str | Number:
+def known_text(cell: Cell, column: Column) -> str | Number:
     if cell.summary is None:
         return cell.missing or "-"
     mean = format(column.scale * cell.summary.mean, column.digits)
-    text = _number(cell.summary, column.scale, column.digits) if column.interval else mean
+    text = number_text(cell.summary, column.scale, column.digits) if column.interval else mean
     more = [cell.note[:SHORT] + "…" * (len(cell.note) > SHORT), f"({cell.missing})" * bool(cell.missing)]
     return Number(text, False, "".join(f" {part}" for part in more if part))
 
@@ -138,15 +138,15 @@ def _label(name: str, references: frozenset[str]) -> str:
     return f"{name} (reference)" if name in references else name
 
 
-def _cell(cell: Cell, scale: float) -> str | Number:
+def cell_text(cell: Cell, scale: float) -> str | Number:
     if cell.summary is None:
         return cell.missing or "-"
     digits = ".1f" if scale == 100 else ".2f"
     more = f" {cell.mark}" * bool(cell.mark) + f" ({cell.missing})" * bool(cell.missing)
-    return Number(_number(cell.summary, scale, digits), cell.best, more)
+    return Number(number_text(cell.summary, scale, digits), cell.best, more)
 
 
-def _number(summary: Summary, scale: float, digits: str) -> str:
+def number_text(summary: Summary, scale: float, digits: str) -> str:
     mean, low, high = (format(scale * value, digits) for value in (summary.mean, summary.low, summary.high))
     if summary.interval == "t95":
         return f"{mean} ± {scale * (summary.high - summary.mean):{digits.removeprefix('+')}}"
