@@ -51,6 +51,7 @@ def main(options: Options) -> int:
     from benchmarks.commands.shared.page import command_line, comparisons_of, write_page
     from benchmarks.commands.shared.reading import found_grid
     from benchmarks.records.frame import is_compact
+    from benchmarks.report.page.contents import SHOWN
 
     what, how = options.what, options.how
     sources, tasks = record_sources(options.store, options.records), what.all_tasks()
@@ -62,9 +63,13 @@ def main(options: Options) -> int:
         planned,
         records,
         [Store(path) for path in sources if not is_compact(path)],
+        [*SHOWN, "validators"],
         select,
         comparisons=[] if tasks else comparisons_of(planned, records, select, judged=how.as_the_suite_says),
-        commands=[command_line("run", what, how), command_line("report", what, how, out=str(options.out))],
+        commands=[
+            command_line("run", what, how),
+            command_line("report", what, how, records=options.records, store=options.store, out=options.out),
+        ],
     )
     print(f"report: {shown(options.out)}", file=sys.stderr)
     return 0

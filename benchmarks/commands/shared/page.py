@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,24 +20,55 @@ if TYPE_CHECKING:
 
 
 def write_page(
-    path: Path, planned: Grid, records: "Records", stores: Sequence[Store], select: str | None, **more: Any
+    path: Path,
+    planned: Grid,
+    records: "Records",
+    stores: Sequence[Store],
+    show: Sequence[str],
+    select: str | None,
+    **more: Any,
 ) -> None:
     """Write the page of a grid.
 
     Args:
         stores: which may have the signals of the runs' training.
+        show: see :func:`benchmarks.report.table.build_report`.
         select: the validator that chose the numbers shown.
         more: see :class:`benchmarks.report.page.contents.Contents`.
     """
-    from benchmarks.report.page.contents import SHOWN, contents_of
+    from benchmarks.advice.section import record_section
+    from benchmarks.report.page.contents import contents_of
     from benchmarks.report.page.page import page
     from benchmarks.report.table import cells_of
 
     frame, _ = records
-    chosen = cells_of(planned, *records, SHOWN, select)
-    contents = contents_of(chosen, select, curves=_curves(planned, stores, set(frame["run_id"])), **more)
+    chosen = cells_of(planned, *records, show, select)
+    known = set(frame["run_id"]) if len(frame) else set[str]()
+    contents = contents_of(
+        chosen,
+        show,
+        select,
+        curves=_curves(planned, stores, known),
+        advice=_advice(planned, stores, chosen.cells.unscored),
+        **more,
+    )
+    text = page(contents, [record_section()])
     with writing(path) as file:
-        file.write(page(contents).encode())
+        file.write(text.encode())
+
+
+def _advice(planned: Grid, stores: Sequence[Store], tasks: Sequence[str]) -> dict[str, list[str]]:
+    """By task without target labels, what `advise` says of it; nothing without a store, whose outputs it needs."""
+    from benchmarks.advice.advise import advised
+
+    found = {}
+    for task in tasks if stores else ():
+        own = replace(planned, specs=[spec for spec in planned.specs if spec.task == task])
+        try:
+            found[task] = advised(own, stores[0]).paragraphs
+        except UserError as error:
+            found[task] = [f"There is no advice: {error}."]
+    return found
 
 
 def _curves(planned: Grid, stores: Sequence[Store], known: Collection[str]) -> dict[str, list[dict[str, Any]]]:
@@ -70,7 +102,7 @@ def comparisons_of(planned: Grid, records: "Records", select: str | None, *, jud
     return beside.compare(published_for(suite), cells, suite, suite if judged else "", select, load_explanations())
 
 
-def command_line(command: str, what: WhatFlags, how: HowFlags, **more: str) -> str:
+def command_line(command: str, what: WhatFlags, how: HowFlags, **more: Path | None) -> str:
     """What to type to do it again."""
     given: Mapping[str, Any] = {**vars(what), **vars(how), **more}
     words = [command]

@@ -28,12 +28,14 @@ class Verdict:
         better: better than the baseline, and below some method.
         worse: than the baseline.
         open: no difference from the baseline is shown.
+        untested: they have too few seeds.
     """
 
     leaders: list[str]
     better: list[str]
     worse: list[str]
     open: list[str]
+    untested: list[str]
 
 
 def verdict(cells: Mapping[str, Cell], pairs: Listing) -> Verdict:
@@ -46,7 +48,8 @@ def verdict(cells: Mapping[str, Cell], pairs: Listing) -> Verdict:
         leaders=[name for name in better if name not in below],
         better=[name for name in better if name in below],
         worse=[name for name in ordered if known[name].mark == "▼"],
-        open=[name for name in ordered if not known[name].mark],
+        open=[name for name in ordered if not known[name].mark and known[name].p is not None],
+        untested=[name for name in ordered if known[name].p is None],
     )
 
 
@@ -102,6 +105,8 @@ def _sentences(contents: Contents, column: str, tasks: Sequence[str]) -> Iterato
         yield f"Worse than `{BASELINE}` on {where}: {_gains(found.worse, cells)}."
     if len(tasks) > 1 and (harm := _harm(block, tasks, found.worse)):
         yield f"Negative transfer on single tasks of {family}: {harm}."
+    if found.untested:
+        yield f"On {where}, too few seeds for a test: {_gains(found.untested, cells)}."
     if found.open:
         yield f"On {where}, no difference from `{BASELINE}` is shown for {_listed(map(_code, found.open))}."
 
@@ -110,6 +115,8 @@ def _leading(found: Verdict, cells: Mapping[str, Cell], where: str, seeds: int, 
     baseline = cells[BASELINE].summary
     usual = f"`{BASELINE}`" + f" ({_number(baseline)}%)" * bool(baseline)
     leaders = found.leaders
+    if found.untested:
+        where += f", of the methods with {ENOUGH} seeds"
     if not leaders:
         best = found.better or found.open
         gain = f"; the largest mean is that of {_gains(best[:1], cells)}" if best else ""

@@ -22,14 +22,14 @@ INK, FAINT, GRID = "var(--ink)", "var(--faint)", "var(--line)"
 SIGNS = {
     "better": ("#0072b2", "triangle-up"),
     "no difference shown": (FAINT, "circle"),
+    "not tested": (FAINT, "stroke"),
     "worse": ("#d55e00", "triangle-down"),
     BASELINE: (ORANGE, "square"),
 }
-ROW = 20  # pixels
+ROW = 20  # pixels: heights are numbers, as Vega-Lite warns of steps beside a width that fits
 CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": "system-ui, sans-serif",
-    "autosize": {"type": "fit-x", "contains": "padding"},
     "view": {"stroke": None},
     "axis": {
         "labelColor": INK, "titleColor": INK, "tickColor": FAINT, "domainColor": FAINT, "gridColor": GRID,
@@ -63,7 +63,8 @@ def _is_nan(value: Any) -> bool:
 def sign(method: str, cell: Cell) -> str:
     if method == BASELINE:
         return BASELINE
-    return {"▲": "better", "▼": "worse", "": "no difference shown"}[cell.mark]
+    nothing = "not tested" if cell.p is None else "no difference shown"
+    return {"▲": "better", "▼": "worse", "": nothing}[cell.mark]
 
 
 def signs(found: Iterable[str]) -> dict[str, Any]:

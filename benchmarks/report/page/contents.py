@@ -11,7 +11,7 @@ from benchmarks.report.table import Block, Chosen, Report, accuracy_block, block
 
 LAST = "last step"
 COSTS = {"training_seconds": "Seconds of training", "peak_memory_mb": "Peak memory (MB)"}
-SHOWN = ("statistics", "validators", "bound")
+SHOWN = ("statistics", "bound")
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,17 @@ class Contents:
         return {f"mean of {family}" if len(tasks) > 1 else tasks[0]: tasks for family, tasks in families}
 
 
-def contents_of(chosen: Chosen, select: str | None, **more: Any) -> Contents:
+def contents_of(chosen: Chosen, show: Sequence[str], select: str | None, **more: Any) -> Contents:
     """The contents of a page on these cells.
 
     Args:
+        show: see :func:`benchmarks.report.table.build_report`.
         select: the validator that chose the numbers shown; none: they are of the last step.
         more: fields of :class:`Contents` that cells do not give.
     """
     cells = chosen.cells
     accuracies, costs = {}, {}
-    report = report_on(chosen, SHOWN, select)
+    report = report_on(chosen, show, select)
     if cells.scored:
         accuracies[LAST] = report.blocks[0]
         if chosen.by:

@@ -45,7 +45,7 @@ def _charts(contents: Contents, block: Block, costs: Block, title: str, column: 
         return
     of = contents.report.shown(column)
     base = alt.Chart(charts.data(rows)).encode(
-        x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", padding=30)),
+        x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=30)),
         y=alt.Y("accuracy:Q", title=f"target accuracy, {of} (%)", scale=alt.Scale(zero=False)),
         tooltip=["method:N", alt.Tooltip("cost:Q", title=title), "accuracy:Q"],
     )

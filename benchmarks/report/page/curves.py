@@ -17,15 +17,15 @@ from benchmarks.report.page.templates import rendered
 POINTS = 16  # of a line
 MOST = 120_000  # points of all lines together: about 2 MB
 TITLES = {
-    HEADLINE: "target accuracy (labels that training never saw)",
-    "source_accuracy": "source accuracy in the batch",
-    "source_val_accuracy": "source accuracy (validation)",
+    HEADLINE: "target accuracy (%; for display alone)",
+    "source_accuracy": "source accuracy in the batch (%)",
+    "source_val_accuracy": "source accuracy, validation (%)",
     "task": "loss of the task",
     "domain": "loss of the domain classifier",
-    "domain_accuracy": "accuracy of the discriminator (50% at chance)",
+    "domain_accuracy": "discriminator's accuracy (%; chance 50)",
     "strength": "λ, the weight of alignment",
-    "gradient_ratio": "gradient of alignment over that of the task",
-    "effective_sample_size": "effective sample size (share of the source)",
+    "gradient_ratio": "gradient of alignment over the task's",
+    "effective_sample_size": "effective sample size (share of source)",
 }
 OF_SCORES = (HEADLINE, "source_val_accuracy")  # from the record's checkpoints, which a .csv has too
 Line = tuple[str, str, str]  # signal, task, method
@@ -38,13 +38,13 @@ def section(contents: Contents) -> Section | None:
     if not lines:
         return None
     tasks, methods = (list(dict.fromkeys(line[place] for line in lines)) for place in (1, 2))
+    first = next((name for name in reversed(contents.cells.candidates) if name in methods), methods[0])
     kept = dict(list(lines.items())[: MOST // POINTS])
-    controls = rendered("controls.html", controls={"task": tasks, "method": methods})
-    body: list[Chart | Markup] = [controls, *(_chart(signal, kept, tasks[0], methods[-1]) for signal in drawn)]
-    lead = (
-        "Each line is the mean over the seeds of a method; the one chosen stands out, the others are faint. Only "
-        "the first chart has target labels, and training saw none of them."
-    )
+    controls = rendered("controls.html", controls={"task": (tasks, tasks[0]), "method": (methods, first)})
+    body: list[Chart | Markup] = [controls, *(_chart(signal, kept, tasks[0], first) for signal in drawn)]
+    lead = "Each line is the mean over the seeds of a method; the one chosen stands out, the others are faint."
+    if HEADLINE in drawn:
+        lead += " Only the first chart has target labels, and training saw none of them."
     if not contents.curves:
         lead += " These records have no more than scores at checkpoints; a store has every signal."
     if len(kept) < len(lines):
@@ -103,25 +103,29 @@ def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Ch
         for line, (steps, values) in lines.items()
         if line[0] == signal
     ]
-    chosen_task, chosen = alt.param("task", value=task), alt.param("method", value=method)
-    title = TITLES.get(signal, signal.replace("_", " ")) + " (%)" * share
-    base = (
+    title = TITLES.get(signal, signal.replace("_", " "))
+    colour = charts.VERMILION if signal == HEADLINE else charts.BLUE
+
+    def standing_out(strong: object, faint: object) -> Any:
+        return alt.when("datum.method == method").then(alt.value(strong)).otherwise(alt.value(faint))
+
+    drawn = (
         alt.Chart(charts.data(rows))
         .transform_filter("datum.task == task")
         .transform_flatten(["step", "value"])
+        .mark_line(strokeDash=[6, 3] if signal == HEADLINE else [1, 0])
         .encode(
             x=alt.X("step:Q"),
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
             detail="method:N",
             tooltip=["method:N", "step:Q", "value:Q"],
+            color=standing_out(colour, charts.FAINT),
+            opacity=standing_out(1, 0.35),
+            strokeWidth=standing_out(3, 1),
         )
+        .add_params(alt.param("task", value=task), alt.param("method", value=method))
+        .properties(height=160, title=title)
     )
-    dashes = [6, 3] if signal == HEADLINE else [1, 0]
-    faint = base.mark_line(color=charts.FAINT, opacity=0.35, strokeWidth=1)
-    strong = base.transform_filter("datum.method == method").mark_line(
-        color=charts.VERMILION if signal == HEADLINE else charts.BLUE, strokeWidth=3, strokeDash=dashes
-    )
-    drawn = (faint + strong).add_params(chosen_task, chosen).properties(height=160, title=title)
     return charts.chart(
         drawn, f"{title} over the steps of the training, a line for each method on the chosen task."
     )

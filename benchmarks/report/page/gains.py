@@ -61,7 +61,7 @@ def _forest(column: str, cells: dict[str, Cell]) -> Chart:
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         x="gain:Q", **charts.signs(row["shown"] for row in rows)
     )
-    drawn = (zero + bars + points).properties(height=alt.Step(charts.ROW))
+    drawn = (zero + bars + points).properties(height=charts.ROW * len(rows))
     said = "; ".join(f"{row['method']} {row['text']}, {row['shown']}" for row in rows)
     return charts.chart(drawn, f"Gains over {BASELINE}, {column}, in points: {said}.")
 
@@ -101,7 +101,7 @@ def _map(contents: Contents, block: Block, names: Sequence[str], tasks: Sequence
     )
     marks = base.mark_text(fontSize=13, fontWeight="bold", color="#111").encode(text="sign:N")
     drawn = (base.mark_rect(stroke=charts.GRID).encode(color=colour) + marks).properties(
-        height=alt.Step(charts.ROW)
+        height=charts.ROW * len(names)
     )
     family = tasks[0].partition("/")[0]
     harmed = [f"{row['method']} on {row['task']}" for row in rows if row["shown"] == "worse"]

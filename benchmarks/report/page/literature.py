@@ -54,7 +54,7 @@ def _chart(judged: list[Comparison]) -> Chart:
             shape=alt.Shape("of:N", title=None, scale=shapes),
             tooltip=["row:N", "of:N", "value:Q", "from:N"],
         )
-        .properties(height=alt.Step(charts.ROW))
+        .properties(height=charts.ROW * len(rows) // 2)
     )
     outside = [each for each in judged if each.verdict != "inside"]
     said = ", ".join(f"{each.published.ours} on {each.published.task}" for each in outside[:10]) or "none"

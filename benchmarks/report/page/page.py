@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from altair.utils.schemapi import debug_mode
+
 from benchmarks import __version__
 from benchmarks.core.outfiles import NAME
 from benchmarks.report.page import (
@@ -24,34 +26,42 @@ from benchmarks.report.page.section import Chart, Section
 from benchmarks.report.page.templates import rendered, text_of
 
 
-def page(contents: Contents, pictures: Iterable[Section] = ()) -> str:
+def page(contents: Contents, advice: Iterable[Section] = (), pictures: Iterable[Section] = ()) -> str:
     """The HTML of a report.
 
     Args:
+        advice: sections on how often it was right.
         pictures: sections of what only a store's outputs and the data show: maps, samples, confusion.
     """
     places = runs.places(contents)
-    sections = list(_sections(contents, places, pictures))
+    with debug_mode(False):  # Altair would check each part of a chart for a tenth of a second; the tests do
+        sections = list(_sections(contents, places, [*advice, *pictures]))
+        runs_chart = runs.chart()
     report = contents.report
     return rendered(
         "page.html",
         program=NAME,
         version=__version__,
+        name=report.shown(report.tasks[0]) if len(report.tasks) == 1 else report.suite,
         suite=report.suite,
         protocol=report.protocol,
         tasks=[report.shown(task) for task in report.tasks],
         sections=sections,
         is_chart=lambda part: isinstance(part, Chart),
         runs=runs.listed(contents, places),
-        runs_chart=runs.chart(),
+        runs_chart=runs_chart,
         style=text_of("style.css"),
         script=text_of("script.js"),
         vega=bundle(),
     )
 
 
-def _sections(contents: Contents, places: dict[str, int], pictures: Iterable[Section]) -> Iterator[Section]:
-    """In the order of the page."""
+def _sections(contents: Contents, places: dict[str, int], more: Iterable[Section]) -> Iterator[Section]:
+    """In the order of the page.
+
+    Args:
+        more: sections that others have made.
+    """
     yield answer.section(contents)
     yield accuracies.section(contents, places)
     found = [
@@ -59,7 +69,7 @@ def _sections(contents: Contents, places: dict[str, int], pictures: Iterable[Sec
         ranks.section(contents),
         literature.section(contents),
         choices.section(contents),
-        *pictures,
+        *more,
         distances.section(contents),
         cost.section(contents),
         curves.section(contents),

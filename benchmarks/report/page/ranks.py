@@ -53,7 +53,9 @@ def _chart(complete: Complete) -> Chart:
         drawn = _cliques(found, complete.names, ranks, y) + drawn
     said = ", ".join(f"{row['method']} {row['rank']:.2f}" for row in sorted(rows, key=lambda row: row["rank"]))
     cliques = " Bars join methods closer than the critical difference." if found else ""
-    return charts.chart(drawn.properties(height=alt.Step(charts.ROW)), f"Mean ranks on {family}: {said}.{cliques}")
+    return charts.chart(
+        drawn.properties(height=charts.ROW * len(rows)), f"Mean ranks on {family}: {said}.{cliques}"
+    )
 
 
 def _cliques(found: Friedman, names: Sequence[str], ranks: Sequence[float], y: alt.Y) -> alt.Chart:

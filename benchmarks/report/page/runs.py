@@ -63,7 +63,7 @@ def _percent(share: Any) -> float | None:
 def chart() -> Chart:
     """Target and source accuracy of the runs of one cell over their checkpoints; the script puts the data in."""
     drawn = (
-        alt.Chart(alt.InlineData(values=[]))
+        alt.Chart(alt.NamedData(name="runs"))
         .mark_line(point=True)
         .encode(
             x=alt.X("step:Q"),

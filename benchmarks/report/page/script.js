@@ -127,11 +127,11 @@ function more(runs) {
 
 function filled(runs) {
   const spec = read("runs-spec");
-  spec.data.values = runs.flatMap((run) => run.steps.flatMap(([step, target, source]) => [
+  const points = runs.flatMap((run) => run.steps.flatMap(([step, target, source]) => [
     { run: run.id, seed: run.seed, step, accuracy: target, of: "target (labels that training never saw)" },
     { run: run.id, seed: run.seed, step, accuracy: source, of: "source, validation" },
   ])).filter((point) => point.accuracy !== null);
-  return spec;
+  return { ...spec, datasets: { runs: points } };
 }
 
 document.addEventListener("click", (event) => {

@@ -51,9 +51,9 @@ def listing_table(report: Report, listing: Listing) -> Markup:
         ]
         for row in listing.rows
     ]
-    return simple_table(report.shown(listing.title), listing.columns, rows)
+    return rendered("listing.html", caption=report.shown(listing.title), columns=listing.columns, rows=rows)
 
 
 def simple_table(caption: str, columns: list[str], rows: list[list[str]]) -> Markup:
-    """A table of text; the first column heads its rows."""
-    return rendered("listing.html", caption=caption, columns=columns, rows=rows)
+    """A table of text that wraps; the first column heads its rows."""
+    return rendered("listing.html", caption=caption, columns=columns, rows=rows, wraps=True)
