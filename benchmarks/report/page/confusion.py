@@ -47,11 +47,11 @@ def _task(name: str, matrices: dict[str, np.ndarray], classes: Sequence[str]) ->
     parts: list[Chart | Markup] = [Markup("<h3>{}</h3>").format(name)]
     before = frame[frame["method"] == BASELINE]
     titled = _spec(before, classes) | {"title": {"text": labels[BASELINE]}}
-    parts.append(Chart(titled, _alt(name, BASELINE, matrices, classes)))
+    parts.append(vega.small(titled, _alt(name, BASELINE, matrices, classes)))
     if others:
         rest = frame[frame["method"] != BASELINE]
         spec = _spec(rest, classes) | vega.one_of("method", others, next(iter(others)))
-        parts.append(Chart(spec, " ".join(_alt(name, variant, matrices, classes) for variant in others)))
+        parts.append(vega.small(spec, " ".join(_alt(name, variant, matrices, classes) for variant in others)))
     return parts
 
 
@@ -83,7 +83,6 @@ def _spec(frame: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     axis = {"labelLimit": LABEL, "labels": len(classes) <= NAMED, "ticks": False, "grid": False}
     scale = {"type": "nominal", "scale": {"domain": list(classes)}, "axis": axis}
     return {
-        "$schema": vega.SCHEMA,
         "data": vega.table(frame),
         "width": SIDE,
         "height": SIDE,

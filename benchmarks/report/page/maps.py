@@ -103,13 +103,13 @@ def _task(
     before = _spec(points[points["method"] == BASELINE], classes) | {"title": {"text": BASELINE}}
     parts: list[Chart | Markup] = [
         _heading(name, task, points, cells),
-        Chart(before, _alt(BASELINE, name, labels)),
+        vega.small(before, _alt(BASELINE, name, labels)),
     ]
     if adapted:
         best = max(adapted, key=lambda variant: np.nan_to_num(_mean(cells, ACCURACY, variant, task)))
         rest = points[points["method"] != BASELINE]
         choice = vega.one_of("method", {variant: labels[variant] for variant in adapted}, best)
-        parts.append(Chart(_spec(rest, classes) | choice, _alt("a chosen method", name, labels)))
+        parts.append(vega.small(_spec(rest, classes) | choice, _alt("a chosen method", name, labels)))
     return [*parts, *(Markup("<p>{}</p>").format(problem) for problem in problems)]
 
 
@@ -186,13 +186,13 @@ def _spec(points: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     names = [name for name in classes if (points["class"] == name).any()]
     grey = [name for name in (OTHER, UNKNOWN) if (points["class"] == name).any()]
     colours = [*vega.COLOURS[: len(names)], *["#bbbbbb"] * len(grey)]
-    by_domain = vega.domains(DOMAINS)
+    by_domain = vega.domains(DOMAINS, SIDE)
     by_class = {
         "color": {
             "field": "class",
             "type": "nominal",
             "scale": {"domain": [*names, *grey], "range": colours},
-            "legend": vega.legend([*names, *grey]),
+            "legend": vega.legend([*names, *grey], SIDE),
         },
         "shape": {**by_domain["shape"], "legend": None},
     }
@@ -213,7 +213,6 @@ def _spec(points: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
         for how, encoding in (("by domain", by_domain), ("by class", by_class))
     ]
     return {
-        "$schema": vega.SCHEMA,
         "data": vega.table(points),
         "hconcat": panels,
         "spacing": 10,

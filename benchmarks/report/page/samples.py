@@ -153,13 +153,12 @@ def _sequences(domains: Domains) -> list[Part]:
             "color": {"field": "sample", "type": "nominal", "scale": {"range": vega.COLOURS}, "legend": None},
         }
         spec = {
-            "$schema": vega.SCHEMA,
             "title": {"text": name},
             "data": vega.table(frame.astype({"sample": str})),
             "facet": {"row": {"field": "channel", "type": "nominal", "title": "channel"}},
             "spec": {"width": WIDTH, "height": LINE, "mark": {"type": "line"}, "encoding": encoding},
         }
-        charts.append(Chart(spec, f"{len(x)} sequences of {name}, their first {x.shape[1]} channels."))
+        charts.append(vega.small(spec, f"{len(x)} sequences of {name}, their first {x.shape[1]} channels."))
     return charts
 
 
@@ -169,7 +168,6 @@ def _plane(domains: Domains) -> Chart:
     points = pd.concat(frames, names=["domain"]).reset_index("domain")
     axis = {"type": "quantitative", "scale": {"zero": False}}
     spec = {
-        "$schema": vega.SCHEMA,
         "data": vega.table(points),
         "width": WIDTH,
         "height": WIDTH,
@@ -177,11 +175,11 @@ def _plane(domains: Domains) -> Chart:
         "encoding": {
             "x": {"field": "x", "title": "feature 1", **axis},
             "y": {"field": "y", "title": "feature 2", **axis},
-            **vega.domains(list(domains)),
+            **vega.domains(list(domains), WIDTH),
             "tooltip": [{"field": "domain", "type": "nominal"}],
         },
     }
-    return Chart(spec, f"Samples of {' and '.join(domains)} as points of a plane.")
+    return vega.small(spec, f"Samples of {' and '.join(domains)} as points of a plane.")
 
 
 def _words(domains: Domains) -> Chart:
@@ -221,14 +219,13 @@ def _bars(domains: Domains, names: Sequence[str], values: np.ndarray, title: str
         for d, domain in enumerate(domains)
     ]
     spec = {
-        "$schema": vega.SCHEMA,
         "data": vega.table(pd.DataFrame(rows)),
         "width": WIDTH,
         "height": {"step": ROW, "for": "position"},
         "encoding": {
             "y": {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 90}},
             "yOffset": {"field": "domain", "type": "nominal", "sort": list(domains)},
-            **vega.domains(list(domains)),
+            **vega.domains(list(domains), WIDTH),
             "tooltip": [
                 {"field": field, "type": "nominal"} for field in ("name", "domain", "low", "value", "high")
             ],
@@ -251,4 +248,4 @@ def _bars(domains: Domains, names: Sequence[str], values: np.ndarray, title: str
         f"{names[k]} ({', '.join(f'{domain} {values[d, k, 1]:.3g}' for d, domain in enumerate(domains))})"
         for k in most[:3]
     )
-    return Chart(spec, f"What differs most between {', '.join(domains)}, first: {said}; {title}.")
+    return vega.small(spec, f"What differs most between {', '.join(domains)}, first: {said}; {title}.")

@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+from benchmarks.report.page.charts import CONFIG
+from benchmarks.report.page.section import Chart
+
 # Petroff, "Accessible color sequences for data visualization", arXiv:2107.02270: for up to ten classes.
 COLOURS = (
     "#3f90da",
@@ -28,7 +30,12 @@ SHAPES = (
     "square",
     "triangle-down",
 )  # of domains: grey print has no colours
-LEGEND_WIDTH, CHARACTER = 300, 7  # pixels: of a phone, and of a letter of a legend
+CHARACTER = 7  # pixels of a letter
+
+
+def small(spec: Mapping[str, Any], alternative: str) -> Chart:
+    """A chart of fixed width, of which a wide page has several in a row."""
+    return Chart({"config": CONFIG, "description": alternative, **spec}, alternative)
 
 
 def table(frame: pd.DataFrame) -> dict[str, Any]:
@@ -47,17 +54,17 @@ def one_of(field: str, labels: Mapping[str, str], first: str) -> dict[str, Any]:
     }
 
 
-def legend(labels: Sequence[str]) -> dict[str, Any]:
-    """A legend below, in as many columns as a phone has room for."""
+def legend(labels: Sequence[str], width: int) -> dict[str, Any]:
+    """A legend below, in as many columns as are no wider than what is above it."""
     longest = max(map(len, labels), default=0)
-    columns = max(1, LEGEND_WIDTH // (CHARACTER * longest + 25))
-    return {"orient": "bottom", "columns": columns, "labelLimit": LEGEND_WIDTH, "title": None}
+    columns = max(1, width // (CHARACTER * longest + 25))
+    return {"orient": "bottom", "columns": columns, "labelLimit": width, "title": None}
 
 
-def domains(names: Sequence[str]) -> dict[str, Any]:
+def domains(names: Sequence[str], width: int) -> dict[str, Any]:
     """Encodings of domains by colour and by shape, with one legend."""
     colours = OF_DOMAINS if len(names) == 2 else COLOURS
-    common = {"field": "domain", "type": "nominal", "legend": legend(names)}
+    common = {"field": "domain", "type": "nominal", "legend": legend(names, width)}
     return {
         "color": {**common, "scale": {"domain": list(names), "range": list(colours)}},
         "shape": {**common, "scale": {"domain": list(names), "range": list(SHAPES)}},
