@@ -38,7 +38,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.out.suffix.lower() not in (".html", ".htm"):
-            raise UserError(f"--out: {shown(self.out)} must end in .html")
+            raise UserError(f"--out: {str(self.out)!r} must end in .html")
 
 
 def add_flags(command: ArgumentParser) -> None:
