@@ -128,7 +128,7 @@ function more(runs) {
 function filled(runs) {
   const spec = read("runs-spec");
   const points = runs.flatMap((run) => run.steps.flatMap(([step, target, source]) => [
-    { run: run.id, seed: run.seed, step, accuracy: target, of: "target (labels that training never saw)" },
+    { run: run.id, seed: run.seed, step, accuracy: target, of: "target (for display alone)" },
     { run: run.id, seed: run.seed, step, accuracy: source, of: "source, validation" },
   ])).filter((point) => point.accuracy !== null);
   return { ...spec, datasets: { runs: points } };
