@@ -18,6 +18,7 @@ from benchmarks.plan.grid import Grid, plan
 from benchmarks.records.provenance import syntax
 from benchmarks.records.store import Store
 from benchmarks.report.cells import Cells
+from benchmarks.report.options import MAPS
 from benchmarks.report.page import maps as mapped
 from benchmarks.report.page.confusion import confusion
 from benchmarks.report.page.maps import maps
@@ -109,6 +110,10 @@ def test_without_target_labels_a_map_shows_predicted_classes_and_says_so(tmp_pat
     target = known["domain"] == "target"
     assert (known[target]["class"] != none[target]["class"]).all()
     assert (part[target]["class"] == "no label").sum() == TARGET - 5
+
+
+def test_every_projection_that_a_flag_offers_is_there() -> None:
+    assert set(MAPS) == set(mapped.PROJECTIONS)
 
 
 def test_many_maps_have_fewer_points_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

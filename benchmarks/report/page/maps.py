@@ -168,7 +168,7 @@ def _mean(cells: Cells, metric: str, variant: str, task: str) -> float:
 def _heading(name: str, task: str, points: pd.DataFrame, cells: Cells) -> Markup:
     sizes = points[points["method"] == BASELINE]["domain"].value_counts()
     colours = (
-        "the classes that the model predicts, since no target sample has a label"
+        "those that the model predicts, since no target sample has a label"
         if task in cells.unscored
         else "the true ones, opened by the oracle for this picture alone"
     )
