@@ -107,7 +107,7 @@ function open(cell) {
 function line(run) {
   const [, target, source] = run.steps.at(-1);
   const row = element("tr");
-  const values = [run.task, run.method, run.seed, target ?? "–", source ?? "–", run.device];
+  const values = [run.task, run.method, run.seed, target?.toFixed(1) ?? "–", source?.toFixed(1) ?? "–", run.device];
   row.append(element("th", run.id, { scope: "row" }), ...values.map((value) => element("td", value)));
   return row;
 }
