@@ -94,6 +94,8 @@ class DatasetInfo:
         version: part of every run's identity: raise it when samples, splits or defaults change.
         files: what it reads from the data directory.
         get: how to get them.
+        embeddable: patterns of the domains whose licences let a page that goes to others show samples. A licence
+            that is not stated, or that forbids some use, lets nobody.
     """
 
     version: int
@@ -101,6 +103,7 @@ class DatasetInfo:
     licence: str
     files: tuple[DataFile, ...] = ()
     get: str = ""
+    embeddable: tuple[str, ...] = ()
 
 
 class Registry(Generic[T, Info]):
