@@ -235,6 +235,12 @@ def test_harm_on_a_single_task_is_named() -> None:
     assert "<code>dann</code> on moons (−20.0" in harm
 
 
+def test_the_answer_on_real_data_comes_before_that_on_toys() -> None:
+    grid = plan("quick", ["source_only", "dann"], [*TASKS, "digits/mnist5k-optdigits?split=seed"], range(5))
+    text = section(contents(grid, records_of(grid, ACCURACY))).lead
+    assert text.index("On digits") < text.index("On toys")
+
+
 def test_signals_of_the_training_are_means_over_seeds() -> None:
     grid = grid_of(2)
     curves = {

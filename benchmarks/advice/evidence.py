@@ -19,6 +19,7 @@ from benchmarks.evaluation.validators import PARTS, SELECTABLE
 from benchmarks.plan.grid import Grid, plan
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.spec import RunSpec
+from benchmarks.plan.suite import TOYS
 from benchmarks.records.frame import load_records
 from benchmarks.report.selection import candidates, label_free, validator_scores
 
@@ -26,7 +27,6 @@ METHODS = "core"  # what the record is of: a fixed set, with defaults, at the la
 MOST_SEEDS = 5
 SUITES = ("quick", "amazon", "har", "sentiment", "office-caltech-surf", "digits-short")
 SCALES = {"digits-short": ("digits", "compress:0.2")}  # files whose suite was run with fewer steps
-TOYS = "toys"
 COMPARED = [name for name in SELECTABLE if name not in CRITERIA]
 """Validators of which a choice is compared with the rule's, where records have them."""
 

@@ -19,6 +19,7 @@ from benchmarks.plan.search import Search
 # It is DomainBed's training-domain validation (Gulrajani and Lopez-Paz, ICLR 2021, section 3) and AdaTime's source
 # risk (Ragab et al., TKDD 2023): taken because it is customary, before any result here, and not for what it finds.
 A_PRIORI = "source_accuracy"
+TOYS = "toys"  # the family of generated data, which shows how methods work and is no evidence on real data
 LARGEST_SUITE = 20_000  # bytes of a suite's file, ten times ours: reading keys a.b.c takes their length squared
 
 

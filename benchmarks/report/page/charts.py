@@ -36,6 +36,7 @@ CONFIG: dict[str, Any] = {
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 150,
         "titleLimit": 240,
     },
+    "axisX": {"tickCount": 8},
     "legend": {"labelColor": INK, "titleColor": INK, "orient": "top", "labelFontSize": 12, "columns": 3,
         "labelLimit": 150},
     "text": {"color": INK, "fill": INK},

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.plan.suite import TOYS
 from benchmarks.report import selection
 from benchmarks.report.cells import Cells
 from benchmarks.report.published import Comparison
@@ -45,8 +46,8 @@ class Contents:
         return self.accuracies.get(self.headline)
 
     def columns(self) -> dict[str, list[str]]:
-        """What a family is summed up by, the mean over its tasks or its one task, with these tasks."""
-        families = self.cells.families(self.cells.scored).items()
+        """What a family is summed up by, the mean over its tasks or its one task, with these tasks; toys last."""
+        families = sorted(self.cells.families(self.cells.scored).items(), key=lambda each: each[0] == TOYS)
         return {f"mean of {family}" if len(tasks) > 1 else tasks[0]: tasks for family, tasks in families}
 
 
