@@ -39,6 +39,7 @@ class Params(ramp.Params):
         "Ganin et al., Domain-Adversarial Training of Neural Networks",
         core=True,
         uses=ADVERSARIAL,
+        display="DANN",
     ),
 )
 class DANN(base.Deep):

@@ -18,7 +18,13 @@ class Params(base.Params):
 
 @METHODS.register(
     "mcc",
-    MethodInfo("certainty", 2020, "ECCV", "Jin et al., Minimum Class Confusion for Versatile Domain Adaptation"),
+    MethodInfo(
+        "certainty",
+        2020,
+        "ECCV",
+        "Jin et al., Minimum Class Confusion for Versatile Domain Adaptation",
+        display="MCC",
+    ),
 )
 class MCC(base.Deep):
     """The classes are to be told apart on the target, whatever its distribution."""

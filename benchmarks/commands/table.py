@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.commands.shared import values
-from benchmarks.commands.shared.output import TableFlags, add_force_flag
+from benchmarks.commands.shared.output import TableFlags, add_force_flag, show
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
 from benchmarks.commands.shared.records import add_store_flag, record_sources
 from benchmarks.core.outfiles import prepare_output
-from benchmarks.core.settings import UserError
+from benchmarks.core.settings import UserError, split
 from benchmarks.evaluation.validators import VALIDATORS
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.suite import load_suite
 from benchmarks.records.store import Store
+from benchmarks.report.options import WIDTHS, Width
 
 if TYPE_CHECKING:
     from benchmarks.commands.shared.reading import Records
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 HELP = "print the table of stored records; never trains"
 EXAMPLES = (
     "table --suite toys --format markdown",
-    "table --show statistics,bound,cost --figure quick.png",
+    "table --show statistics,bound,cost --figure quick.pdf --width column",
+    "table --format latex --only accuracy > accuracy.tex",
     "table --records committed.csv --store runs --save-records both.csv",
 )
 PICTURES = (".png", ".svg", ".pdf")
@@ -39,6 +41,8 @@ class Options:
     records: Path | None
     store: Path | None
     table: TableFlags
+    only: str
+    width: Width
     save_records: Path | None
     save_outputs: Path | None
     figure: Path | None
@@ -68,6 +72,12 @@ def add_flags(command: ArgumentParser) -> None:
     add_store_flag(where)
     shown = command.add_argument_group("how it is shown")
     TableFlags.add_to(shown)
+    shown.add_argument(
+        "--only", default="", metavar="TABLES", help="these tables alone, by commas: accuracy, gain, choice-digits"
+    )
+    shown.add_argument(
+        "--width", choices=WIDTHS, default="page", help="of pictures and LaTeX's tables, in a paper of two columns"
+    )
     written = command.add_argument_group("what is written")
     written.add_argument(
         "--save-records", type=values.path, metavar="CSV", help="also write the records, a line a run"
@@ -103,7 +113,8 @@ def main(options: Options) -> int:
         save_figure(report, options.figure)
     if options.diagram:
         _draw_diagram(report, options.diagram, ranked=planned.ranked)
-    options.table.print(report)
+    shown = report.only(split(options.only)) if options.only else report
+    show(shown, options.table.format, options.width)
     return 0
 
 

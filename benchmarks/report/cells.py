@@ -27,6 +27,7 @@ class Cell:
     """One number with what stands behind it; without a summary, ``missing`` says why there is none.
 
     Attributes:
+        best: whether it is the best mean of its column, references aside; ``second`` follows it.
         note: what the number is of, where its column does not say.
     """
 
@@ -34,6 +35,7 @@ class Cell:
     runs: tuple[str, ...] = ()
     missing: str = ""
     best: bool = False
+    second: bool = False
     mark: Literal["", "▲", "▼"] = ""
     note: str = ""
 
@@ -176,6 +178,13 @@ def require_labels(command: str, records: pd.DataFrame) -> None:
 def is_reference(variant: str) -> bool:
     """Whether it is a bound (trained on target labels) and no candidate."""
     return bool(METHODS.info(variant.partition("?")[0]).reference)
+
+
+def display_name(variant: str) -> str:
+    """As a paper writes it: ``CDAN+E``, ``source only``, ``DANN (gamma=5)``."""
+    name, _, options = variant.partition("?")
+    display = METHODS.info(name).display or name.replace("_", " ")
+    return display + f" ({options.replace('&', ', ')})" * bool(options)
 
 
 def summary_of(values: Iterable[Value]) -> Summary | None:
