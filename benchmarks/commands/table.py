@@ -110,9 +110,9 @@ def main(options: Options) -> int:
     if options.figure:
         from benchmarks.report.figure import save_figure
 
-        save_figure(report, options.figure)
+        save_figure(report, options.figure, options.width)
     if options.diagram:
-        _draw_diagram(report, options.diagram, ranked=planned.ranked)
+        _draw_diagram(report, options.diagram, options.width, ranked=planned.ranked)
     shown = report.only(split(options.only)) if options.only else report
     show(shown, options.table.format, options.width)
     return 0
@@ -144,7 +144,7 @@ def _labels(path: Path) -> Path:
     return path.with_name(f"{path.stem}-labels.npz")
 
 
-def _draw_diagram(report: "Report", path: Path, *, ranked: bool) -> None:
+def _draw_diagram(report: "Report", path: Path, width: Width, *, ranked: bool) -> None:
     from benchmarks.report.comparison import mean_ranks
     from benchmarks.report.diagram import save_diagram
 
@@ -158,7 +158,7 @@ def _draw_diagram(report: "Report", path: Path, *, ranked: bool) -> None:
         raise UserError("--diagram: ranks are of one family; choose its tasks with --tasks")
     (complete,) = found
     assert complete.friedman
-    save_diagram(complete.names, mean_ranks(complete.independent), complete.friedman, path)
+    save_diagram(complete.names, mean_ranks(complete.independent), complete.friedman, path, width)
 
 
 def _grid_and_records(

@@ -181,8 +181,10 @@ def is_reference(variant: str) -> bool:
 
 
 def display_name(variant: str) -> str:
-    """As a paper writes it: ``CDAN+E``, ``source only``, ``DANN (gamma=5)``."""
+    """As a paper writes it: ``CDAN+E``, ``source only``, ``DANN (gamma=5)``; what is no method, as it is."""
     name, _, options = variant.partition("?")
+    if name not in METHODS.names():
+        return variant
     display = METHODS.info(name).display or name.replace("_", " ")
     return display + f" ({options.replace('&', ', ')})" * bool(options)
 

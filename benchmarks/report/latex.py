@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from benchmarks.core.escape import latex as escaped
-from benchmarks.core.registry import METHODS
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import display_name
 from benchmarks.report.options import Width
@@ -133,7 +132,6 @@ def _number_format(numbers: Sequence[str]) -> str:
 
 
 def _displayed(label: str) -> str:
-    """A method as papers write it, with what is said after its name; other words as they are."""
+    """A method as papers write it, with what is said after its name."""
     variant, space, rest = label.partition(" ")
-    known = variant.partition("?")[0] in METHODS.names()
-    return display_name(variant) + space + rest if known else label
+    return display_name(variant) + space + rest
