@@ -162,8 +162,13 @@ def _tell_reused(store: Store, done: Sequence[RunSpec], skipped: Sequence[RunSpe
 
 
 def _report(planned: Grid, store: Store, options: Options, name: str) -> None:
-    """Print the table, and put it beside the records under a name, to read (.md) and to compute with (.json)."""
+    """Print the table, and put it beside the records under a name, to read (.md) and to compute with (.json).
+
+    So is the page, to open in a browser.
+    """
+    from benchmarks.commands.shared.page import command_line, write_page
     from benchmarks.commands.shared.reading import records_of
+    from benchmarks.report.page.contents import SHOWN
     from benchmarks.report.render import render
 
     validator = options.how.validator(options.what.suite)
@@ -175,6 +180,10 @@ def _report(planned: Grid, store: Store, options: Options, name: str) -> None:
     atomic.write_text(folder / f"{name}.md", render(report, "markdown"))
     atomic.write_text(folder / f"{name}.json", render(report, "json"))
     print(f"written to {folder / name}.md and .json; records in {store.root}", file=sys.stderr)
+    page = store.root / "reports" / f"{name}.html"
+    again = command_line("run", options.what, options.how, store=options.store)
+    write_page(page, planned, records, [store], SHOWN, validator, commands=[again])
+    print(f"report: {page}", file=sys.stderr)
 
 
 def _dry_run(planned: Grid, seconds: Mapping[str, float], store: Store, options: Options, until: float) -> None:

@@ -2,21 +2,19 @@
 
 import os
 from argparse import ArgumentParser
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.output import TableFlags, add_force_flag, show
-from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
-from benchmarks.commands.shared.records import add_store_flag, record_sources
+from benchmarks.commands.shared.planning import HowFlags, WhatFlags
+from benchmarks.commands.shared.records import add_records_flags, record_sources
 from benchmarks.core.outfiles import prepare_output
 from benchmarks.core.settings import UserError, split
 from benchmarks.evaluation.validators import VALIDATORS
 from benchmarks.plan.grid import Grid
-from benchmarks.plan.methods import BASELINE
-from benchmarks.plan.suite import load_suite
 from benchmarks.records.store import Store
 from benchmarks.report.options import WIDTHS, Width
 
@@ -67,9 +65,7 @@ def add_flags(command: ArgumentParser) -> None:
     WhatFlags.add_to(command.add_argument_group("what to show"), default_methods="all found")
     HowFlags.add_to(command.add_argument_group("settings and choices"))
     where = command.add_argument_group("where")
-    records = "a store or a .csv of records, instead of the default store; with --store, in addition to it"
-    where.add_argument("--records", type=values.path, metavar="PATH", help=records)
-    add_store_flag(where)
+    add_records_flags(where)
     shown = command.add_argument_group("how it is shown")
     TableFlags.add_to(shown)
     shown.add_argument(
@@ -101,7 +97,9 @@ def main(options: Options) -> int:
         prepare_output(path, [*sources, Path(options.what.suite)], force=options.force)
     select = options.how.validator(options.what.suite)
     validators = [*(VALIDATORS if options.save_records else ()), *options.table.validators(select)]
-    planned, records = _grid_and_records(sources, options, tasks, validators)
+    from benchmarks.commands.shared.reading import found_grid
+
+    planned, records = found_grid(sources, options.what, options.how, tasks, validators)
     if options.save_records:
         _save(planned, records, options)
     if options.save_outputs:
@@ -159,33 +157,3 @@ def _draw_diagram(report: "Report", path: Path, width: Width, *, ranked: bool) -
     (complete,) = found
     assert complete.friedman
     save_diagram(complete.names, mean_ranks(complete.independent), complete.friedman, path, width)
-
-
-def _grid_and_records(
-    sources: Sequence[Path], options: Options, tasks: Sequence[str], validators: Collection[str]
-) -> tuple[Grid, "Records"]:
-    """The grid of the flags; without ``--methods``, of those that have a record. And its records."""
-    from benchmarks.commands.shared.reading import grid_and_records
-
-    what, how = options.what, options.how
-    default = f"{load_suite(what.suite).default_methods},core,shallow,all,references"  # also their order
-
-    def plan(seeds: Sequence[int] | None) -> Grid:
-        return planned_grid(what.suite, what.methods or default, tasks, seeds, how)
-
-    planned, (records, failures) = grid_and_records(sources, plan, how.seeds, validators)
-    if not len(records) and not failures:
-        raise UserError(
-            "no record fits; `run` the grid first, or name the --store, --suite and --set it was run with"
-        )
-    known = {*(records["run_id"] if len(records) else ()), *failures}
-    return planned if what.methods else _only(planned, known), (records, failures)
-
-
-def _only(planned: Grid, known: set[str]) -> Grid:
-    """The grid without methods of which there is nothing to show."""
-    methods = {spec.method for spec in planned.specs if spec.run_id in known} | {BASELINE}
-    specs = [spec for spec in planned.specs if spec.method in methods]
-    rest = [cell for cell in planned.not_applicable if cell.variant.partition("?")[0] in methods]
-    reverse = [spec for spec in planned.reverse if spec.run_id in known]
-    return replace(planned, specs=specs, not_applicable=rest, reverse=reverse)

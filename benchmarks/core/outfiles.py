@@ -24,6 +24,7 @@ SIGNED = (
     (b"\x89PNG", f"Software\0{NAME}".encode()),
     (b"%PDF", f"/Creator ({NAME})".encode()),
     (b"<?xml", f"<dc:title>{NAME}</dc:title>".encode()),  # of an SVG's creator
+    (b"<!doctype html>", f'<meta name="generator" content="{NAME}">'.encode()),
     (b"<?xml", f'<testsuite name="{NAME}"'.encode()),
 )
 

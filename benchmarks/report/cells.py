@@ -28,7 +28,10 @@ class Cell:
 
     Attributes:
         best: whether it is the best mean of its column, references aside; ``second`` follows it.
+        mark: what a test says of ``gain``: better or worse than the baseline, or no difference is shown.
         note: what the number is of, where its column does not say.
+        gain: over the baseline, paired by seed, where the number is an accuracy of a candidate.
+        p: of the gain, adjusted for the number of methods; none below 5 seeds.
     """
 
     summary: Summary | None
@@ -38,6 +41,8 @@ class Cell:
     second: bool = False
     mark: Literal["", "▲", "▼"] = ""
     note: str = ""
+    gain: Summary | None = None
+    p: float | None = None
 
 
 @dataclass(frozen=True)

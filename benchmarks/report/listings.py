@@ -45,6 +45,11 @@ class Listing:
     formats: Mapping[str, tuple[float, str]]
 
     @property
+    def kind(self) -> str:
+        """What those of one kind begin with."""
+        return self.name.partition("-")[0]
+
+    @property
     def columns(self) -> list[str]:
         return list(self.rows[0]) if self.rows else []
 
@@ -102,7 +107,7 @@ def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
         }
         rows.append({"method": variant, **{name: each and each.summary for name, each in found.items()}})
     title = f"Choosing without target labels: target test accuracy (%), {_over(tasks)}"
-    return Listing(f"choice-{family_of(tasks)}", title, rows, dict.fromkeys(metrics, POINTS))
+    return Listing(f"choices-{family_of(tasks)}", title, rows, dict.fromkeys(metrics, POINTS))
 
 
 def validators(frame: pd.DataFrame, tasks: Sequence[str]) -> Listing:
@@ -197,13 +202,15 @@ def statistics(cells: Cells, complete: Complete) -> Iterator[Listing]:
     family = family_of(complete.tasks)
     over = f"{_counted(len(complete.tasks), 'task')} of {family} and {_counted(accuracy.shape[2], 'seed')}"
     yield Listing(f"ranks-{family}", f"Over {over}; intervals cover seeds ({_ranking(complete)})", rows, formats)
-    pairs: dict[tuple[str, ...], Mean | None] = {
-        (first, second): mean(cells, ACCURACY, first, complete.tasks, second)
-        for first, second in combinations(names, 2)
-    }
-    title = f"All pairs, a family of its own: {_over(complete.tasks)}, paired by seed (points)"
-    found = {pair: each for pair, each in pairs.items() if each}
-    yield _tests(f"pairs-{family}", title, found, ["first", "second"], "difference")
+    yield pairs(cells, complete.tasks, names)
+
+
+def pairs(cells: Cells, tasks: Sequence[str], names: Sequence[str], metric: str = ACCURACY) -> Listing:
+    """A family of tests: the differences of all pairs of these methods, Holm-adjusted over the pairs."""
+    found = {pair: mean(cells, metric, pair[0], tasks, pair[1]) for pair in combinations(names, 2)}
+    title = f"All pairs, a family of its own: {_over(tasks)}, paired by seed (points)"
+    known: dict[tuple[str, ...], Mean] = {pair: each for pair, each in found.items() if each}
+    return _tests(f"pairs-{family_of(tasks)}", title, known, ["first", "second"], "difference")
 
 
 def _counted(n: int, what: str) -> str:

@@ -118,6 +118,11 @@ class Comparison:
         return None if self.ours is None else difference(self.ours.mean, self.published.accuracy)
 
 
+def has_published(suite: str) -> bool:
+    """Whether there is a number of a suite's protocol, or a file of its name."""
+    return Path(suite).stem in PROTOCOLS or (_folder() / f"{Path(suite).stem}.csv").is_file()
+
+
 def published_for(suite: str) -> list[Published]:
     """What belongs beside a suite: the file of its name, else the rows of any file whose protocol it is.
 

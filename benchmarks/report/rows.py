@@ -74,28 +74,34 @@ def tables(report: Report) -> Iterator[Table]:
 
 def _entries(report: Report, listing: Listing) -> Iterator[Row]:
     for row in listing.rows:
-        entries = [_entry(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns]
+        entries = [
+            entry_number(row[column], *listing.formats.get(column, (1.0, ""))) for column in listing.columns
+        ]
         yield [report.shown(entry) if isinstance(entry, str) else entry for entry in entries]
 
 
-def _entry(entry: Entry, scale: float, digits: str) -> str | Number:
+def entry_number(entry: Entry, scale: float, digits: str) -> str | Number:
     if entry is None:
         return "-"
     if isinstance(entry, str):
         return entry
     if isinstance(entry, Summary):
-        return _number(entry, scale, digits)
+        return number_text(entry, scale, digits)
     if isinstance(entry, Interval):
         value, low, high = (format(scale * number, digits) for number in (entry.value, entry.low, entry.high))
         return Number(value, f"[{low}, {high}]")
     return Number(format(scale * entry, digits))
 
 
+def entry_text(value: Entry, scale: float, digits: str) -> str:
+    return str(entry_number(value, scale, digits))
+
+
 def _rows(block: Block) -> Iterator[Row]:
     """Methods, then references, then what is said of the columns."""
     for name in sorted(block.rows, key=lambda name: name in block.references):
         cells = (block.rows[name].get(column, Cell(None)) for column in block.columns)
-        yield [_label(name, block.references), *(_cell(cell, block.scale) for cell in cells)]
+        yield [_label(name, block.references), *(cell_text(cell, block.scale) for cell in cells)]
     for name, notes in block.footer.items():
         yield [name, *(notes.get(column, "") for column in block.columns)]
 
@@ -103,13 +109,13 @@ def _rows(block: Block) -> Iterator[Row]:
 def _known(overview: Overview) -> Iterator[Row]:
     for name, row in overview.rows.items():
         cells = ((row.get(metric, Cell(None)), column) for metric, column in COLUMNS.items())
-        yield [_label(name, overview.references), *(_known_cell(cell, column) for cell, column in cells)]
+        yield [_label(name, overview.references), *(known_text(cell, column) for cell, column in cells)]
 
 
-def _known_cell(cell: Cell, column: Column) -> str | Number:
+def known_text(cell: Cell, column: Column) -> str | Number:
     if cell.summary is None:
         return cell.missing or "-"
-    number = _number(cell.summary, column.scale, column.digits)
+    number = number_text(cell.summary, column.scale, column.digits)
     more = [cell.note[:SHORT] + "…" * (len(cell.note) > SHORT), f"({cell.missing})" * bool(cell.missing)]
     return replace(number, interval=number.interval * column.interval, more=" ".join(filter(None, more)))
 
@@ -118,15 +124,15 @@ def _label(name: str, references: frozenset[str]) -> str:
     return f"{name} (reference)" if name in references else name
 
 
-def _cell(cell: Cell, scale: float) -> str | Number:
+def cell_text(cell: Cell, scale: float) -> str | Number:
     if cell.summary is None:
         return cell.missing or "-"
     digits = ".1f" if scale == 100 else ".2f"
     more = " ".join(filter(None, [cell.mark, f"({cell.missing})" * bool(cell.missing)]))
-    return replace(_number(cell.summary, scale, digits), best=cell.best, second=cell.second, more=more)
+    return replace(number_text(cell.summary, scale, digits), best=cell.best, second=cell.second, more=more)
 
 
-def _number(summary: Summary, scale: float, digits: str) -> Number:
+def number_text(summary: Summary, scale: float, digits: str) -> Number:
     mean, low, high = (format(scale * value, digits) for value in (summary.mean, summary.low, summary.high))
     if summary.interval == "t95":
         return Number(mean, f"± {scale * (summary.high - summary.mean):{digits.removeprefix('+')}}")

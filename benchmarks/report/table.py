@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ from benchmarks.report.listings import Complete, Listing
 from benchmarks.report.means import mean
 from benchmarks.report.options import PARTS
 from benchmarks.report.overview import DISTANCE, Overview
-from benchmarks.report.statistics import LEVEL, binomial_error, holm, summarise
+from benchmarks.report.statistics import LEVEL, Summary, binomial_error, holm, summarise
 
 PERCENT = 100.0
 BALANCED = "target_class_mean_accuracy"
@@ -123,28 +123,53 @@ def build_report(
         show: more to show: columns of the records, and any of ``PARTS``.
         select: the validator that chooses among candidates; none: blocks have the last step alone.
     """
+    return report_on(cells_of(grid, records, failures, show, select), show, select)
+
+
+class Chosen(NamedTuple):
+    """The cells of a grid, the candidates that its choices are made among, and the validator that chose."""
+
+    cells: Cells
+    candidates: pd.DataFrame
+    by: str | None
+
+
+def cells_of(
+    grid: Grid, records: pd.DataFrame, failures: Mapping[str, str], show: Sequence[str], select: str | None
+) -> Chosen:
+    """What a report is made from; see :func:`build_report`."""
     rule = selection.rule(grid, select)
     frame = selection.candidates(grid, records) if rule or "validators" in show else pd.DataFrame()
     cells = Cells(grid, records, failures, selection.choices(frame, rule) if rule else {})
-    chosen_by = rule if select or selection.several(frame) else None
+    return Chosen(cells, frame, rule if select or selection.several(frame) else None)
+
+
+def report_on(chosen: Chosen, show: Sequence[str], select: str | None) -> Report:
+    """What there is to say of these cells; see :func:`build_report`."""
+    cells, frame, chosen_by = chosen
+    grid = cells.grid
     complete = Complete.by_family(cells) if grid.ranked else []
     kept = ", ".join(sorted({spec.protocol.stopping.kept for spec in grid.specs}))
     blocks = []
     if cells.scored:
-        blocks.append(_with_majority(cells, _accuracy(cells, ACCURACY, f"Target test accuracy (%), {kept}")))
+        blocks.append(_with_majority(cells, accuracy_block(cells, ACCURACY, f"Target test accuracy (%), {kept}")))
         if select:
-            blocks.append(_accuracy(cells, selection.SELECTED, f"Target test accuracy (%), selected by {select}"))
+            blocks.append(
+                accuracy_block(cells, selection.SELECTED, f"Target test accuracy (%), selected by {select}")
+            )
         if cells.skewed and BALANCED not in show:
-            blocks.append(_block(cells, BALANCED, f"Balanced target accuracy (%), {kept}", PERCENT, cells.skewed))
+            blocks.append(
+                block_of(cells, BALANCED, f"Balanced target accuracy (%), {kept}", PERCENT, cells.skewed)
+            )
         blocks.append(_distances(cells))
     if cells.unscored and select:
         by = f"Source test accuracy (%), selected by {select}"
-        blocks.append(_block(cells, selection.SELECTED_SOURCE, by, PERCENT, cells.unscored))
+        blocks.append(block_of(cells, selection.SELECTED_SOURCE, by, PERCENT, cells.unscored))
     for metric in show:
         if metric not in (*PARTS, *(block.metric for block in blocks)):
             share = metric.endswith(SHARES)
             title = metric.replace("_", " ").capitalize() + " (%)" * share
-            blocks.append(_block(cells, metric, title, PERCENT if share else 1.0))
+            blocks.append(block_of(cells, metric, title, PERCENT if share else 1.0))
     scoring = ", ".join(sorted({spec.protocol.scoring for spec in grid.specs}))
     unlabelled = [overview.overview(cells, task, kept) for task in cells.unscored]
     seeds = notes.about_seeds(len(cells.seeds), tested=bool(cells.scored))
@@ -186,9 +211,9 @@ def _listings(
     return [listing for listing in found if listing.rows]
 
 
-def _accuracy(cells: Cells, metric: str, title: str) -> Block:
+def accuracy_block(cells: Cells, metric: str, title: str) -> Block:
     """A block whose methods are compared with the baseline; with the size of each test set."""
-    block = _block(cells, metric, title, PERCENT, cells.scored)
+    block = block_of(cells, metric, title, PERCENT, cells.scored)
     rows = block.rows
     for column in block.columns:
         rows = _mark_gains(cells, metric, rows, column, block.means.get(column, [column]))
@@ -213,14 +238,20 @@ def _mark_gains(
     tested = [variant for variant in cells.candidates if variant != BASELINE]
     found = [mean(cells, metric, variant, tasks, BASELINE) for variant in tested]
     adjusted = holm([each and each.p for each in found])
-    marks: dict[str, Literal["▲", "▼"]] = {
-        variant: "▲" if each.summary.mean > 0 else "▼"
+    marked = {
+        variant: replace(rows[variant][column], gain=each.summary, p=p, mark=_mark(each.summary, p))
         for variant, each, p in zip(tested, found, adjusted, strict=True)
-        if each and p is not None and p < 1 - LEVEL
+        if each
     }
     return {
-        variant: row | {column: replace(row[column], mark=marks.get(variant, ""))} for variant, row in rows.items()
+        variant: row | ({column: marked[variant]} if variant in marked else {}) for variant, row in rows.items()
     }
+
+
+def _mark(gain: Summary, p: float | None) -> Literal["", "▲", "▼"]:
+    if p is None or p >= 1 - LEVEL:
+        return ""
+    return "▲" if gain.mean > 0 else "▼"
 
 
 def _test_sets(cells: Cells) -> dict[str, str]:
@@ -235,7 +266,7 @@ def _test_sets(cells: Cells) -> dict[str, str]:
     return found
 
 
-def _block(cells: Cells, metric: str, title: str, scale: float, tasks: Sequence[str] = ()) -> Block:
+def block_of(cells: Cells, metric: str, title: str, scale: float, tasks: Sequence[str] = ()) -> Block:
     """A block of these tasks, or of all, with a mean of each family that has several."""
     columns: list[str] = []
     means: dict[str, list[str]] = {}
@@ -277,7 +308,7 @@ def _mark_best(rows: dict[str, dict[str, Cell]], columns: list[str], references:
 def _distances(cells: Cells) -> Block:
     """Proxy A-distances of the learned features, below that of the raw inputs, which every run carries."""
     title = "Proxy A-distance of features (0 alike, 2 told apart)"
-    block = _block(cells, DISTANCE, title, 1.0, cells.scored)
+    block = block_of(cells, DISTANCE, title, 1.0, cells.scored)
     raw: dict[str, Cell] = {}
     for task in cells.scored:
         values = list(cells.values("proxy_a_distance_inputs", BASELINE, task).values())[:1]

@@ -2,12 +2,17 @@
 
 import sys
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.commands import warn
+from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
+from benchmarks.core.settings import UserError
 from benchmarks.plan.grid import Grid
+from benchmarks.plan.methods import BASELINE
+from benchmarks.plan.suite import load_suite
 from benchmarks.records.compact import load_failures
 from benchmarks.records.frame import PREDICTED, is_compact, load_records
 from benchmarks.records.provenance import made_by_other_code
@@ -75,6 +80,41 @@ def grid_and_records(
             if other := made_by_other_code(codes, planned.runs):
                 warn(f"{other}; `run --fresh` does them again")
     return planned, _in_order(planned, sources)
+
+
+def found_grid(
+    sources: Sequence[Path],
+    what: WhatFlags,
+    how: HowFlags,
+    tasks: Sequence[str],
+    validators: Collection[str],
+) -> tuple[Grid, Records]:
+    """The grid of the flags; without ``--methods``, of those that have a record. And its records.
+
+    Raises:
+        UserError: no record fits.
+    """
+    default = f"{load_suite(what.suite).default_methods},core,shallow,all,references"  # also their order
+
+    def planned_with(seeds: Sequence[int] | None) -> Grid:
+        return planned_grid(what.suite, what.methods or default, tasks, seeds, how)
+
+    planned, (records, failures) = grid_and_records(sources, planned_with, how.seeds, validators)
+    if not len(records) and not failures:
+        raise UserError(
+            "no record fits; `run` the grid first, or name the --store, --suite and --set it was run with"
+        )
+    known = {*(records["run_id"] if len(records) else ()), *failures}
+    return planned if what.methods else _only(planned, known), (records, failures)
+
+
+def _only(planned: Grid, known: set[str]) -> Grid:
+    """The grid without methods of which there is nothing to show."""
+    methods = {spec.method for spec in planned.specs if spec.run_id in known} | {BASELINE}
+    specs = [spec for spec in planned.specs if spec.method in methods]
+    rest = [cell for cell in planned.not_applicable if cell.variant.partition("?")[0] in methods]
+    reverse = [spec for spec in planned.reverse if spec.run_id in known]
+    return replace(planned, specs=specs, not_applicable=rest, reverse=reverse)
 
 
 def _in_order(planned: Grid, sources: Sequence[Records]) -> Records:

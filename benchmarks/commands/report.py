@@ -1,0 +1,75 @@
+"""The `report` command: a page of what the records say, to be opened in a browser; never trains."""
+
+import sys
+from argparse import ArgumentParser
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.commands.shared import values
+from benchmarks.commands.shared.output import add_force_flag
+from benchmarks.commands.shared.planning import HowFlags, WhatFlags
+from benchmarks.commands.shared.records import add_records_flags, record_sources
+from benchmarks.core.escape import shown
+from benchmarks.core.outfiles import prepare_output
+from benchmarks.core.settings import UserError
+from benchmarks.evaluation.validators import VALIDATORS
+from benchmarks.records.store import Store
+
+HELP = "write a page with the answer, tables and charts; never trains"
+EXAMPLES = (
+    "report --suite quick --out quick.html",
+    "report --suite amazon --records results/records/amazon.csv --out amazon.html",
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    what: WhatFlags
+    how: HowFlags
+    records: Path | None
+    store: Path | None
+    out: Path
+    force: bool
+
+    def __post_init__(self) -> None:
+        if self.out.suffix.lower() not in (".html", ".htm"):
+            raise UserError(f"--out: {str(self.out)!r} must end in .html")
+
+
+def add_flags(command: ArgumentParser) -> None:
+    WhatFlags.add_to(command.add_argument_group("what to show"), default_methods="all found")
+    HowFlags.add_to(command.add_argument_group("settings and choices"))
+    add_records_flags(command.add_argument_group("where"))
+    written = command.add_argument_group("what is written")
+    written.add_argument(
+        "--out", type=values.path, metavar="HTML", default=Path("report.html"), help="default report.html"
+    )
+    add_force_flag(written)
+
+
+def main(options: Options) -> int:
+    from benchmarks.commands.shared.page import command_line, comparisons_of, write_page
+    from benchmarks.commands.shared.reading import found_grid
+    from benchmarks.records.frame import is_compact
+    from benchmarks.report.page.contents import SHOWN
+
+    what, how = options.what, options.how
+    sources, tasks = record_sources(options.store, options.records), what.all_tasks()
+    prepare_output(options.out, [*sources, Path(what.suite)], force=options.force)
+    planned, records = found_grid(sources, what, how, tasks, [*VALIDATORS])
+    select = how.validator(what.suite)
+    write_page(
+        options.out,
+        planned,
+        records,
+        [Store(path) for path in sources if not is_compact(path)],
+        [*SHOWN, "validators"],
+        select,
+        comparisons=[] if tasks else comparisons_of(planned, records, select, judged=how.as_the_suite_says),
+        commands=[
+            command_line("run", what, how),
+            command_line("report", what, how, records=options.records, store=options.store, out=options.out),
+        ],
+    )
+    print(f"report: {shown(options.out)}", file=sys.stderr)
+    return 0

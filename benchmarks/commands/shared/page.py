@@ -1,0 +1,112 @@
+"""A report's page, from what a command has planned and read."""
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.commands import warn
+from benchmarks.commands.shared.planning import HowFlags, WhatFlags
+from benchmarks.core.outfiles import writing
+from benchmarks.core.settings import UserError
+from benchmarks.plan.grid import Grid
+from benchmarks.records.record import Record
+from benchmarks.records.store import Store
+
+if TYPE_CHECKING:
+    from benchmarks.commands.shared.reading import Records
+    from benchmarks.report.published import Comparison
+
+
+def write_page(
+    path: Path,
+    planned: Grid,
+    records: "Records",
+    stores: Sequence[Store],
+    show: Sequence[str],
+    select: str | None,
+    **more: Any,
+) -> None:
+    """Write the page of a grid.
+
+    Args:
+        stores: which may have the signals of the runs' training.
+        show: see :func:`benchmarks.report.table.build_report`.
+        select: the validator that chose the numbers shown.
+        more: see :class:`benchmarks.report.page.contents.Contents`.
+    """
+    from benchmarks.advice.section import record_section
+    from benchmarks.report.page.contents import contents_of
+    from benchmarks.report.page.page import page
+    from benchmarks.report.table import cells_of
+
+    frame, _ = records
+    chosen = cells_of(planned, *records, show, select)
+    known = set(frame["run_id"]) if len(frame) else set[str]()
+    contents = contents_of(
+        chosen,
+        show,
+        select,
+        curves=_curves(planned, stores, known),
+        advice=_advice(planned, stores, chosen.cells.unscored),
+        **more,
+    )
+    text = page(contents, [record_section()])
+    with writing(path) as file:
+        file.write(text.encode())
+
+
+def _advice(planned: Grid, stores: Sequence[Store], tasks: Sequence[str]) -> dict[str, list[str]]:
+    """By task without target labels, what `advise` says of it; nothing without a store, whose outputs it needs."""
+    from benchmarks.advice.advise import advised
+
+    found = {}
+    for task in tasks if stores else ():
+        own = replace(planned, specs=[spec for spec in planned.specs if spec.task == task])
+        try:
+            found[task] = advised(own, stores[0]).paragraphs
+        except UserError as error:
+            found[task] = [f"There is no advice: {error}."]
+    return found
+
+
+def _curves(planned: Grid, stores: Sequence[Store], known: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """By run id, the signals of each training whose record is in a store; of a broken one, none."""
+    found = {}
+    for spec in planned.specs:
+        folder = next(
+            (store.folder(spec) for store in stores if spec.run_id in known and store.finished(spec)), None
+        )
+        if folder:
+            try:
+                found[spec.run_id] = Record(folder).curves()
+            except UserError as error:
+                warn(error)
+    return found
+
+
+def comparisons_of(planned: Grid, records: "Records", select: str | None, *, judged: bool) -> "list[Comparison]":
+    """Published numbers beside those of a suite, if there are any.
+
+    Args:
+        judged: whether the runs have the suite's own settings.
+    """
+    from benchmarks.report import beside
+    from benchmarks.report.published import has_published, load_explanations, published_for
+
+    suite = Path(planned.suite).stem
+    if not has_published(suite):
+        return []
+    cells = beside.chosen_cells(planned, *records, select)
+    return beside.compare(published_for(suite), cells, suite, suite if judged else "", select, load_explanations())
+
+
+def command_line(command: str, what: WhatFlags, how: HowFlags, **more: Path | None) -> str:
+    """What to type to do it again."""
+    given: Mapping[str, Any] = {**vars(what), **vars(how), **more}
+    words = [command]
+    for name, value in given.items():
+        several: Sequence[Any] = value if isinstance(value, list) else [value]
+        words += [word for each in several if each for word in (f"--{name.replace('_', '-')}", str(each))]
+    return f"python -m benchmarks {shlex.join(words)}"

@@ -1,0 +1,206 @@
+"""The first thing that a page says: which method, by how much, how sure, chosen how. It claims what tests show."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from benchmarks.plan.methods import BASELINE
+from benchmarks.report import listings
+from benchmarks.report.cells import Cell
+from benchmarks.report.listings import Listing
+from benchmarks.report.page.contents import LAST, Contents
+from benchmarks.report.page.section import Section
+from benchmarks.report.page.templates import coded
+from benchmarks.report.rows import entry_text
+from benchmarks.report.statistics import ENOUGH, LEVEL, Summary
+from benchmarks.report.table import Block
+
+NAMED = 6  # methods or tasks in a sentence, before it only counts them
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the tests of a column show of its candidates, each list by mean, best first.
+
+    Attributes:
+        leaders: better than the baseline, and below no other method.
+        better: better than the baseline, and below some method.
+        worse: than the baseline.
+        open: no difference from the baseline is shown.
+        untested: they have too few seeds.
+    """
+
+    leaders: list[str]
+    better: list[str]
+    worse: list[str]
+    open: list[str]
+    untested: list[str]
+
+
+def verdict(cells: Mapping[str, Cell], pairs: Listing) -> Verdict:
+    """From gains over the baseline, tested as a family of their own, and from the tests of all pairs."""
+    known = {name: cell for name, cell in cells.items() if cell.summary and cell.gain}
+    ordered = sorted(known, key=lambda name: -known[name].summary.mean)  # type: ignore[union-attr]
+    below = {_lower(row) for row in pairs.rows if _shown(row["p (Holm)"])}
+    better = [name for name in ordered if known[name].mark == "▲"]
+    return Verdict(
+        leaders=[name for name in better if name not in below],
+        better=[name for name in better if name in below],
+        worse=[name for name in ordered if known[name].mark == "▼"],
+        open=[name for name in ordered if not known[name].mark and known[name].p is not None],
+        untested=[name for name in ordered if known[name].p is None],
+    )
+
+
+def _shown(p: listings.Entry) -> bool:
+    return isinstance(p, float) and p < 1 - LEVEL
+
+
+def _lower(row: Mapping[str, listings.Entry]) -> str:
+    difference = row["difference"]
+    assert isinstance(difference, Summary)
+    return str(row["second"] if difference.mean > 0 else row["first"])
+
+
+def section(contents: Contents) -> Section:
+    """The answer for each family of tasks; without target labels, the advice."""
+    first, more = [], []
+    for column, tasks in contents.columns().items():
+        sentence, *rest = _sentences(contents, column, tasks)
+        first.append(sentence)
+        more += rest
+    for task, paragraphs in contents.advice.items():
+        first.append(f"{contents.report.shown(task)} has no target label. {paragraphs[0]}")
+        more += paragraphs[1:]
+    if unadvised := [task for task in contents.cells.unscored if task not in contents.advice]:
+        first.append(
+            f"No target sample of {_listed(unadvised)} has a label, so that no accuracy is known. What is known "
+            "of each method is in the table; `advise` says which to use."
+        )
+    if contents.block:
+        more.append(_how(contents))
+    body = [Markup("<p>{}</p>").format(coded(text)) for text in more]
+    return Section("answer", "The answer", "\n".join(first), body)
+
+
+def _sentences(contents: Contents, column: str, tasks: Sequence[str]) -> Iterator[str]:
+    """Of a family, most important first."""
+    assert contents.block
+    block, report = contents.block, contents.report
+    cells = {name: row[column] for name, row in block.rows.items() if name not in block.references}
+    family = tasks[0].partition("/")[0]
+    where = f"{family} ({len(tasks)} tasks)" if len(tasks) > 1 else report.shown(column)
+    seeds = max((cell.summary.n for cell in cells.values() if cell.summary), default=0)
+    if seeds < ENOUGH:
+        yield _provisional(cells, where, seeds)
+        return
+    common = contents.cells.common_tasks(block.metric, tasks)
+    pairs = listings.pairs(contents.cells, common, [name for name in cells if cells[name].summary], block.metric)
+    found = verdict(cells, pairs)
+    yield _leading(found, cells, where, seeds, ranked=contents.cells.grid.ranked)
+    if found.better:
+        yield f"On {where}, {_gains(found.better, cells)} also gain, but each is below some other method."
+    if found.worse:
+        yield f"Worse than `{BASELINE}` on {where}: {_gains(found.worse, cells)}."
+    if len(tasks) > 1 and (harm := _harm(block, tasks, found.worse)):
+        yield f"Negative transfer on single tasks of {family}: {harm}."
+    if found.untested:
+        yield f"On {where}, too few seeds for a test: {_gains(found.untested, cells)}."
+    if found.open:
+        yield f"On {where}, no difference from `{BASELINE}` is shown for {_listed(map(_code, found.open))}."
+
+
+def _leading(found: Verdict, cells: Mapping[str, Cell], where: str, seeds: int, *, ranked: bool) -> str:
+    baseline = cells[BASELINE].summary
+    usual = f"`{BASELINE}`" + f" ({_number(baseline)}%)" * bool(baseline)
+    leaders = found.leaders
+    if found.untested:
+        where += f", of the methods with {ENOUGH} seeds"
+    if not leaders:
+        best = found.better or found.open
+        gain = f"; the largest mean is that of {_gains(best[:1], cells)}" if best else ""
+        shown = (
+            "which of those that gain is best is not shown" if found.better else "no method is shown to be better"
+        )
+        return f"On {where}, {shown} than {usual}{gain}."
+    if not ranked:
+        return f"On {where}, {_gains(leaders, cells)} gain on {usual}. A paper's own settings are not ranked."
+    if len(leaders) == 1:
+        own = cells[leaders[0]]
+        return f"On {where}, `{leaders[0]}` leads with {_number(own.summary)}%: {_gain(own)} over {usual}."
+    return (
+        f"On {where}, {_gains(leaders, cells)} lead, in points over {usual}; between them no difference is shown "
+        f"at {seeds} seeds."
+    )
+
+
+def _provisional(cells: Mapping[str, Cell], where: str, seeds: int) -> str:
+    """Below 5 seeds: the range, and what it says of these seeds alone."""
+    known = {name: cell for name, cell in cells.items() if cell.summary}
+    if not known:
+        return f"On {where}, no run has ended well."
+    best = max(known, key=lambda name: known[name].summary.mean)  # type: ignore[union-attr]
+    text = f"On {where}, nothing is shown yet: {seeds} seed{'s' * (seeds > 1)} are too few for a test. "
+    text = text.replace("1 seed are", "1 seed is")
+    text += f"The largest mean is that of `{best}`, {_number(known[best].summary)}%"
+    baseline = known.get(BASELINE)
+    if baseline and best != BASELINE:
+        text += f"; `{BASELINE}` has {_number(baseline.summary)}%"
+    above = [name for name, cell in known.items() if cell.gain and cell.gain.low > 0]
+    if seeds > 1 and above:
+        text += f". Above `{BASELINE}` in each seed: {_listed(map(_code, above))}"
+    return f"{text}."
+
+
+def _harm(block: Block, tasks: Sequence[str], but: Sequence[str]) -> str:
+    """Which methods are below the baseline on which tasks, those but who are below it in the mean."""
+    parts = []
+    for name, row in block.rows.items():
+        harmed = [f"{task.partition('/')[2]} ({_gain(row[task])})" for task in tasks if row[task].mark == "▼"]
+        if harmed and name not in but:
+            parts.append(f"`{name}` on {_listed(harmed)}")
+    return "; ".join(parts)
+
+
+def _how(contents: Contents) -> str:
+    """Chosen how, and how sure."""
+    assert contents.block
+    chosen = (
+        "Accuracy is that of target test samples after the last step, with the settings that each method "
+        "declares: nothing was chosen."
+        if contents.headline == LAST
+        else f"Configuration and checkpoint were {contents.headline}, without target labels."
+    )
+    cells = [cell for row in contents.block.rows.values() for cell in row.values() if cell.gain]
+    tested = sorted({cell.gain.covers for cell in cells if cell.gain and cell.gain.interval == "t95"})
+    if not tested:
+        return f"{chosen} Brackets hold the range over seeds."
+    return (
+        f"{chosen} ± is half a 95% interval, which covers {'; or, on other tasks, '.join(tested)}. Shown "
+        f"means: by a paired test, p < {1 - LEVEL:.2f} after Holm's adjustment over the methods."
+    )
+
+
+def _gains(names: Sequence[str], cells: Mapping[str, Cell]) -> str:
+    return _listed([f"`{name}` ({_gain(cells[name])})" for name in names])
+
+
+def _gain(cell: Cell) -> str:
+    return entry_text(cell.gain, 100.0, "+.1f").replace("-", "−")
+
+
+def _number(summary: Summary | None) -> str:
+    return entry_text(summary, 100.0, ".1f")
+
+
+def _code(name: str) -> str:
+    return f"`{name}`"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    several = list(parts)
+    if len(several) > NAMED:
+        several = [*several[: NAMED - 1], f"{len(several) - NAMED + 1} more"]
+    *rest, last = several
+    return f"{', '.join(rest)} and {last}" if rest else last

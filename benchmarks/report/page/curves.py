@@ -1,0 +1,131 @@
+"""What happened while it trained: losses, the discriminator, gradients and accuracies, means over seeds."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+from markupsafe import Markup
+
+from benchmarks.evaluation import HEADLINE
+from benchmarks.report.page import charts
+from benchmarks.report.page.contents import Contents
+from benchmarks.report.page.section import Chart, Section
+from benchmarks.report.page.templates import rendered
+
+POINTS = 16  # of a line
+MOST = 120_000  # points of all lines together: about 2 MB
+TITLES = {
+    HEADLINE: "target accuracy (%; for display alone)",
+    "source_accuracy": "source accuracy in the batch (%)",
+    "source_val_accuracy": "source accuracy, validation (%)",
+    "task": "loss of the task",
+    "domain": "loss of the domain classifier",
+    "domain_accuracy": "discriminator's accuracy (%; chance 50)",
+    "strength": "λ, the weight of alignment",
+    "gradient_ratio": "gradient of alignment over the task's",
+    "effective_sample_size": "effective sample size (share of source)",
+}
+OF_SCORES = (HEADLINE, "source_val_accuracy")  # from the record's checkpoints, which a .csv has too
+Line = tuple[str, str, str]  # signal, task, method
+
+
+def section(contents: Contents) -> Section | None:
+    """A chart for each signal; controls choose the task and the method that stands out."""
+    lines = _lines(contents)
+    drawn = sorted({signal for signal, _, _ in lines}, key=lambda name: ([*TITLES, name].index(name), name))
+    if not lines:
+        return None
+    tasks, methods = (list(dict.fromkeys(line[place] for line in lines)) for place in (1, 2))
+    first = next((name for name in reversed(contents.cells.candidates) if name in methods), methods[0])
+    kept = dict(list(lines.items())[: MOST // POINTS])
+    controls = rendered("controls.html", controls={"task": (tasks, tasks[0]), "method": (methods, first)})
+    body: list[Chart | Markup] = [controls, *(_chart(signal, kept, tasks[0], first) for signal in drawn)]
+    lead = "Each line is the mean over the seeds of a method; the one chosen stands out, the others are faint."
+    if HEADLINE in drawn:
+        lead += " Only the first chart has target labels, and training saw none of them."
+    if not contents.curves:
+        lead += " These records have no more than scores at checkpoints; a store has every signal."
+    if len(kept) < len(lines):
+        lead += f" {len(kept):,} of {len(lines):,} lines are here, so that the page stays small."
+    return Section("curves", "Training curves", lead, body)
+
+
+def _lines(contents: Contents) -> dict[Line, tuple[list[float], list[float]]]:
+    """Steps and values of each line."""
+    runs: dict[Line, list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
+    for spec in contents.cells.grid.specs:
+        row = contents.cells.records.get(spec.run_id)
+        if row is None or spec.configuration:
+            continue
+        task = contents.report.shown(spec.task)
+        for signal, points in _signals(row["checkpoints"], OF_SCORES):
+            runs[signal, task, spec.variant].append(points)
+        for signal, points in _signals(contents.curves.get(spec.run_id, ()), None):
+            runs[signal, task, spec.variant].append(points)
+    return {line: _mean(several) for line, several in runs.items()}
+
+
+def _signals(
+    points: Iterable[Mapping[str, Any]], names: Sequence[str] | None
+) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """Of one run: each signal with its steps and values; what is no number is left out."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for point in points:
+        for name in point if names is None else names:
+            value = point.get(name)
+            if name != "step" and isinstance(value, int | float) and np.isfinite(value):
+                found[name].append((point["step"], value))
+    for name, pairs in found.items():
+        steps, values = np.array(pairs, dtype=float).T
+        yield name, (steps, values)
+
+
+def _mean(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[list[float], list[float]]:
+    """The mean over runs at no more than ``POINTS`` steps that all have reached, between the readings of each."""
+    first, last = max(steps[0] for steps, _ in runs), min(steps[-1] for steps, _ in runs)
+    own = runs[0][0]
+    at = own if len(own) <= POINTS else np.linspace(first, last, POINTS)
+    means = np.mean([np.interp(at, steps, values) for steps, values in runs], axis=0)
+    return [round(step) for step in at.tolist()], [float(f"{value:.3g}") for value in means.tolist()]
+
+
+def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Chart:
+    share = "accuracy" in signal
+    rows = [
+        {
+            "task": line[1],
+            "method": line[2],
+            "step": steps,
+            "value": [100 * v for v in values] if share else values,
+        }
+        for line, (steps, values) in lines.items()
+        if line[0] == signal
+    ]
+    title = TITLES.get(signal, signal.replace("_", " "))
+    colour = charts.VERMILION if signal == HEADLINE else charts.BLUE
+
+    def standing_out(strong: object, faint: object) -> Any:
+        return alt.when("datum.method == method").then(alt.value(strong)).otherwise(alt.value(faint))
+
+    drawn = (
+        alt.Chart(charts.data(rows))
+        .transform_filter("datum.task == task")
+        .transform_flatten(["step", "value"])
+        .mark_line(strokeDash=[6, 3] if signal == HEADLINE else [1, 0])
+        .encode(
+            x=alt.X("step:Q"),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
+            detail="method:N",
+            tooltip=["method:N", "step:Q", "value:Q"],
+            color=standing_out(colour, charts.FAINT),
+            opacity=standing_out(1, 0.35),
+            strokeWidth=standing_out(3, 1),
+        )
+        .add_params(alt.param("task", value=task), alt.param("method", value=method))
+        .properties(height=160, title=title)
+    )
+    return charts.chart(
+        drawn, f"{title} over the steps of the training, a line for each method on the chosen task."
+    )

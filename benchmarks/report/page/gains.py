@@ -1,0 +1,109 @@
+"""What each method gains over the baseline, and where it harms."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import altair as alt
+
+from benchmarks.plan.methods import BASELINE
+from benchmarks.report.cells import Cell
+from benchmarks.report.page import charts
+from benchmarks.report.page.contents import Contents
+from benchmarks.report.page.section import Chart, Section
+from benchmarks.report.rows import entry_text
+from benchmarks.report.statistics import ENOUGH
+from benchmarks.report.table import Block
+
+MOST_CELLS = 1500  # of a map of gains
+
+
+def section(contents: Contents) -> Section | None:
+    """A forest plot for each family, and a map of all tasks."""
+    if contents.block is None:
+        return None
+    drawn = [
+        chart
+        for column, tasks in contents.columns().items()
+        for chart in _of_family(contents, contents.block, column, tasks)
+    ]
+    lead = (
+        f"Gains over {BASELINE} in points of target accuracy, paired by seed. Bars are 95% intervals from "
+        f"{ENOUGH} seeds on, else ranges. A triangle marks what a test shows to be better (up) or worse (down), "
+        "after Holm's adjustment over the methods."
+    )
+    return Section("gains", f"Gains over {BASELINE}, and harm", lead, drawn) if drawn else None
+
+
+def _of_family(contents: Contents, block: Block, column: str, tasks: Sequence[str]) -> Iterator[Chart]:
+    names = [name for name, row in block.rows.items() if row[column].gain]
+    if not names:
+        return
+    yield _forest(contents.report.shown(column), {name: block.rows[name][column] for name in names})
+    if len(tasks) > 1 and len(tasks) * len(names) <= MOST_CELLS:
+        yield _map(contents, block, names, tasks)
+
+
+def _forest(column: str, cells: dict[str, Cell]) -> Chart:
+    rows = [_row(name, cell) for name, cell in cells.items()]
+    order = [row["method"] for row in sorted(rows, key=lambda row: -row["gain"])]
+    y = alt.Y("method:N", sort=order, title=None)
+    tooltip = [
+        alt.Tooltip("method:N"),
+        alt.Tooltip("text:N", title="gain"),
+        alt.Tooltip("p:N"),
+        alt.Tooltip("n:Q"),
+    ]
+    base = alt.Chart(charts.data(rows)).encode(y=y, tooltip=tooltip)
+    zero = alt.Chart(charts.data([{"zero": 0}])).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q")
+    bars = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", title=f"gain over {BASELINE}, {column} (points)"), x2="high:Q"
+    )
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x="gain:Q", **charts.signs(row["shown"] for row in rows)
+    )
+    drawn = (zero + bars + points).properties(height=charts.ROW * len(rows))
+    said = "; ".join(f"{row['method']} {row['text']}, {row['shown']}" for row in rows)
+    return charts.chart(drawn, f"Gains over {BASELINE}, {column}, in points: {said}.")
+
+
+def _row(name: str, cell: Cell) -> dict[str, Any]:
+    gain = cell.gain
+    assert gain
+    return {
+        "method": name,
+        "gain": round(100 * gain.mean, 2),
+        "low": round(100 * gain.low, 2),
+        "high": round(100 * gain.high, 2),
+        "n": gain.n,
+        "text": entry_text(gain, 100.0, "+.1f"),
+        "p": "no test" if cell.p is None else f"{cell.p:.2g} (Holm)",
+        "shown": charts.sign(name, cell),
+    }
+
+
+def _map(contents: Contents, block: Block, names: Sequence[str], tasks: Sequence[str]) -> Chart:
+    rows = [
+        {"task": task.partition("/")[2].partition("?")[0], **_row(name, cell)} | {"sign": cell.mark}
+        for name in names
+        for task in tasks
+        if (cell := block.rows[name][task]).gain
+    ]
+    widest = max(abs(row["gain"]) for row in rows)
+    base = alt.Chart(charts.data(rows)).encode(
+        x=alt.X("task:N", title=None, sort=None, axis=alt.Axis(labelAngle=-60)),
+        y=alt.Y("method:N", title=None, sort=None),
+        tooltip=["method:N", "task:N", alt.Tooltip("text:N", title="gain"), "p:N", "shown:N"],
+    )
+    colour = alt.Color(
+        "gain:Q",
+        title="gain (points)",
+        scale=alt.Scale(domain=[-widest, 0, widest], range=[charts.VERMILION, "#f7f7f7", charts.BLUE]),
+    )
+    marks = base.mark_text(fontSize=13, fontWeight="bold", color="#111").encode(text="sign:N")
+    drawn = (base.mark_rect(stroke=charts.GRID).encode(color=colour) + marks).properties(
+        height=charts.ROW * len(names)
+    )
+    family = tasks[0].partition("/")[0]
+    harmed = [f"{row['method']} on {row['task']}" for row in rows if row["shown"] == "worse"]
+    said = f"shown to be worse: {', '.join(harmed)}" if harmed else "none is shown to be worse"
+    return charts.chart(drawn, f"Gain of each method on each task of {family}; {said}.")

@@ -1,0 +1,241 @@
+"""The page of a report: its answer says what tests show, nothing in it is live but our script, and it is whole."""
+
+import json
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.plan.grid import Grid, NotApplicable, plan
+from benchmarks.report.listings import pairs
+from benchmarks.report.page.answer import section, verdict
+from benchmarks.report.page.contents import LAST, SHOWN, Contents, contents_of
+from benchmarks.report.page.page import page
+from benchmarks.report.statistics import LEVEL
+from benchmarks.report.table import cells_of
+from tests.test_report import ACCURACY, TASKS, grid_of, records_of
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def contents(
+    grid: Grid, records: pd.DataFrame, failures: Mapping[str, str] | None = None, **more: Any
+) -> Contents:
+    show = [*SHOWN, "validators"]
+    return contents_of(cells_of(grid, records, failures or {}, show, None), show, None, **more)
+
+
+class Parsed(HTMLParser):
+    """What a browser would see of a page.
+
+    Attributes:
+        elements: name and attributes of each, in order.
+        texts: by element's place in that list, the text directly in it.
+    """
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: dict[int, str] = {}
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        place = len(self.elements) - 1
+        self.texts[place] = self.texts.get(place, "") + data
+
+    def all(self, name: str) -> list[tuple[dict[str, str], str]]:
+        """Attributes and text of each element of a name."""
+        return [
+            (of, self.texts.get(place, "").strip()) for place, (tag, of) in enumerate(self.elements) if tag == name
+        ]
+
+    def data(self) -> dict[str, Any]:
+        """By id, what the page holds as JSON."""
+        return {
+            of["id"]: json.loads(text) for of, text in self.all("script") if of.get("type") == "application/json"
+        }
+
+
+@pytest.fixture(scope="module")
+def whole() -> Parsed:
+    """A page with every section that records of a .csv can fill."""
+    grid = grid_of(5)
+    records = records_of(grid, ACCURACY).assign(training_seconds=2.0, peak_memory_mb=100.0, device="cpu")
+    two = [[{**rows[0], "step": 1, "target_test_accuracy": 0.4}, *rows] for rows in records["checkpoints"]]
+    return Parsed(page(contents(grid, records.assign(checkpoints=two), commands=["python -m benchmarks run"])))
+
+
+def test_the_page_needs_no_network(whole: Parsed) -> None:
+    links = [value for _, of in whole.elements for name, value in of.items() if name in ("src", "href", "action")]
+    assert links
+    assert all(link.startswith("#") for link in links)
+    (policy,) = (of["content"] for of, _ in whole.all("meta") if of.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none';")
+
+
+def test_the_page_can_be_read_by_ear_and_keyboard(whole: Parsed) -> None:
+    levels = [int(name[1]) for name, _ in whole.elements if name in ("h1", "h2", "h3")]
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert all(of.get("scope") in ("col", "row") for of, _ in whole.all("th"))
+    ids = {of["id"] for _, of in whole.elements if "id" in of}
+    anchors = [of["href"][1:] for of, _ in whole.all("a")]
+    assert set(anchors) <= ids
+    captions = [text for _, text in whole.all("figcaption")]
+    assert len(captions) == len(whole.all("figure")) > 5
+    assert all(captions)
+
+
+def test_charts_are_vega_lite_and_say_what_they_show(whole: Parsed) -> None:
+    specs = [spec for name, spec in whole.data().items() if name.startswith("spec-")]
+    assert len(specs) > 5
+    for spec in specs:
+        alt.Chart.from_dict(spec)  # raises for what the schema does not know
+        assert spec["description"]
+        assert spec["width"] == "container"
+
+
+def test_every_section_is_there(whole: Parsed) -> None:
+    anchors = [of["id"] for of, _ in whole.all("section")]
+    expected = ["answer", "table", "gains", "ranks", "choices", "distances", "cost", "curves", "notes", "again"]
+    assert anchors == expected
+
+
+def test_cells_have_the_tables_numbers_and_lead_to_their_runs() -> None:
+    grid = grid_of(5)
+    found = contents(grid, records_of(grid, ACCURACY))
+    parsed = Parsed(page(found))
+    runs = parsed.data()["runs-data"]["runs"]
+    shown = {}
+    for of, _ in parsed.all("button"):
+        if of.get("class") == "cell":
+            ids = tuple(runs[int(place)]["id"] for place in of["data-runs"].split())
+            shown[ids] = of["data-about"]
+    cells = [cell for row in found.accuracies[LAST].rows.values() for cell in row.values()]
+    assert cells
+    for cell in cells:
+        assert shown[cell.runs].startswith("5 seeds, 95% interval, covers seeds")
+    values = [of["data-value"] for of, _ in parsed.all("td") if "data-value" in of]
+    assert f"{100 * cells[0].summary.mean:.4f}" in values  # type: ignore[union-attr]
+
+
+def test_what_records_say_is_text() -> None:
+    """Errors, warnings, reasons and class names may hold anything."""
+    grid = grid_of(2)
+    records = records_of(grid, {name: value for name, value in ACCURACY.items() if name != "coral"})
+    usual = Parsed(page(contents(grid, records)))
+    failed = {spec.run_id: HOSTILE for spec in grid.specs if spec.method == "coral"}
+    records = records.assign(warnings=HOSTILE, device=HOSTILE, versions=HOSTILE)
+    grid = plan("quick", ["source_only", "dann", "coral", "target_only", "joint"], TASKS, range(2))
+    grid.not_applicable.append(NotApplicable(TASKS[0], "svm", HOSTILE))
+    parsed = Parsed(page(contents(grid, records, failed, commands=[HOSTILE])))
+    assert len(parsed.all("script")) == len(usual.all("script"))
+    assert not parsed.all("img")
+    assert parsed.data()["runs-data"]["runs"][0]["warnings"] == HOSTILE
+
+
+def test_holes_have_reasons() -> None:
+    grid = grid_of(2)
+    records = records_of(grid, {"source_only": 0.6, "dann": 0.9})
+    failed = {spec.run_id: "the loss is not finite" for spec in grid.specs if spec.method == "coral"}
+    cells = [text for _, text in Parsed(page(contents(grid, records, failed))).all("td")]
+    assert "2 failed of 2" in cells
+    assert "the loss is not finite" in cells
+    assert "2 missing of 2" in cells
+    assert "not run yet" in cells
+
+
+def random_records(grid: Grid, draw: np.random.Generator, spread: float) -> pd.DataFrame:
+    """Records whose accuracies differ between methods and seeds."""
+    records = records_of(grid, dict.fromkeys((spec.method for spec in grid.specs), 0.5))
+    level = {method: draw.uniform(0.4, 0.7) for method in records["method"].unique()}
+    noise = spread * draw.normal(size=len(records))
+    return records.assign(target_test_accuracy=np.clip(records["method"].map(level) + noise, 0, 1))
+
+
+GRID = plan("quick", ["source_only", "dann", "coral", "dan", "cdan"], TASKS[:1], range(5))
+FEW = plan("quick", ["source_only", "dann", "coral"], TASKS, range(3))
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10**6), st.floats(0.001, 0.2))
+def test_the_answer_says_what_tests_show(seed: int, spread: float) -> None:
+    """Who leads is better than the baseline and below nobody; each candidate is in one of the lists."""
+    found = contents(GRID, random_records(GRID, np.random.default_rng(seed), spread))
+    cells = {name: row[TASKS[0]] for name, row in found.accuracies[LAST].rows.items()}
+    tests = pairs(found.cells, TASKS[:1], list(cells))
+    shown = verdict(cells, tests)
+    lists = [shown.leaders, shown.better, shown.worse, shown.open, shown.untested]
+    assert sorted(name for each in lists for name in each) == sorted(set(cells) - {"source_only"})
+    for row in tests.rows:
+        if row["p (Holm)"] < 1 - LEVEL:  # type: ignore[operator]
+            lower = row["second"] if row["difference"].mean > 0 else row["first"]  # type: ignore[union-attr]
+            assert lower not in shown.leaders
+    for name in shown.leaders:
+        assert cells[name].mark == "▲"
+    lead = section(found).lead
+    assert (" lead" in lead) == bool(shown.leaders)
+    assert ("between them no difference is shown" in lead) == (len(shown.leaders) > 1)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 10**6))
+def test_below_5_seeds_the_answer_claims_nothing(seed: int) -> None:
+    found = section(contents(FEW, random_records(FEW, np.random.default_rng(seed), 0.02)))
+    text = " ".join([found.lead, *map(str, found.body)])
+    assert "nothing is shown yet: 3 seeds are too few for a test" in found.lead
+    for claim in ("lead", "better", "worse", "Negative transfer", "p &lt;", "±"):
+        assert claim not in text
+
+
+def test_a_method_with_too_few_seeds_is_said_to_be_untested() -> None:
+    """It may have the largest mean, and then nobody leads but among those that were tested."""
+    grid = grid_of(5)
+    records = records_of(grid, {"source_only": 0.6, "dann": 0.7, "coral": 0.9})
+    found = section(contents(grid, records[(records["method"] != "coral") | (records["seed"] < 3)]))
+    assert "On toys (2 tasks), of the methods with 5 seeds, `dann` leads" in found.lead
+    (untested,) = (str(part) for part in found.body if "too few seeds" in str(part))
+    assert "<code>coral</code>" in untested
+
+
+def test_a_papers_own_settings_are_not_ranked() -> None:
+    grid = plan("amazon-jmlr", ["source_only", "dann"], ["amazon/books-dvd"], range(5))
+    lead = section(contents(grid, records_of(grid, {"source_only": 0.6, "dann": 0.9}))).lead
+    assert "not ranked" in lead
+    assert "lead" not in lead
+
+
+def test_harm_on_a_single_task_is_named() -> None:
+    grid = grid_of(5)
+    records = records_of(grid, {"source_only": 0.6, "dann": 0.6, "coral": 0.6})
+    where = (records["method"] == "dann") & (records["task"] == TASKS[1])
+    records.loc[where, "target_test_accuracy"] -= 0.2
+    records.loc[(records["method"] == "dann") & ~where, "target_test_accuracy"] += 0.25
+    (harm,) = (str(part) for part in section(contents(grid, records)).body if "Negative transfer" in str(part))
+    assert "<code>dann</code> on moons (−20.0" in harm
+
+
+def test_signals_of_the_training_are_means_over_seeds() -> None:
+    grid = grid_of(2)
+    curves = {
+        spec.run_id: [{"step": step, "domain_accuracy": 0.5 + 0.1 * spec.seed} for step in (1, 11)]
+        for spec in grid.specs
+        if spec.method == "dann"
+    }
+    specs = Parsed(page(contents(grid, records_of(grid, ACCURACY), curves=curves))).data()
+    (chart,) = (spec for spec in specs.values() if "discriminator" in str(spec.get("title", "")))
+    (rows,) = chart["datasets"].values()
+    assert [row["method"] for row in rows] == ["dann", "dann"]
+    for row in rows:
+        assert row["step"] == [1, 11]
+        assert row["value"] == pytest.approx([55, 55])
