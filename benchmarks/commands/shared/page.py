@@ -16,6 +16,7 @@ from benchmarks.records.store import Store
 
 if TYPE_CHECKING:
     from benchmarks.commands.shared.reading import Records
+    from benchmarks.report.page.contents import Contents
     from benchmarks.report.published import Comparison
 
 
@@ -27,8 +28,8 @@ def write_page(
     show: Sequence[str],
     select: str | None,
     **more: Any,
-) -> None:
-    """Write the page of a grid.
+) -> "Contents":
+    """Write the page of a grid; returns what it is made from.
 
     Args:
         stores: which may have the signals of the runs' training.
@@ -55,6 +56,7 @@ def write_page(
     text = page(contents, [record_section()])
     with writing(path) as file:
         file.write(text.encode())
+    return contents
 
 
 def _advice(planned: Grid, stores: Sequence[Store], tasks: Sequence[str]) -> dict[str, list[str]]:
