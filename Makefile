@@ -1,11 +1,13 @@
 # `make run` and `make test` are all that a fresh machine needs; the rest are their parts.
 PYTHON ?= python3
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # each of the many processes of the tests would compile torch again: 7 s
 
 # A process for each core; each takes whole files, whose tests share what is dear to make. The longest files go first,
 # so that no process is left alone with one at the end. kill and ray mostly wait: with two processes, the first takes
 # both, while the second computes.
-SLOW := $(addprefix tests/test_,ray.py engine.py kill.py cli.py training.py methods.py datasets.py use.py check.py)
+SLOW := $(addprefix tests/test_,ray.py engine.py kill.py committed.py methods.py training.py cli.py architecture.py \
+	datasets.py selection.py unlabelled.py package.py use.py check.py)
 
 .PHONY: run test test-all check setup format tables plants
 

@@ -144,6 +144,16 @@ def test_what_records_say_is_text() -> None:
     assert parsed.data()["runs-data"]["runs"][0]["warnings"] == HOSTILE
 
 
+def test_a_skewed_target_and_older_records_have_a_page_too() -> None:
+    """The table has a row of cells for some tasks alone, and records may not say their device."""
+    grid = plan("quick", ["source_only", "dann"], TASKS, range(5))
+    records = records_of(grid, {"source_only": 0.6, "dann": 0.7})
+    skewed = records.assign(device=np.nan, target_majority_rate=np.where(records["task"] == TASKS[0], 0.8, 0.5))
+    found = contents(grid, skewed)
+    assert set(found.accuracies[LAST].rows["majority"]) == {TASKS[0]}
+    assert "majority" in page(found)
+
+
 def test_holes_have_reasons() -> None:
     grid = grid_of(2)
     records = records_of(grid, {"source_only": 0.6, "dann": 0.9})
@@ -239,3 +249,13 @@ def test_signals_of_the_training_are_means_over_seeds() -> None:
     for row in rows:
         assert row["step"] == [1, 11]
         assert row["value"] == pytest.approx([55, 55])
+
+
+def test_a_page_is_bounded_and_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.report.page.runs.MOST", 3)
+    monkeypatch.setattr("benchmarks.report.page.curves.MOST", 2 * 16)
+    grid = grid_of(2)
+    html = page(contents(grid, records_of(grid, ACCURACY)))
+    assert len(Parsed(html).data()["runs-data"]["runs"]) == 3
+    assert "3 of the 20 runs are here, so that the page stays small" in html
+    assert "2 of 10 lines are here, so that the page stays small" in html

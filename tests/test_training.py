@@ -24,6 +24,7 @@ from benchmarks.core.protocol import Protocol
 from benchmarks.core.randomness import BatchStream, key
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
+from benchmarks.plan.spec import RunSpec
 from benchmarks.training.loop import Trainer
 from benchmarks.training.run import execute, task_of
 from benchmarks.training.signals import Signals
@@ -65,32 +66,40 @@ COSTLY = {"kmm", "ot", "tca"}
 EACH = [pytest.param(name, marks=[pytest.mark.thorough] * (name in COSTLY)) for name in CANDIDATES]
 
 
+def random_spec(method: str, seed: int = 0) -> RunSpec:
+    """Of a run in which the network draws too."""
+    return spec_of(method, seed=seed, backbone="mlp?width=16&dropout=0.5", checkpoints=4)
+
+
+@cache
+def whole(method: str) -> Trainer:
+    """One that was never interrupted."""
+    return trained(random_spec(method))
+
+
 @pytest.mark.parametrize("method", EACH)
 def test_a_seed_repeats_to_the_bit_and_another_differs(method: str) -> None:
-    first, again, other = (weights(trained(spec_of(method, seed=seed))) for seed in (0, 0, 1))
-    assert same(first, again)
+    assert same(weights(whole(method)), weights(trained(random_spec(method))))
     if not takes_steps(method):
         pytest.skip("it draws no batches: nothing in it need be random")
-    assert not same(first, other)
+    assert not same(weights(whole(method)), weights(trained(random_spec(method, seed=1))))
 
 
 @pytest.mark.parametrize("method", EACH)
 def test_a_run_resumes_to_the_same_bits_from_every_checkpoint(tmp_path: Path, method: str) -> None:
     """Of methods that are not core, from one in the middle: it is one loop for all."""
-    spec = spec_of(method, backbone="mlp?width=16&dropout=0.5", checkpoints=4)
-    whole = trained(spec)
     for stop in range(3) if METHODS.info(method).core else (1,):
-        interrupted = trainer_of(spec)
+        interrupted = trainer_of(random_spec(method))
         for number, _ in enumerate(interrupted.run()):
             if number == stop:
                 break
         torch.save(interrupted.state_dict(), tmp_path / "state.pt")
-        resumed = trainer_of(spec)
+        resumed = trainer_of(random_spec(method))
         resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
         for _ in resumed.run():
             pass
-        assert same(weights(whole), weights(resumed))
-        assert resumed.progress == whole.progress
+        assert same(weights(whole(method)), weights(resumed))
+        assert resumed.progress == whole(method).progress
 
 
 def test_a_resume_that_forgets_the_optimiser_would_be_noticed() -> None:
@@ -200,24 +209,35 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_run_with_a_broken_state_starts_over(damage: str, undisturbed: Path, tmp_path: Path) -> None:
-    def stop(signals: list[Signals]) -> None:
-        if signals[-1]["step"] > 10:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        execute(INTERRUPTED, tmp_path, CPU, stop, save_every=0)
-    DAMAGE[damage](tmp_path)
+def test_a_run_with_a_broken_state_starts_over(
+    damage: str, undisturbed: Path, interrupted: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(interrupted, tmp_path / "run"))
+    DAMAGE[damage](folder)
     told: list[float] = []
-    execute(INTERRUPTED, tmp_path, CPU, lambda signals: told.append(signals[0]["step"]))
+    execute(INTERRUPTED, folder, CPU, lambda signals: told.append(signals[0]["step"]))
     assert told[0] == 1
-    assert contents(tmp_path) == contents(undisturbed)
+    assert contents(folder) == contents(undisturbed)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     execute(INTERRUPTED, folder, CPU)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run, left in the middle."""
+    folder = tmp_path_factory.mktemp("interrupted")
+
+    def stop(signals: list[Signals]) -> None:
+        if signals[-1]["step"] > 10:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        execute(INTERRUPTED, folder, CPU, stop, save_every=0)
     return folder
 
 

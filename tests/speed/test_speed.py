@@ -22,7 +22,9 @@ from benchmarks.plan.grid import plan
 from benchmarks.records.frame import load_records
 from benchmarks.records.record import FILES, seal, write_json
 from benchmarks.records.store import Store
-from benchmarks.report.table import build_report
+from benchmarks.report.page.contents import SHOWN, contents_of
+from benchmarks.report.page.page import page
+from benchmarks.report.table import build_report, cells_of
 from benchmarks.training.recorder import model_outputs
 from benchmarks.training.run import execute
 from datasets.base import load_task
@@ -30,6 +32,7 @@ from methods.losses.coral import coral
 from methods.losses.mmd import mk_mmd
 from tests.conftest import CANDIDATES, CPU, EngineHere, spec_of, thorough_for_most, trainer_of
 from tests.fakes import pretend
+from tests.test_report import records_of
 
 DIGITS = {"backbone": "lenet", "discriminator_layers": "500,500", "steps": 400}
 
@@ -189,3 +192,16 @@ def test_a_table_of_many_records_does_not_grow_quadratically(tmp_path: Path) -> 
     small, large = frame(15), frame(120)
     times = [min(seconds(lambda part=part: build_report(*part, {})) for _ in range(3)) for part in (small, large)]
     assert times[1] / times[0] < 30
+
+
+def test_a_page_of_many_records_does_not_grow_quadratically() -> None:
+    """From 150 to 1,200 records."""
+
+    def written(seeds: int) -> str:
+        grid = plan("toys", ["source_only", "coral"], seeds=range(seeds))
+        records = records_of(grid, {"source_only": 0.6, "coral": 0.7})
+        return page(contents_of(cells_of(grid, records, {}, SHOWN, None), SHOWN, None))
+
+    written(2)  # imports, and the script that draws the charts
+    small, large = (min(seconds(lambda n=n: written(n)) for _ in range(2)) for n in (15, 120))
+    assert large / small < 20

@@ -17,11 +17,12 @@ from benchmarks.report.table import Block
 KINDS = {"t95": "95% interval, covers {}", "range": "range over seeds", "none": "no interval"}
 
 
-def section(contents: Contents, places: Mapping[str, int]) -> Section:
+def section(contents: Contents, places: Mapping[str, int], behind: int) -> Section:
     """Tables that can be sorted, one shown at a time.
 
     Args:
         places: of a run, where it is in the page's list of runs.
+        behind: how many runs there are, also without a place.
     """
     tables = [
         {"name": name, "title": block.title, **_table(contents, block, places)}
@@ -38,6 +39,8 @@ def section(contents: Contents, places: Mapping[str, int]) -> Section:
             " ▲ and ▼: better and worse than source_only, where a test shows it. Bold: the largest mean of a "
             "column, which is no claim. References saw target labels: they bound what is possible."
         )
+    if len(places) < behind:
+        lead += f" {len(places):,} of the {behind:,} runs are here, so that the page stays small."
     body = [rendered("accuracies.html", tables=tables)]
     if contents.report.overviews:
         body += [Markup("<p>{}</p>").format(coded(text)) for text in LEGEND]

@@ -157,8 +157,10 @@ def _harm(block: Block, tasks: Sequence[str], but: Sequence[str]) -> str:
     """Which methods are below the baseline on which tasks, those but who are below it in the mean."""
     parts = []
     for name, row in block.rows.items():
+        if name in block.references or name in but:
+            continue
         harmed = [f"{task.partition('/')[2]} ({_gain(row[task])})" for task in tasks if row[task].mark == "▼"]
-        if harmed and name not in but:
+        if harmed:
             parts.append(f"`{name}` on {_listed(harmed)}")
     return "; ".join(parts)
 

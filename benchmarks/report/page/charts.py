@@ -22,7 +22,7 @@ INK, FAINT, GRID = "var(--ink)", "var(--faint)", "var(--line)"
 SIGNS = {
     "better": ("#0072b2", "triangle-up"),
     "no difference shown": (FAINT, "circle"),
-    "not tested": (FAINT, "stroke"),
+    "not tested": (FAINT, "diamond"),
     "worse": ("#d55e00", "triangle-down"),
     BASELINE: (ORANGE, "square"),
 }
@@ -34,6 +34,7 @@ CONFIG: dict[str, Any] = {
     "axis": {
         "labelColor": INK, "titleColor": INK, "tickColor": FAINT, "domainColor": FAINT, "gridColor": GRID,
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 150,
+        "titleLimit": 240,
     },
     "legend": {"labelColor": INK, "titleColor": INK, "orient": "top", "labelFontSize": 12, "columns": 3,
         "labelLimit": 150},

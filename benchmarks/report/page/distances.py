@@ -13,7 +13,6 @@ from benchmarks.report.page.templates import listing_table
 from benchmarks.report.table import Block
 
 METRIC = "proxy_a_distance"
-MOST = 2000  # points of a chart
 
 
 def section(contents: Contents) -> Section | None:
@@ -51,7 +50,7 @@ def _charts(block: Block, distances: Block, tasks: Sequence[str]) -> Iterator[Ch
         for task in tasks
         if name in block.rows
         if (cell := block.rows[name][task]).summary and (distance := row[task]).summary
-    ][:MOST]
+    ]
     if not rows:
         return
     family = tasks[0].partition("/")[0]

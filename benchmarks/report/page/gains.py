@@ -14,8 +14,6 @@ from benchmarks.report.rows import entry_text
 from benchmarks.report.statistics import ENOUGH
 from benchmarks.report.table import Block
 
-MOST_CELLS = 1500  # of a map of gains
-
 
 def section(contents: Contents) -> Section | None:
     """A forest plot for each family, and a map of all tasks."""
@@ -35,11 +33,11 @@ def section(contents: Contents) -> Section | None:
 
 
 def _of_family(contents: Contents, block: Block, column: str, tasks: Sequence[str]) -> Iterator[Chart]:
-    names = [name for name, row in block.rows.items() if row[column].gain]
+    names = [name for name, row in block.rows.items() if name not in block.references and row[column].gain]
     if not names:
         return
     yield _forest(contents.report.shown(column), {name: block.rows[name][column] for name in names})
-    if len(tasks) > 1 and len(tasks) * len(names) <= MOST_CELLS:
+    if len(tasks) > 1:
         yield _map(contents, block, names, tasks)
 
 
@@ -56,7 +54,7 @@ def _forest(column: str, cells: dict[str, Cell]) -> Chart:
     base = alt.Chart(charts.data(rows)).encode(y=y, tooltip=tooltip)
     zero = alt.Chart(charts.data([{"zero": 0}])).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q")
     bars = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title=f"gain over {BASELINE}, {column} (points)"), x2="high:Q"
+        x=alt.X("low:Q", title=f"points over {BASELINE}, {column}"), x2="high:Q"
     )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         x="gain:Q", **charts.signs(row["shown"] for row in rows)

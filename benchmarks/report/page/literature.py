@@ -24,7 +24,12 @@ def section(contents: Contents) -> Section | None:
         else "No published number is of this protocol and choice; those shown were made in other ways."
     )
     body: list[Chart | Markup] = [_chart(judged)] if judged else []
-    body += [listing_table(report, listing) for listing in report.listings]
+    body += [
+        Markup("<details><summary>All {} published numbers</summary>{}</details>").format(
+            len(contents.comparisons), listing_table(report, listing)
+        )
+        for listing in report.listings
+    ]
     notes = Markup("").join(Markup("<li>{}</li>").format(coded(note)) for note in report.notes)
     body.append(Markup("<ul>{}</ul>").format(notes))
     return Section("published", "Published numbers beside ours", lead, body)

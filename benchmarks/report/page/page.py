@@ -33,9 +33,10 @@ def page(contents: Contents, advice: Iterable[Section] = (), pictures: Iterable[
         advice: sections on how often it was right.
         pictures: sections of what only a store's outputs and the data show: maps, samples, confusion.
     """
-    places = runs.places(contents)
+    behind = runs.behind(contents)
+    places = {run: place for place, run in enumerate(behind[: runs.MOST])}
     with debug_mode(False):  # Altair would check each part of a chart for a tenth of a second; the tests do
-        sections = list(_sections(contents, places, [*advice, *pictures]))
+        sections = list(_sections(contents, places, len(behind), [*advice, *pictures]))
         runs_chart = runs.chart()
     report = contents.report
     return rendered(
@@ -56,14 +57,17 @@ def page(contents: Contents, advice: Iterable[Section] = (), pictures: Iterable[
     )
 
 
-def _sections(contents: Contents, places: dict[str, int], more: Iterable[Section]) -> Iterator[Section]:
+def _sections(
+    contents: Contents, places: dict[str, int], behind: int, more: Iterable[Section]
+) -> Iterator[Section]:
     """In the order of the page.
 
     Args:
+        behind: how many runs are behind the numbers, also those that have no place on the page.
         more: sections that others have made.
     """
     yield answer.section(contents)
-    yield accuracies.section(contents, places)
+    yield accuracies.section(contents, places, behind)
     found = [
         gains.section(contents),
         ranks.section(contents),

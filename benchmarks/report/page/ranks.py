@@ -44,9 +44,7 @@ def _chart(complete: Complete) -> Chart:
     order = [row["method"] for row in sorted(rows, key=lambda row: row["rank"])]
     family = complete.tasks[0].partition("/")[0]
     y = alt.Y("method:N", sort=order, title=None)
-    x = alt.X(
-        "rank:Q", title=f"mean rank over {len(complete.tasks)} tasks of {family}", scale=alt.Scale(zero=False)
-    )
+    x = alt.X("rank:Q", title=f"mean rank, {family}", scale=alt.Scale(zero=False))
     points = alt.Chart(charts.data(rows)).mark_point(filled=True, size=70, color=charts.BLUE, opacity=1)
     drawn = points.encode(x=x, y=y, tooltip=["method:N", "rank:Q"])
     if found:

@@ -16,10 +16,11 @@ MOST = 4000  # runs that a page holds
 SOURCE = "source_val_accuracy"
 
 
-def places(contents: Contents) -> dict[str, int]:
-    """The runs behind the cells, numbered; of very many, the first."""
-    found = dict.fromkeys(run for cell in _cells(contents) for run in cell.runs if run in contents.cells.records)
-    return {run: place for place, run in enumerate(found) if place < MOST}
+def behind(contents: Contents) -> list[str]:
+    """The runs behind the cells."""
+    return list(
+        dict.fromkeys(run for cell in _cells(contents) for run in cell.runs if run in contents.cells.records)
+    )
 
 
 def _cells(contents: Contents) -> Iterator[Cell]:
@@ -44,12 +45,17 @@ def listed(contents: Contents, places: Mapping[str, int]) -> dict[str, Any]:
                 "method": variants.get(run, row["method"]),
                 "seed": int(row["seed"]),
                 "settings": number,
-                "device": row.get("device", ""),
-                "warnings": row["warnings"],
+                "device": _text(row.get("device")),
+                "warnings": _text(row["warnings"]),
                 "steps": [_step(scores) for scores in row["checkpoints"]],
             }
         )
     return {"runs": runs, "settings": [json.loads(text) for text in settings]}
+
+
+def _text(value: Any) -> str:
+    """What a record says, or nothing: where a .csv is silent, pandas has NaN."""
+    return value if isinstance(value, str) else ""
 
 
 def _step(scores: Mapping[str, Any]) -> list[Any]:
