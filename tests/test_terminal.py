@@ -72,7 +72,7 @@ def test_the_window_is_that_of_the_terminal(
         "--records",
         "results/records/quick.csv",
         "--only",
-        "accuracy,choice",
+        "accuracy,choices",
     ]
     monkeypatch.setenv("COLUMNS", "72")
     assert main(arguments) == 0
