@@ -69,7 +69,10 @@ def add_flags(command: ArgumentParser) -> None:
     shown = command.add_argument_group("how it is shown")
     TableFlags.add_to(shown)
     shown.add_argument(
-        "--only", default="", metavar="TABLES", help="these tables alone, by commas: accuracy, gain, choices-digits"
+        "--only",
+        default="",
+        metavar="TABLES",
+        help="these tables alone, by commas: accuracy, gain, choices-digits",
     )
     shown.add_argument(
         "--width", choices=WIDTHS, default="page", help="of pictures and LaTeX's tables, in a paper of two columns"

@@ -57,7 +57,7 @@ def _board(suite: str, contents: Contents, block: Block, column: str, tasks: Seq
     numbers = [cell.summary for cell in cells.values() if cell.summary]
     what = f"mean of {len(tasks)} tasks" if len(tasks) > 1 else contents.report.shown(column)
     covers = sorted({number.covers for number in numbers if number.interval == "t95"})
-    interval = f"± is half a 95% interval, over {'; '.join(covers)}" if covers else "brackets: range over seeds"
+    interval = f"± is half a 95% interval over {', or '.join(covers)}" if covers else "brackets: range over seeds"
     about = f"{what}, {max((number.n for number in numbers), default=0)} seeds, {contents.headline}; {interval}"
     return Board(suite, about, [*_rows(cells, block.references)])
 
