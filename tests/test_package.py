@@ -49,6 +49,14 @@ def test_what_is_installed_is_what_pyproject_asks_for() -> None:
         assert f'"{name}>={".".join(map(str, least))}"' in (ROOT / "pyproject.toml").read_text()
 
 
+def test_processes_that_make_starts_keep_their_bytecode() -> None:
+    """pip makes none ahead, and many images ask for none: each process would compile all that it imports."""
+    command = ["make", "--no-print-directory", "--eval", "show:; @echo [$$PYTHONDONTWRITEBYTECODE]", "show"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
 def test_the_citation_and_the_changelog_are_of_this_version() -> None:
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"\n## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()

@@ -120,17 +120,17 @@ def test_no_score_of_target_labels_is_in_reach_of_a_choice(frame: pd.DataFrame) 
 def test_choices_are_blind_to_the_oracles_files(
     planned: Grid, store: Store, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
-    copy = Path(shutil.copytree(store.root, tmp_path / "copy"))
+    """Of one seed, whose scores are made again."""
+    copy = Path(shutil.copytree(store.root, tmp_path / "copy", ignore=shutil.ignore_patterns("seed1-*")))
     for path in copy.rglob("oracle.npz"):
         with np.load(path) as kept:
             noise = {name: np.zeros_like(array) for name, array in kept.items()}
         np.savez(path, **noise)
-        (path.parent / "validators.json").unlink()  # all scores are made again, from outputs
+        (path.parent / "validators.json").unlink()
         seal(path.parent)
-    store = Store(copy)
-    again = selection.candidates(planned, load_records(store.root, validators=VALIDATORS))
+    again = selection.candidates(planned, load_records(copy, validators=VALIDATORS))
     for validator in SELECTABLE:
-        assert chosen(again, validator) == chosen(frame, validator)
+        assert chosen(again, validator) == chosen(frame[frame["seed"] == 0], validator)
 
 
 def test_choices_are_the_same_from_committed_records(

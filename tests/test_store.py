@@ -281,6 +281,7 @@ def test_strays_of_any_name_are_told_of_and_the_rest_is_shown(
     assert copy.seeds() == [0]
 
 
+@pytest.mark.thorough  # test_atomic.py shows that writers of one file do not meet
 def test_who_makes_scores_at_once_gets_the_same(copy: Store) -> None:
     names = ["im", "snd"]
     before = load_records(copy.root, validators=names).to_json()

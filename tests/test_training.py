@@ -61,8 +61,9 @@ def test_an_initialisation_that_depends_on_what_was_built_before_would_be_notice
     assert not same(weights(mine, "encoder."), weights(base, "encoder."))
 
 
-# What they find takes long, and is found anew in each training; others share their ways to use it.
-COSTLY = {"kmm", "ot", "tca"}
+# What they find takes long, and is found anew in each training; others share their ways to use it. WDGRL's critic
+# takes ten steps to each of the rest; test_adversaries.py interrupts it.
+COSTLY = {"kmm", "ot", "tca", "wdgrl"}
 EACH = [pytest.param(name, marks=[pytest.mark.thorough] * (name in COSTLY)) for name in CANDIDATES]
 
 

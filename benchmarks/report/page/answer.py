@@ -128,7 +128,7 @@ def _leading(found: Verdict, cells: Mapping[str, Cell], where: str, seeds: int, 
         return f"On {where}, {_gains(leaders, cells)} gain on {usual}. A paper's own settings are not ranked."
     if len(leaders) == 1:
         own = cells[leaders[0]]
-        return f"On {where}, `{leaders[0]}` leads with {_number(own.summary)}%: {_gain(own)} over {usual}."
+        return f"On {where}, `{leaders[0]}` leads with {_number(own.summary)}%: {_gain(own)} points over {usual}."
     return (
         f"On {where}, {_gains(leaders, cells)} lead, in points over {usual}; between them no difference is shown "
         f"at {seeds} seeds."

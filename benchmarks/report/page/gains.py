@@ -56,7 +56,7 @@ def _forest(column: str, cells: dict[str, Cell]) -> Chart:
     bars = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", title=f"points over {BASELINE}, {column}"), x2="high:Q"
     )
-    points = base.mark_point(filled=True, size=70, opacity=1).encode(
+    points = base.mark_point(filled=True, size=110, opacity=1).encode(
         x="gain:Q", **charts.signs(row["shown"] for row in rows)
     )
     drawn = (zero + bars + points).properties(height=charts.ROW * len(rows))

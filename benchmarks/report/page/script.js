@@ -107,7 +107,7 @@ function open(cell) {
 function line(run) {
   const [, target, source] = run.steps.at(-1);
   const row = element("tr");
-  const values = [run.task, run.method, run.seed, target ?? "–", source ?? "–", run.device];
+  const values = [run.task, run.method, run.seed, target?.toFixed(1) ?? "–", source?.toFixed(1) ?? "–", run.device];
   row.append(element("th", run.id, { scope: "row" }), ...values.map((value) => element("td", value)));
   return row;
 }
@@ -128,7 +128,7 @@ function more(runs) {
 function filled(runs) {
   const spec = read("runs-spec");
   const points = runs.flatMap((run) => run.steps.flatMap(([step, target, source]) => [
-    { run: run.id, seed: run.seed, step, accuracy: target, of: "target (labels that training never saw)" },
+    { run: run.id, seed: run.seed, step, accuracy: target, of: "target (for display alone)" },
     { run: run.id, seed: run.seed, step, accuracy: source, of: "source, validation" },
   ])).filter((point) => point.accuracy !== null);
   return { ...spec, datasets: { runs: points } };
