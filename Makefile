@@ -14,7 +14,8 @@ SLOW := $(addprefix tests/test_,ray.py engine.py kill.py committed.py methods.py
 run: setup
 	$(BIN)/python -m benchmarks run --methods dann,coral
 
-test-all: MARKED := -m ""  # with the tests marked thorough
+test-all: .venv/browser
+test-all: MARKED := -m ""  # with the tests marked thorough, and those in the machine's Chromium
 
 test test-all: setup
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
@@ -38,6 +39,10 @@ setup: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --no-compile --editable ".[dev]"  # Python compiles what is used, a fifth, in no time
+	touch $@
+
+.venv/browser: .venv/installed  # drives a Chromium that is there, and installs none
+	$(BIN)/pip install --quiet --no-compile --editable ".[browser]"
 	touch $@
 
 tables: setup  # every committed table and picture, from the committed records

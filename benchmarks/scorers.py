@@ -14,7 +14,8 @@ from benchmarks.evaluation.outputs import Outputs, capped
 from benchmarks.evaluation.validators import SELECTABLE, VALIDATORS, Evidence
 
 WEIGHTED = ("dev", "iwcv")  # they need source samples that nothing but their domain classifier has seen
-NAMES = [name for name in SELECTABLE if name in VALIDATORS]
+LOGITS = ("mano",)  # they need logits, and a classifier gives probabilities
+NAMES = [name for name in SELECTABLE if name in VALIDATORS and name not in LOGITS]
 
 
 class LabelFreeScorer(BaseEstimator):
@@ -28,10 +29,11 @@ class LabelFreeScorer(BaseEstimator):
 
     Scores are those of the harness, on what a search holds out. ``entropy``, ``im``, ``snd`` and ``bnm`` read
     the probabilities of at most 500 target samples. ``source_accuracy`` reads what is said of held-out source
-    samples, by the network that is meant for the target. ``dev``, ``iwcv`` and ``proxy_a_distance`` compare
-    features of the two, and need an estimator with ``features``, as :class:`benchmarks.estimator.DomainAdapter`
-    is. For ``dev`` and ``iwcv``, each half of the held-out source samples is weighted with the help of the
-    other, and the scores of both halves are averaged.
+    samples, by the network that is meant for the target. ``class_ami``, ``class_ss`` and ``transfer_score`` read
+    features of the target; ``dev``, ``iwcv`` and ``proxy_a_distance`` compare those of both domains. For these the
+    estimator must have ``features``, as :class:`benchmarks.estimator.DomainAdapter` does. For ``dev`` and
+    ``iwcv``, each half of the held-out source samples is weighted with the help of the other, and the scores of
+    both halves are averaged.
 
     Args:
         validator: one of :data:`NAMES`.

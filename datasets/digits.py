@@ -75,6 +75,7 @@ class Subset(Options):
         "non-commercial research; USPS and SVHN: none stated",
         files=(*full.MNIST_M, *full.USPS, *full.USPS_ZIP, *full.SVHN),
         get="MNIST, USPS and SVHN by torchvision; MNIST-M's PNG files from its authors",
+        embeddable=("mnist5k", "optdigits", "mnist5k_m", "mnist", "mnist_m_remake", "synth"),
     ),
 )
 class Digits(DomainFamily):

@@ -39,6 +39,7 @@ RATINGS = {
         licence="MIT (vaderSentiment); the texts are their authors'",
         files=tuple(RATINGS.values()),
         get="hutto_ICWSM_2014.tar.gz in the source distribution of PyPI's vaderSentiment 0.5",
+        embeddable=("*",),  # a page counts words, and quotes no sentence
     ),
 )
 class Sentiment(DomainFamily):

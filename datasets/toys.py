@@ -116,7 +116,12 @@ TOYS: dict[str, tuple[Draw, type[Options], dict[str, Any]]] = {
 
 @DATASETS.register(
     "toys",
-    DatasetInfo(version=1, summary="generated shifts that each show one thing", licence="none: generated"),
+    DatasetInfo(
+        version=1,
+        summary="generated shifts that each show one thing",
+        licence="none: generated",
+        embeddable=("*",),
+    ),
 )
 class Toys(Family):
     name = "toys"

@@ -23,6 +23,7 @@ class Params(base.Params):
         "CVPR",
         "Cui et al., Towards Discriminability and Diversity: Batch Nuclear-norm Maximization",
         display="BNM",
+        optimises=("bnm",),
     ),
 )
 class BNM(base.Deep):

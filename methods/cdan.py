@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import Share, param
-from methods import base
+from methods import added_terms, base
 from methods.losses.adversarial import domain_accuracy, domain_loss
 from methods.networks import ramp
 from methods.networks.build import Build
@@ -17,7 +17,7 @@ from methods.networks.grl import reverse
 RANDOM_MAP = 1024  # dimensions of a randomised map (section 4)
 
 
-class Params(ramp.Params):
+class Params(added_terms.Params):
     trade_off: NonNegativeFloat = param(
         1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 4"
     )
@@ -65,7 +65,7 @@ class CDAN(base.Deep):
         on_source, on_target = self.discriminator.both(*maps)
         self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))
         weights = (self.sample_weight(side.logits, strength) for side in (source, target))
-        return {"domain": domain_loss(on_source, on_target, *weights)}
+        return {"domain": domain_loss(on_source, on_target, *weights), **self.params.added_terms(source, target)}
 
     def sample_weight(self, logits: Tensor, strength: Tensor) -> Tensor | None:
         """Weights (n,) of samples in the domain loss, from logits (n, classes) and λ; None: all the same."""

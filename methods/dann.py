@@ -7,20 +7,16 @@ from torch import Tensor
 
 from benchmarks.core.registry import ADVERSARIAL, METHODS, MethodInfo
 from benchmarks.core.settings import Share, param
-from methods import base
+from methods import added_terms, base
 from methods.losses.adversarial import domain_accuracy, domain_loss
 from methods.networks import ramp
 from methods.networks.build import Build
 from methods.networks.grl import reverse
 
 
-class Params(ramp.Params):
-    trade_off: NonNegativeFloat = param(
-        1.0, "strength λ at the end", low=0.1, high=10, log=True, source="section 5.2.2"
-    )
-    gamma: NonNegativeFloat = param(
-        10.0, "steepness of λ's ramp", low=1, high=20, log=True, source="section 5.2.2"
-    )
+class Params(added_terms.Params):
+    trade_off: NonNegativeFloat = param(1.0, "λ at the end", low=0.1, high=10, log=True, source="section 5.2.2")
+    gamma: NonNegativeFloat = param(10.0, "how steeply λ rises", low=1, high=20, log=True, source="section 5.2.2")
     warmup: Share = param(0.0, "share of steps with λ = 0", low=0, high=0.5, source="none in the paper")
     scaled: Literal["reversal", "loss"] = param(
         "reversal",
@@ -59,8 +55,7 @@ class DANN(base.Deep):
         strength = self.params.trade_off * self.ramp(progress, source)
         whole = self.params.scaled == "loss"
         reversal, weight = (strength.new_ones(()), strength) if whole else (strength, 1.0)
-        on_source, on_target = self.discriminator.both(
-            reverse(source.features, reversal), reverse(target.features, reversal)
-        )
+        reversed_features = (reverse(side.features, reversal) for side in (source, target))
+        on_source, on_target = self.discriminator.both(*reversed_features)
         self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))
-        return {"domain": weight * domain_loss(on_source, on_target)}
+        return {"domain": weight * domain_loss(on_source, on_target), **self.params.added_terms(source, target)}

@@ -23,7 +23,11 @@ class Params(base.Params):
 @METHODS.register(
     "entropy_minimisation",
     MethodInfo(
-        "certainty", 2004, "NIPS", "Grandvalet and Bengio, Semi-supervised Learning by Entropy Minimization"
+        "certainty",
+        2004,
+        "NIPS",
+        "Grandvalet and Bengio, Semi-supervised Learning by Entropy Minimization",
+        optimises=("entropy", "im"),
     ),
 )
 class EntropyMinimisation(base.Deep):

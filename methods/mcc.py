@@ -24,6 +24,7 @@ class Params(base.Params):
         "ECCV",
         "Jin et al., Minimum Class Confusion for Versatile Domain Adaptation",
         display="MCC",
+        optimises=("corr_c",),
     ),
 )
 class MCC(base.Deep):

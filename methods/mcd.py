@@ -50,17 +50,21 @@ class MCD(base.Deep):
         return [Stage("joint", [Update(self.classify), disagree, agree])]
 
     def classify(self, batch: Batch, progress: Tensor) -> Loss:
-        return Loss(self.error_and_discrepancy(batch)[0])
+        return Loss(self.error_and_logits(batch)[0])
 
     def disagree(self, batch: Batch, progress: Tensor) -> Loss:
-        error, apart = self.error_and_discrepancy(batch)
-        return Loss(error, {"discrepancy": -apart})
+        error, logits = self.error_and_logits(batch)
+        return Loss(error, {"discrepancy": -self.discrepancy(*logits)})
 
     def agree(self, batch: Batch, progress: Tensor) -> Loss:
-        return Loss(None, {"discrepancy": self.error_and_discrepancy(batch)[1]})
+        return Loss(None, {"discrepancy": self.discrepancy(*self.error_and_logits(batch)[1])})
 
-    def error_and_discrepancy(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The sum of the heads' errors on the source, and their discrepancy on the target: scalars."""
+    def discrepancy(self, first: Tensor, second: Tensor) -> Tensor:
+        """How far the heads are apart on the target, from the logits (n, classes) of both: a scalar."""
+        return discrepancy(first, second)
+
+    def error_and_logits(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+        """The sum of the heads' errors on the source, a scalar; the logits (n, classes) of both on the target."""
         assert batch.source is not None
         assert batch.target is not None
         source, target = self.features(batch.source.x, batch.target.x)
@@ -69,7 +73,7 @@ class MCD(base.Deep):
         errors = [self.objective.loss(each, batch.source.y).mean() for each in logits]
         right = logits.detach().mean(0).argmax(1) == batch.source.y
         self.log(source_accuracy=right.double().mean())
-        return torch.stack(errors).sum(), discrepancy(*(head(target) for head in heads))
+        return torch.stack(errors).sum(), [head(target) for head in heads]
 
     def predict(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
         features, first = super().predict(x, side)

@@ -31,6 +31,7 @@ class Params(base.Params):
         uses=("backbone", "new", "target", "finetune"),
         keeps_source=False,
         display="SHOT",
+        optimises=("entropy", "im"),
     ),
 )
 class SHOT(base.Deep):

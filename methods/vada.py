@@ -51,6 +51,7 @@ class Params(base.Params):
         "Shu et al., A DIRT-T Approach to Unsupervised Domain Adaptation",
         uses=ADVERSARIAL,
         display="VADA",
+        optimises=("entropy", "im"),
     ),
 )
 class VADA(base.Deep):

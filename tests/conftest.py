@@ -122,6 +122,12 @@ def takes_steps(method: str) -> bool:
     return any(stage.updates for stage in trainer_of(spec_of(method)).stages)
 
 
+def hidden_sizes(head: torch.nn.Module) -> tuple[int, ...]:
+    """Of a perceptron: what the protocol's ``head_layers`` are for such a head."""
+    linear = [layer for layer in head.children() if isinstance(layer, torch.nn.Linear)]
+    return tuple(layer.out_features for layer in linear[:-1])
+
+
 def same(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
     """Equal to the bit."""
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)

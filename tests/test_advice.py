@@ -2,21 +2,27 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.advice import record
+from benchmarks.advice import evidence, record
 from benchmarks.advice.criteria import CRITERIA
 from benchmarks.advice.estimates import ESTIMATES
-from benchmarks.advice.measure import ADVICE, AS_IT_IS, RULES, Case, evaluated, fitted, versions
+from benchmarks.advice.evidence import recorded_scores
+from benchmarks.advice.measure import ADVICE, AS_IT_IS, RULES, Case, evaluated, fitted, measure, versions
 from benchmarks.advice.pool import Pool, last_steps, pools, without_samples
 from benchmarks.advice.rule import RULE, Rule, decide, guard, source_lost
 from benchmarks.advice.sentence import said, unlike
-from benchmarks.evaluation.candidates import Candidate, candidate
+from benchmarks.core.registry import METHODS
+from benchmarks.core.settings import UserError
+from benchmarks.evaluation.candidates import Candidate, candidate, save_outputs
+from benchmarks.evaluation.oracle import save_labels
 from benchmarks.evaluation.outputs import Outputs
-from benchmarks.evaluation.validators import score_outputs
+from benchmarks.evaluation.validators import PARTS, SELECTABLE, score_outputs
+from benchmarks.plan.grid import plan
 from tests.conftest import spec_of
 
 N, CLASSES, SEEDS = 200, 3, 3
@@ -111,13 +117,12 @@ def test_criteria_are_the_validators_of_the_same_name(name: str) -> None:
     assert CRITERIA[name](pool)[0] == pytest.approx(score_outputs(made, [name])[name], abs=0.003)
 
 
-def test_class_correlation_and_matrix_norm_against_their_formulas() -> None:
+def test_class_correlation_against_its_formula() -> None:
     pool = pool_of({"source_only": model(0.6)}, seeds=1)
     (p,) = pool.probabilities[0]
     matrix = sum(np.outer(row, row) for row in p)
     cosine = sum(matrix[i, i] for i in range(CLASSES)) / np.sqrt((matrix**2).sum() * CLASSES)
     assert CRITERIA["corr_c"](pool)[0] == pytest.approx(cosine)
-    assert CRITERIA["mano"](pool)[0] == pytest.approx((sum(v**4 for v in p.ravel()) / p.size) ** 0.25)
 
 
 def test_ensv_weighs_methods_equally_however_many_configurations_they_have() -> None:
@@ -341,6 +346,100 @@ def test_what_the_record_is_not_of_is_said() -> None:
     assert "it is not of kmm" in unlike(pool, decision)
 
 
-def test_every_rule_has_a_criterion_that_no_method_optimises() -> None:
-    assert all("ensv" in rule.criteria for rule in (*RULES, RULE))
+def test_the_rule_that_fits_is_one_of_those_that_are_searched() -> None:
     assert fitted([case(USUAL, "one/a-b"), case(USUAL, "two/c-dd")]) in RULES
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS.names() if METHODS.info(name).optimises])
+def test_a_criterion_that_a_method_optimises_never_ranks_it_alone(name: str) -> None:
+    info = METHODS.info(name)
+    assert {*info.optimises} <= {*CRITERIA, *SELECTABLE}
+    for rule in (*RULES, RULE):
+        assert not {*rule.criteria} <= {*info.optimises}
+    pool = pool_of({**USUAL, "adda": model(0.95, sure=9)})
+    *usual, sure = pool.options  # its runs pass for the method's, which the tests' backbone may not be for
+    specs = tuple(replace(spec, method=name, variant=name) for spec in sure.specs)
+    pool = replace(pool, options=(*usual, replace(sure, specs=specs)))
+    for criterion in {*info.optimises} & {*CRITERIA}:
+        others = [option for option in range(len(USUAL)) if option not in guard(pool, 1.0)]
+        assert CRITERIA[criterion](pool)[len(USUAL)] > CRITERIA[criterion](pool)[others].max()
+        assert names(pool, decide(pool, Rule(1.0, (criterion,), 1)).members) != [name]
+        assert names(pool, decide(pool, Rule(1.0, (criterion, "ensv"), 9)).members).count(name) == 1
+
+
+def test_a_recorded_score_chooses_of_what_the_guard_leaves_and_its_method_does_not_optimise() -> None:
+    one_class = np.tile([9.0, 0, 0], (N, 1))
+    collapsed = Outputs({**model(0.9)("toys/blobs", 0).arrays, "target_train.logits": one_class})
+    pool = pool_of({**USUAL, "adda": lambda *_: collapsed, "entropy_minimisation": model(0.9)})
+    scores = {"mixval": [0.1, 0.3, 0.2, np.nan, 0.9, 0.4], "entropy": [0.1, 0.3, 0.2, 0, 0.9, 0.4]}
+    known = Case("toys/blobs", pool, (labels("toys/blobs"),) * SEEDS, {k: np.array(v) for k, v in scores.items()})
+    assert names(pool, known.best_recorded("mixval")) == ["entropy_minimisation"]
+    assert names(pool, known.best_recorded("entropy")) == ["dann"]
+    assert not replace(known, recorded={"dev": np.full(6, np.nan)}).best_recorded("dev")
+
+
+def test_recorded_scores_are_joined_by_run_and_step_and_mixval_ranks_within_a_seed() -> None:
+    pool = pool_of(USUAL, seeds=2)
+    runs = [(spec.run_id, 20) for option in pool.options for spec in option.specs]
+    frame = pd.DataFrame(dict.fromkeys((*SELECTABLE, *PARTS), np.nan), index=pd.MultiIndex.from_tuples(runs))
+    frame["dev"] = np.arange(8.0)
+    for part in PARTS:
+        frame[part] = [0.5, 0.9, 0.6, 0.8, 0.7, 0.7, 0.8, 0.6]  # of two seeds each: one ranks 1 to 4, one 4 to 1
+    other = frame.assign(dev=9.0).set_axis(pd.MultiIndex.from_tuples([(run, 10) for run, _ in runs]))
+    found = recorded_scores(pool, pd.concat([other, frame]).sample(frac=1, random_state=0))
+    assert found["dev"].tolist() == [0.5, 2.5, 4.5, 6.5]
+    assert found["mixval"].tolist() == [2.5] * 4
+    assert np.isnan(found["reverse_validation"]).all()
+    assert not {*found} & {*CRITERIA}
+
+
+def test_records_choose_for_the_target_as_it_is_alone(cases: list[Case]) -> None:
+    rows = measure([replace(each, recorded={"mixval": -np.arange(8.0)}) for each in cases[1:3]])
+    own = rows[rows["strategy"] == "mixval alone"]
+    assert own["target"].tolist() == [AS_IT_IS] * 2
+    assert own["deployed"].tolist() == ["source_only@20"] * 2
+
+
+def test_a_rule_that_is_fitted_without_an_idea_has_not_seen_its_methods() -> None:
+    """Whatever they did in other families; and it chooses among them in the one that is left out."""
+    usual = {"source_only": model(0.5), "dan": model(0.6), "coral": model(0.7), "dann": model(0.9)}
+    found = []
+    for adversarial in (model(0.9, 6), model(0.2, 6)):
+        others = [case({**usual, "dann": adversarial}, task) for task in ("one/a-b", "two/c-dd")]
+        rows = measure([*others, case(usual, "three/e-fff")])
+        own = rows[
+            (rows["strategy"] == "advice, fitted without adversarial methods") & (rows["family"] == "three")
+        ]
+        found.append(own["deployed"].item())
+    assert len({*found}) == 1
+    assert "dann" in found[0]
+
+
+def outputs_folder(folder: Path, more: Mapping[str, str]) -> Path:
+    """Outputs of the core methods on `quick` with two seeds; of other methods, on the tasks whose names end so."""
+    grid = plan("quick", [*CORE, *more], (), range(2))
+    specs = [s for s in grid.specs if s.method in CORE or s.task.partition("?")[0].endswith(more[s.method])]
+    said = [candidate(s.run_id, 10, model(0.8)(s.task, s.seed)) for s in specs]
+    (folder / "outputs").mkdir(parents=True)
+    save_outputs([each for each in said if each], folder / "outputs" / "quick.npz")
+    save_labels({s.run_id: labels(s.task) for s in specs}, folder / "outputs" / "quick-labels.npz")
+    return folder
+
+
+def test_methods_beside_the_core_join_the_tasks_that_they_have_outputs_of(tmp_path: Path) -> None:
+    folder = outputs_folder(tmp_path, {"bnm": "mnist5k-optdigits", "mcc": "5k_m", "shot": "mnist5k-optdigits"})
+    core, wide = evidence.cases(folder=folder), evidence.cases("all", folder)
+    assert [each.task for each in core] == [each.task for each in wide]
+    assert all({*each.methods} == {*CORE} for each in core)
+    assert [len(each.methods) for each in wide] == [10, 8, 9]
+    assert evidence.of_methods(wide).splitlines()[1:] == ["On 1 task of digits alone: bnm, shot, mcc."]
+    assert evidence.of_methods(core).startswith("Methods on all 3 tasks: source_only, ")
+    rows = measure([*wide, case(USUAL, "one/a-b")])
+    assert "advice, fitted without certainty methods" in [each.name for each in record.strategies(rows)]
+
+
+def test_a_task_without_a_core_method_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = outputs_folder(tmp_path, {})
+    monkeypatch.setattr(evidence, "METHODS", "core,bnm")
+    with pytest.raises(UserError, match="no outputs of `core`"):
+        evidence.cases(folder=folder)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 
 from benchmarks.advice import record
 from benchmarks.commands.parser import main
+from benchmarks.plan.cost import Estimate, kind
+from benchmarks.plan.spec import RunSpec
 from datasets import files
 from tests.conftest import EngineHere
 
@@ -28,16 +31,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write(name: str, size: int, labelled: np.ndarray, noise: int | None = None, kind: str = ".csv") -> None:
+def write(name: str, size: int, labelled: np.ndarray, noise: int | None = None, form: str = ".csv") -> None:
     """A domain of two classes, of which some samples have a label; with noise, any."""
     rng = np.random.default_rng(size)
     y = np.arange(size) % 2
     x = rng.normal(size=(size, 3)) + 2 * y[:, None] + (name == "new")
     said = y if noise is None else np.random.default_rng(noise).integers(2, size=size)
-    if kind == ".csv":
+    if form == ".csv":
         texts = np.where(labelled, said.astype(str), "")
         pd.DataFrame(x, columns=["a", "b", "c"]).assign(label=texts).to_csv(f"{name}.csv", index=False)
-    elif kind == ".npz":
+    elif form == ".npz":
         np.savez(f"{name}.npz", x=x, y=np.where(labelled, said, np.nan))
     else:
         for i, (value, label) in enumerate(zip(y, said, strict=True)):
@@ -47,8 +50,8 @@ def write(name: str, size: int, labelled: np.ndarray, noise: int | None = None, 
             Image.fromarray(pixels.astype(np.uint8)).save(place / f"{i}.png")
 
 
-def advise(*flags: str, kind: str = ".csv") -> int:
-    return main(["advise", "--source", f"old{kind}", "--target", f"new{kind}", "--store", "store", *TINY, *flags])
+def advise(*flags: str, form: str = ".csv") -> int:
+    return main(["advise", "--source", f"old{form}", "--target", f"new{form}", "--store", "store", *TINY, *flags])
 
 
 def advice() -> dict[str, object]:
@@ -64,6 +67,7 @@ def test_a_target_without_labels_is_answered_in_a_sentence(capsys: pytest.Captur
     first = str(advice()["advice"][0])
     assert first.startswith(("Use ", "Keep source_only"))
     assert f"The target has {TARGET} samples." in out
+    assert "Settings of suite quick, transductive, tasks of own." in out
     assert out.index("proxy A-distance of the raw inputs") < out.index(first)  # the data come before training
     known = record.load_record()
     assert f"On {record.advised(known).by_family.size} families" in out
@@ -71,14 +75,14 @@ def test_a_target_without_labels_is_answered_in_a_sentence(capsys: pytest.Captur
     assert "Target" not in out.replace("Target own", "")
 
 
-@pytest.mark.parametrize("kind", [".csv", ".npz"])
-def test_labels_change_no_advice(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("form", [".csv", ".npz"])
+def test_labels_change_no_advice(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     """None, some, all, and noise: a target that gets labels later is no other target."""
-    write("old", SOURCE, np.ones(SOURCE, bool), kind=kind)
+    write("old", SOURCE, np.ones(SOURCE, bool), form=form)
     said = []
     for labelled, noise in ((0, None), (30, None), (30, 1), (TARGET - 1, 2)):
-        write("new", TARGET, np.arange(TARGET) < labelled, noise, kind)
-        assert advise(kind=kind) == 0
+        write("new", TARGET, np.arange(TARGET) < labelled, noise, form)
+        assert advise(form=form) == 0
         said.append(advice())
     assert all(each == said[0] for each in said)
     assert "4 runs have a record and are reused." in capsys.readouterr().err
@@ -110,6 +114,42 @@ def test_what_is_advised_is_kept_and_predicts(capsys: pytest.CaptureFixture[str]
     assert "is chosen by 20 labels" in capsys.readouterr().out
     assert advise("--out", "p.csv", "--labels", "filled.csv") == 2  # in another command too
     assert "20 of its labels have chosen" in capsys.readouterr().err
+
+
+def test_a_folder_of_unsorted_pictures_is_advised_within_a_budget_and_predicted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the methods that are asked for, one fits beside source_only."""
+
+    def fake(specs: Sequence[RunSpec], known: Estimate, *_: object) -> Estimate:
+        known.training.update(dict.fromkeys(map(kind, specs), 20.0))
+        return known
+
+    monkeypatch.setattr("benchmarks.training.estimate.estimate", fake)
+    write("photos", 40, np.ones(40, bool), form="")
+    write("phone", 24, np.zeros(24, bool), form="")
+    asked = ["advise", "--source", "photos/", "--target", "phone/", *TINY, "--set", "protocol.backbone=linear"]
+    asked += ["--methods", "coral,dann", "--jobs", "1"]
+    assert main([*asked, "--budget", "90s", "--out", "predictions.csv", "--store", "store"]) == 0
+    printed = capsys.readouterr()
+    assert "budget 90s: 2 of 3 methods, 2 seeds: dann left out" in printed.err
+    assert printed.out.index("The source has 40 samples") < printed.out.index(str(advice()["advice"][0]))
+    rows = pd.read_csv("predictions.csv")
+    assert sorted(rows["sample"]) == sorted(f"{number}.png" for number in range(24))
+
+
+@pytest.mark.parametrize(("text", "said"), [(None, "filled.csv"), ("a,b\n1,2\n", "line 1 is 'a,b', and must be")])
+def test_labels_that_cannot_be_read_are_told_of_before_the_data(
+    text: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here the target is missing too, which would be told of first otherwise."""
+    if text is not None:
+        Path("filled.csv").write_text(text)
+    assert advise("--out", "p.csv", "--labels", "filled.csv") == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert "new.csv" not in err
 
 
 @pytest.mark.parametrize(

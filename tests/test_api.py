@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import torch
 from benchmarks import api
 from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
+from benchmarks.plan.cost import Estimate, kind
+from benchmarks.plan.spec import RunSpec
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
 from datasets import files
@@ -24,7 +27,7 @@ from tests.conftest import TINY, EngineHere, spec_of
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_readmes_lines_work(
+def test_the_pages_lines_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its two commands, then its Python, which finds the records of the first; all with fewer steps and seeds."""
@@ -38,9 +41,9 @@ def test_the_readmes_lines_work(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BENCHMARKS_STORE", raising=False)
     monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path))
-    section = (ROOT / "README.md").read_text().partition("## From the answer to use")[2].partition("\n## ")[0]
-    run, predict = re.findall(r"^    python -m benchmarks (.*)$", section, re.MULTILINE)
-    grid, *others = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    page = (ROOT / "benchmarks/api/README.md").read_text()
+    run, predict = re.findall(r"^    python -m benchmarks (.*)$", page, re.MULTILINE)
+    grid, *others = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     task = load_task("toys/moons")
     view, x = task.train_view(), task.evaluation_view().target_test_x
     few = {"overrides": {"protocol": {"steps": 20, "checkpoints": 1}}, "seeds": 1}
@@ -268,6 +271,22 @@ def test_advice_is_the_commands(here: dict[str, Any], tmp_path: Path, capsys: py
     assert found.model.predict_proba(x_target) == pytest.approx(probability, abs=1e-5)
     assert set(found.members["run"]) < set(found.records["run_id"])
     assert len(found.members) == 2
+
+
+def test_a_budget_leaves_methods_out_and_is_followed_later(
+    here: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def guess(specs: Sequence[RunSpec], known: Estimate, *_: Any) -> Estimate:
+        known.training.update(dict.fromkeys(map(kind, specs), 20.0))
+        return known
+
+    monkeypatch.setattr("benchmarks.training.estimate.estimate", guess)
+    asked = {**here, "methods": "coral,dann", "jobs": 1, "budget": 90}
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="budget 90s: 2 of 3 methods, 2 seeds: dann left out"):
+            found = advice_on(own_data()[2], asked, methods="coral,dann")
+        assert set(found.records["method"]) == {"source_only", "coral"}
+        monkeypatch.setattr("benchmarks.training.estimate.estimate", None)  # nothing is estimated again
 
 
 def test_the_advised_model_takes_the_target_as_it_was_given(here: dict[str, Any]) -> None:

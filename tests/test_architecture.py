@@ -1,4 +1,4 @@
-"""Rules that hold the parts apart, and what the README promises a newcomer."""
+"""Rules that hold the parts apart, and what the pages promise a newcomer."""
 
 import ast
 import os
@@ -111,7 +111,7 @@ def test_no_file_is_loaded_by_pickle(package: str) -> None:
 
 
 def test_methods_stay_as_short_as_promised() -> None:
-    assert len((ROOT / "methods/dann.py").read_text().splitlines()) <= 66
+    assert len((ROOT / "methods/dann.py").read_text().splitlines()) <= 61
     assert len((ROOT / "methods/coral.py").read_text().splitlines()) <= 35
 
 
@@ -168,20 +168,20 @@ def test_installed_packages_can_add_methods(tmp_path: Path) -> None:
     assert "'dann' is defined by methods.dann and again" in result.stderr
 
 
-def test_the_readmes_new_method_and_dataset_work(tmp_path: Path) -> None:
-    """Its two files, dropped into a copy, run without touching another file."""
+def test_the_pages_new_method_and_dataset_work(tmp_path: Path) -> None:
+    """Their two files, dropped into a copy, run without touching another file."""
     import shutil
 
     for package in ("benchmarks", "methods", "datasets", "results"):
         shutil.copytree(ROOT / package, tmp_path / package)
-    readme = (ROOT / "README.md").read_text()
-    files = dict(re.findall(r"```python\n# ((?:methods|datasets)/\w+\.py)\n(.*?)```", readme, re.DOTALL))
+    pages = "".join((ROOT / package / "README.md").read_text() for package in ("methods", "datasets"))
+    files = dict(re.findall(r"```python\n# ((?:methods|datasets)/\w+\.py)\n(.*?)```", pages, re.DOTALL))
     assert len(files) == 2
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    (command,) = re.findall(r"python -m (benchmarks run .*--tasks stripes.*)", readme)
-    arguments = [*command.split(), "--seeds", "1", "--store", "store", "--set", "protocol.steps=20"]
-    arguments += ["--jobs", "1"]
+    (command,) = re.findall(r"python -m (benchmarks run .*--tasks stripes.*)", pages)
+    arguments = [*command.replace("dann", "centroids,dann").split(), "--seeds", "1", "--store", "store"]
+    arguments += ["--set", "protocol.steps=20", "--jobs", "1"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     result = subprocess.run(
         [sys.executable, "-m", *arguments],

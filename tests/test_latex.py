@@ -82,7 +82,7 @@ def test_methods_are_called_as_papers_call_them() -> None:
 def test_no_acronym_is_left_as_the_name_of_its_file(name: str) -> None:
     """Nor is what a paper writes another name than its file's: ``cdan_e`` is CDAN+E."""
     display = display_name(name)
-    assert display.lower().replace("+e", "_e").replace("+", "_").replace(" ", "_") == name
+    assert re.sub("[-+ ]", "_", display.lower()) == name
     assert display != name or len(name) > 4, "MethodInfo(display=...)"
 
 

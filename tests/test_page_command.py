@@ -48,7 +48,13 @@ def test_run_ends_with_a_page_that_opens_with_the_advice(capsys: pytest.CaptureF
     assert "What is known of" in html
     assert "Target test accuracy (%)" not in html
     assert main(["report", *OWN, "--store", "store", "--out", "mine.html"]) == 0
-    assert coded(advised(grid, Store(Path("store"))).paragraphs[0]) in Path("mine.html").read_text()
+    again = Path("mine.html").read_text()
+    assert coded(advised(grid, Store(Path("store"))).paragraphs[0]) in again
+    assert "Two maps of the features of source_only" in again
+    hidden, shown = "What differs most between source of old-new", ["--show-samples", "--force"]
+    assert hidden not in again
+    assert main(["report", *OWN, "--store", "store", "--out", "mine.html", *shown]) == 0
+    assert hidden in Path("mine.html").read_text()
 
 
 def test_a_page_is_written_over_one_of_ours_and_no_other_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ from methods.ot import class_plan
 from methods.tca import transfer_components
 from tests.conftest import spec_of, trained, trainer_of
 
-MAPPED = ["subspace_alignment", "gfk", "tca", "ot"]
+MAPPED = ["subspace_alignment", "gfk", "tca", "jda", "ot"]
 ALL = [*MAPPED, "linear_ot", "lda"]
 SCALE = "toys/scale"
 shapes = st.integers(1, 6).flatmap(lambda k: st.tuples(st.integers(k, 9), st.just(k), st.integers(0, 99)))

@@ -31,7 +31,18 @@ from benchmarks.training.signals import Signals
 from datasets.base import Samples, Task, load_task
 from methods.adda import ADDA
 from methods.base import Batch, Loss, Sees, Stage
-from tests.conftest import ADAPTING, CANDIDATES, CPU, same, spec_of, takes_steps, trained, trainer_of, weights
+from tests.conftest import (
+    ADAPTING,
+    CANDIDATES,
+    CPU,
+    hidden_sizes,
+    same,
+    spec_of,
+    takes_steps,
+    trained,
+    trainer_of,
+    weights,
+)
 
 DIGEST = hashlib.sha256().digest_size  # bytes before a saved state
 INTERRUPTED = spec_of("dann", checkpoints=4)
@@ -41,7 +52,8 @@ INTERRUPTED = spec_of("dann", checkpoints=4)
 def test_methods_of_a_seed_start_alike_and_draw_alike(method: str) -> None:
     if not takes_steps(method):
         pytest.skip("it has no networks and draws no batches")
-    base = trainer_of(spec_of("source_only"))
+    head = hidden_sizes(trainer_of(spec_of(method)).method.head)
+    base = trainer_of(spec_of("source_only", head_layers=head))
     torch.manual_seed(1)  # nothing depends on what has drawn from PyTorch's generator before
     mine = trainer_of(spec_of(method))
     assert same(weights(mine, "encoder.", "head."), weights(base, "encoder.", "head."))

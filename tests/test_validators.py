@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -95,6 +96,54 @@ def test_snd_meets_its_formula(seed: int) -> None:
         powers = [math.exp(s / 0.05) for s in similar]
         entropies.append(entropy_of(power / sum(powers) for power in powers))
     assert cheap_scores(outputs)["snd"] == pytest.approx(np.mean(entropies), rel=1e-5)
+
+
+@pytest.mark.parametrize(("scale", "by_softmax"), [(1, False), (30, True)])
+def test_mano_meets_its_formula(scale: float, by_softmax: bool) -> None:
+    """Of surer logits the softmax is taken, of others its polynomial."""
+    z = scale * np.random.default_rng(0).normal(size=(90, CLASSES))
+    uncertain = -np.mean([v - math.log(sum(math.exp(w) for w in row)) for row in z for v in row])
+    assert (uncertain > 5) == by_softmax
+    powers = []
+    for row in z:
+        values = [math.exp(v) if by_softmax else 1 + v + v * v / 2 for v in row]
+        powers += [(value / sum(values)) ** 4 for value in values]
+    assert cheap_scores(outputs_of(target_train_logits=z))["mano"] == pytest.approx(np.mean(powers) ** 0.25)
+
+
+def in_clusters(n: int = 90) -> tuple[np.ndarray, np.ndarray]:
+    """The cluster of each sample, as many as classes, and features far apart between clusters."""
+    rng = np.random.default_rng(0)
+    cluster = rng.integers(CLASSES, size=n)
+    return cluster, 20 * np.eye(CLASSES)[cluster] + rng.normal(size=(n, CLASSES))
+
+
+def clustering_scores(features: np.ndarray, logits: np.ndarray) -> dict[str, float]:
+    made = outputs_of(target_train_features=features, target_train_logits=logits)
+    return score_outputs(made, ["im", "class_ami", "class_ss", "transfer_score"])
+
+
+def test_clusters_are_compared_with_predictions_and_with_each_other_as_by_scikit_learn() -> None:
+    cluster, features = in_clusters()
+    said = np.where(np.random.default_rng(1).random(90) < 0.3, 0, (cluster + 1) % CLASSES)
+    scores = clustering_scores(features, one_hot(list(said)))
+    assert scores["class_ami"] == pytest.approx(adjusted_mutual_info_score(said, cluster))
+    assert scores["class_ss"] == pytest.approx(silhouette_score(features, cluster))
+
+
+def test_features_that_are_alike_have_no_clusters() -> None:
+    scores = clustering_scores(np.ones((90, 3)), one_hot([0] * 90))
+    assert {name for name, score in scores.items() if math.isnan(score)} == {*scores} - {"im"}
+
+
+def test_transfer_score_is_high_for_clusters_and_sure_and_diverse_predictions() -> None:
+    cluster, clustered = in_clusters()
+    even = np.random.default_rng(0).random((90, 2))
+    unsure, sure = one_hot([0] * 90, 0), one_hot(list(cluster))
+    assert clustering_scores(even, unsure)["transfer_score"] == pytest.approx(0.5, abs=0.15)  # of Hopkins alone
+    scores = clustering_scores(clustered, sure)
+    assert 0.8 < scores["transfer_score"] - scores["im"] / math.log(CLASSES) < 1
+    assert scores["im"] > 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -215,7 +264,7 @@ def test_the_order_of_target_samples_is_irrelevant(seed: int) -> None:
     logits = outputs["target_train.logits"]
     shuffled = cheap_scores(outputs_of(seed, target_train_logits=np.random.default_rng(seed).permutation(logits)))
     for name, score in cheap_scores(outputs).items():
-        if not name.startswith("mixval"):
+        if name not in ("mixval_intra", "mixval_inter", "class_ami"):  # these pair predictions with something
             assert shuffled[name] == pytest.approx(score, rel=1e-9), name
 
 

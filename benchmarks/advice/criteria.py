@@ -10,14 +10,16 @@ from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.validators import VALIDATORS, Evidence
 
 Criterion = Callable[[Pool], np.ndarray]
-NORM = 4  # of MaNo, as in its paper
 
 
-def _by_option(score: Callable[[np.ndarray], float]) -> Criterion:
-    """The mean over seeds of a score of one model's probabilities (n, classes)."""
+def _by_option(name: str, score: Callable[[np.ndarray], float]) -> Criterion:
+    """The mean over seeds of a score of one model's probabilities (n, classes), computed once for an option."""
 
     def criterion(pool: Pool) -> np.ndarray:
-        return np.array([np.mean([score(p) for p in seeds]) for seeds in pool.probabilities])
+        for option in pool.options:
+            if name not in option.scores:
+                option.scores[name] = float(np.mean([score(p) for p in option.probabilities]))
+        return np.array([option.scores[name] for option in pool.options])
 
     return criterion
 
@@ -25,7 +27,7 @@ def _by_option(score: Callable[[np.ndarray], float]) -> Criterion:
 def _validator(name: str) -> Criterion:
     """The validator of that name, of these probabilities."""
     score = VALIDATORS[name]
-    return _by_option(lambda p: score(Evidence(Outputs({"target_train.logits": np.log(p)}))))
+    return _by_option(name, lambda p: score(Evidence(Outputs({"target_train.logits": np.log(p)}))))
 
 
 def class_correlation(p: np.ndarray) -> float:
@@ -34,11 +36,6 @@ def class_correlation(p: np.ndarray) -> float:
     """
     correlation = p.T @ p
     return float(np.trace(correlation) / (np.linalg.norm(correlation) * np.sqrt(len(correlation))))
-
-
-def matrix_norm(p: np.ndarray) -> float:
-    """Mean fourth power of probabilities, to the power of 1/4 (MaNo: Xie et al., NeurIPS 2024, equation 5)."""
-    return float(np.mean(p**NORM) ** (1 / NORM))
 
 
 def agreement_with_average(pool: Pool) -> np.ndarray:
@@ -77,8 +74,7 @@ def source_accuracy(pool: Pool) -> np.ndarray:
 CRITERIA: dict[str, Criterion] = {
     "im": _validator("im"),
     "bnm": _validator("bnm"),
-    "corr_c": _by_option(class_correlation),
-    "mano": _by_option(matrix_norm),
+    "corr_c": _by_option("corr_c", class_correlation),
     "entropy": _validator("entropy"),
     "ensv": agreement_with_average,
     "seeds": agreement_of_seeds,

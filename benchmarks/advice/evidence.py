@@ -1,60 +1,114 @@
-"""The committed outputs on which the advice is measured."""
+"""The committed outputs on which the advice is measured, and the records of the same runs."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
+from benchmarks.advice.criteria import CRITERIA
 from benchmarks.advice.measure import Case
-from benchmarks.advice.pool import last_steps, pools
+from benchmarks.advice.pool import Pool, last_steps, pools
 from benchmarks.core.protocol import StepsScale
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.candidates import load_outputs
 from benchmarks.evaluation.oracle import load_labels
-from benchmarks.plan.grid import plan
+from benchmarks.evaluation.validators import PARTS, SELECTABLE
+from benchmarks.plan.grid import Grid, plan
 from benchmarks.plan.methods import method_names
 from benchmarks.plan.spec import RunSpec
+from benchmarks.records.frame import load_records
+from benchmarks.report.selection import candidates, label_free, validator_scores
 
 METHODS = "core"  # what the record is of: a fixed set, with defaults, at the last step
 MOST_SEEDS = 5
 SUITES = ("quick", "amazon", "har", "sentiment", "office-caltech-surf", "digits-short")
 SCALES = {"digits-short": ("digits", "compress:0.2")}  # files whose suite was run with fewer steps
 TOYS = "toys"
+COMPARED = [name for name in SELECTABLE if name not in CRITERIA]
+"""Validators of which a choice is compared with the rule's, where records have them."""
 
 
-def cases(folder: Path | None = None, *, every_step: bool = False) -> list[Case]:
-    """Every task that all methods have outputs of; toys are none.
+def cases(methods: str = METHODS, folder: Path | None = None) -> list[Case]:
+    """Every task that all methods of `core` have outputs of; toys are none.
 
     Args:
-        folder: of files SUITE.npz and SUITE-labels.npz; default: the committed ones.
-        every_step: with all checkpoints as options, not the last alone.
+        methods: names and groups. Of those that are not in `core`, a task has the ones that have outputs of it.
+        folder: of results: `outputs/SUITE.npz` and `outputs/SUITE-labels.npz`, and, if it is there,
+            `records/SUITE.csv`; default: the committed ones.
 
     Raises:
         UserError: no file is there, or one is broken.
     """
-    folder = folder or Path(str(files("results"))) / "outputs"
-    found = [case for name in SUITES if (folder / f"{name}.npz").exists() for case in _of_suite(folder, name)]
-    if not found:
-        raise UserError(f"{str(folder)!r} has no outputs of a suite; `table --save-outputs` writes them")
-    return found if every_step else [Case(case.task, last_steps(case.pool), case.labels) for case in found]
+    folder = folder or Path(str(files("results")))
+    names = method_names(f"{METHODS},{methods}")
+    known = [suite for suite in SUITES if (folder / "outputs" / f"{suite}.npz").exists()]
+    if found := [case for suite in known for case in _of_suite(folder, suite, names)]:
+        return found
+    outputs = str(folder / "outputs")
+    raise UserError(f"{outputs!r} has no outputs of `core` on a suite; `table --save-outputs` writes them")
 
 
-def _of_suite(folder: Path, name: str) -> Iterator[Case]:
-    outputs, labels = load_outputs(folder / f"{name}.npz"), load_labels(folder / f"{name}-labels.npz")
-    specs = [spec for spec in _specs(name) if spec.run_id in labels and spec.family != TOYS]
+def of_methods(cases: Sequence[Case]) -> str:
+    """Which methods the tasks have, in a paragraph: those that all have, and the others with their families."""
+    have = {case.task: {*case.methods} for case in cases}
+    shared = [name for name in cases[0].methods if all(name in methods for methods in have.values())]
+    lines = [f"Methods on all {len(cases)} tasks: {', '.join(shared)}."]
+    others: dict[str, list[str]] = defaultdict(list)
+    for name in dict.fromkeys(name for case in cases for name in case.methods if name not in shared):
+        tasks = [case for case in cases if name in have[case.task]]
+        families = dict.fromkeys(case.family for case in tasks)
+        others[f"On {len(tasks)} task{'s'[: len(tasks) > 1]} of {', '.join(families)} alone"].append(name)
+    lines += [f"{where}: {', '.join(names)}." for where, names in others.items()]
+    return "\n".join(lines)
+
+
+def _of_suite(folder: Path, suite: str, methods: Sequence[str]) -> Iterator[Case]:
+    place = folder / "outputs"
+    outputs, labels = load_outputs(place / f"{suite}.npz"), load_labels(place / f"{suite}-labels.npz")
+    grid = _grid(suite, methods)
+    specs = [spec for spec in grid.specs if spec.run_id in labels and spec.family != TOYS]
+    scores = _scores(grid, folder / "records" / f"{suite}.csv")
     for task, pool in pools(_whole_seeds(specs), outputs).items():
-        runs = pool.options[0].specs
+        runs, pool = pool.options[0].specs, last_steps(pool)
         if not pool.incomplete:
-            yield Case(task, pool, tuple(labels[spec.run_id] for spec in runs))
+            yield Case(task, pool, tuple(labels[spec.run_id] for spec in runs), recorded_scores(pool, scores))
 
 
 def _whole_seeds(specs: Sequence[RunSpec]) -> list[RunSpec]:
-    """Those of the seeds that all methods of their task have."""
-    methods = Counter((spec.task, spec.seed) for spec in specs)
-    return [spec for spec in specs if methods[spec.task, spec.seed] == len(method_names(METHODS))]
+    """Of the tasks that all of `core` have runs of, those of the seeds that all methods of the task have."""
+    methods: dict[str, set[str]] = defaultdict(set)
+    of_seed: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for spec in specs:
+        methods[spec.task].add(spec.method)
+        of_seed[spec.task, spec.seed].add(spec.method)
+    core = {*method_names(METHODS)}
+    return [spec for spec in specs if core <= methods[spec.task] == of_seed[spec.task, spec.seed]]
 
 
-def _specs(name: str) -> list[RunSpec]:
-    suite, scale = SCALES.get(name, (name, ""))
+def _grid(suite: str, methods: Sequence[str]) -> Grid:
+    name, scale = SCALES.get(suite, (suite, ""))
     parsed = StepsScale.parse(scale) if scale else None
-    return plan(suite, method_names(METHODS), (), range(MOST_SEEDS), scale=parsed).specs
+    return plan(name, methods, (), range(MOST_SEEDS), scale=parsed)
+
+
+def _scores(grid: Grid, records: Path) -> pd.DataFrame:
+    """What the records have of validators, by run and step; columns that they lack are NaN."""
+    found = candidates(grid, load_records(records)) if records.exists() else pd.DataFrame()
+    if not len(found):
+        found = pd.DataFrame(columns=["run_id", "step"])
+    return label_free(found.set_index(["run_id", "step"])).reindex(columns=[*SELECTABLE, *PARTS])
+
+
+def recorded_scores(pool: Pool, scores: pd.DataFrame) -> dict[str, np.ndarray]:
+    """By validator, the score (options,) of each option, the mean over seeds; NaN where a seed has none."""
+    by_seed = [
+        scores.reindex([(option.specs[seed].run_id, option.step) for option in pool.options])
+        for seed in range(len(pool.options[0].seeds))
+    ]
+    return {
+        name: np.mean([validator_scores(own, name).to_numpy(float) for own in by_seed], axis=0)
+        for name in COMPARED
+    }

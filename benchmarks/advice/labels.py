@@ -105,6 +105,11 @@ def to_label(
     return len(chosen)
 
 
+def check_labels(path: Path) -> None:
+    """Raise a UserError if it is missing, or no file of :func:`to_label`: known before anything is trained."""
+    _rows(path)
+
+
 def read_labels(path: Path, samples: Sequence[object], classes: Sequence[str]) -> Labels:
     """Read a file of :func:`to_label` that has been filled in; lines without a label are left out.
 

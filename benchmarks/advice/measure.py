@@ -1,12 +1,12 @@
 """How often the advice was right where labels are known: what `advise` does, scored on committed outputs.
 
 A rule is fitted on all families of data but one, and scored on that one; toys are no family. Beside it stand the
-rule fitted on all, always the same method (also fitted on the others), each criterion alone, a random method, and
-the best.
+rule fitted on all, rules fitted without the methods of one idea and given all, always the same method (also fitted
+on the others), each criterion alone, a random method, and the best.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -16,11 +16,12 @@ import pandas as pd
 from benchmarks.advice.criteria import CRITERIA
 from benchmarks.advice.estimates import ESTIMATES
 from benchmarks.advice.pool import Pool, without_samples
-from benchmarks.advice.rule import Guarded, Rule
+from benchmarks.advice.rule import ANY_LOSS, Guarded, Rule
 from benchmarks.core.randomness import generator
+from benchmarks.core.registry import METHODS
+from benchmarks.plan.methods import BASELINE
 
-TOLERANCES = (0.01, 0.02, 0.05, 1.0)
-ANY_LOSS = TOLERANCES[-1]
+TOLERANCES = (0.01, 0.02, 0.05, ANY_LOSS)
 # EnsV is in all: no method optimises it, so that no criterion which a method may optimise ranks alone.
 RULES = tuple(
     Rule(tolerance, ("ensv", *others), methods)
@@ -42,12 +43,15 @@ class Case:
 
     Attributes:
         labels: of each seed, those (n,) of the samples that its outputs are of; -1 where there is none.
+        recorded: by validator, the score (options,) that the records have of each option, the mean over seeds. It
+            is of the whole target, and reads more than outputs hold: no rule uses it.
         balanced: whether the score is the mean of the classes' accuracies.
     """
 
     task: str
     pool: Pool
     labels: tuple[np.ndarray, ...]
+    recorded: Mapping[str, np.ndarray] = field(default_factory=dict)
     balanced: bool = False
 
     @property
@@ -62,11 +66,29 @@ class Case:
     def _guarded(self) -> dict[float, Guarded]:
         return {}
 
+    def guarded(self, tolerance: float) -> Guarded:
+        """What rules of this tolerance share, computed once."""
+        if tolerance not in self._guarded:
+            self._guarded[tolerance] = Guarded(self.pool, tolerance)
+        return self._guarded[tolerance]
+
     def advised(self, rule: Rule) -> tuple[int, ...]:
-        """What a rule deploys. What rules share is computed once."""
-        if rule.tolerance not in self._guarded:
-            self._guarded[rule.tolerance] = Guarded(self.pool, rule.tolerance)
-        return self._guarded[rule.tolerance].decide(rule).members
+        """What a rule deploys."""
+        return self.guarded(rule.tolerance).decide(rule).members
+
+    def best_recorded(self, validator: str) -> tuple[int, ...]:
+        """What a recorded score alone deploys, by the rule's guard; nothing if no option has one."""
+        scores = self.recorded[validator]
+        ranked = [
+            number for number in self.guarded(ANY_LOSS).ranked_by([validator]) if not np.isnan(scores[number])
+        ]
+        return (max(ranked, key=lambda number: scores[number]),) if ranked else ()
+
+    def without(self, idea: str) -> "Case":
+        """The task as if no method of an idea had been run."""
+        methods = [option.specs[0].method for option in self.pool.options]
+        kept = [number for number, method in enumerate(methods) if METHODS.info(method).family != idea]
+        return replace(self, pool=self.pool.only(kept), recorded={})
 
     @cached_property
     def _accuracies(self) -> dict[tuple[int, ...], float]:
@@ -144,27 +166,40 @@ Choice = Callable[[Case], tuple[int, ...]]
 
 def measure(cases: Sequence[Case]) -> pd.DataFrame:
     """A row a strategy and task: what was deployed, its gain over source_only with its error, and its regret."""
-    gains = _gains(cases, [_by_rule(rule) for rule in RULES])
+    gains = _gains(cases, _BY_RULE)
+    without = {idea: _gains([case.without(idea) for case in cases], _BY_RULE) for idea in _ideas(cases)}
     methods = [name for name in cases[0].methods if all(name in case.last for case in cases)]
     of_methods = _gains(cases, [_always(name) for name in methods])
     families = np.array([case.family for case in cases])
     rows = []
     for case in cases:
         others = families != case.family
-        rule = RULES[_best(gains, families, others)]
         choices: dict[str, Choice] = {
-            ADVICE: _by_rule(rule),
-            IN_SAMPLE: _by_rule(RULES[_best(gains, families, families != "")]),
+            ADVICE: _BY_RULE[_best(gains, families, others)],
+            IN_SAMPLE: _BY_RULE[_best(gains, families, families != "")],
             SINGLE: _always(methods[_best(of_methods, families, others)]),
-            "source_only, seeds averaged": _always("source_only"),
+            "source_only, seeds averaged": _always(BASELINE),
             "all methods averaged": lambda case: tuple(case.last.values()),
             **{f"{name} alone": _by_rule(Rule(ANY_LOSS, (name,), 1)) for name in _defined(case)},
-            BEST: lambda case: (max(case.last.values(), key=lambda each: case.accuracy((each,))),),
+        }
+        as_it_is: dict[str, Choice] = {
+            **{
+                f"advice, fitted without {idea} methods": _BY_RULE[_best(theirs, families, others)]
+                for idea, theirs in without.items()
+            },
+            **{f"{name} alone": _by_record(name) for name in case.recorded if case.best_recorded(name)},
         }
         for version, changed in versions(case).items():
-            rows += [{"target": version, **_row(changed, name, choice)} for name, choice in choices.items()]
+            made = {**choices, **(as_it_is if version == AS_IT_IS else {}), BEST: _best_method}
+            rows += [{"target": version, **_row(changed, name, choice)} for name, choice in made.items()]
             rows.append({"target": version, **_random(changed)})
     return pd.DataFrame(rows)
+
+
+def _ideas(cases: Sequence[Case]) -> list[str]:
+    """Those of the methods of the tasks, but for source_only's."""
+    used = (option.specs[0].method for case in cases for option in case.pool.options)
+    return list(dict.fromkeys(METHODS.info(method).family for method in used if method != BASELINE))
 
 
 def versions(case: Case) -> dict[str, Case]:
@@ -188,7 +223,7 @@ def _dropped(case: Case, classes: np.ndarray, share: float) -> Case:
             stays[place[: max(LEAST, int(share * len(place)))]] = True
         kept[seed] = np.flatnonzero(stays)
     labels = tuple(y[kept[seed]] for seed, y in enumerate(case.labels))
-    return replace(case, pool=without_samples(case.pool, kept), labels=labels, balanced=True)
+    return replace(case, pool=without_samples(case.pool, kept), labels=labels, recorded={}, balanced=True)
 
 
 def evaluated(cases: Sequence[Case]) -> pd.DataFrame:
@@ -204,7 +239,7 @@ def evaluated(cases: Sequence[Case]) -> pd.DataFrame:
 
 def fitted(cases: Sequence[Case]) -> Rule:
     """The rule with the largest gain, in the mean of families; of equals, the first."""
-    gains = _gains(cases, [_by_rule(rule) for rule in RULES])
+    gains = _gains(cases, _BY_RULE)
     families = np.array([case.family for case in cases])
     return RULES[_best(gains, families, families != "")]
 
@@ -213,9 +248,20 @@ def _by_rule(rule: Rule) -> Choice:
     return lambda case: case.advised(rule)
 
 
+_BY_RULE = [_by_rule(rule) for rule in RULES]
+
+
+def _by_record(validator: str) -> Choice:
+    return lambda case: case.best_recorded(validator)
+
+
 def _defined(case: Case) -> list[str]:
     """Criteria that score all of a pool: seeds cannot agree on samples that they do not share."""
     return [name for name, criterion in CRITERIA.items() if not np.isnan(criterion(case.pool)).any()]
+
+
+def _best_method(case: Case) -> tuple[int, ...]:
+    return (max(case.last.values(), key=lambda each: case.accuracy((each,))),)
 
 
 def _always(method: str) -> Choice:

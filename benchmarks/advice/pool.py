@@ -20,11 +20,13 @@ class Option:
     Attributes:
         specs: its runs, by seed in order.
         seeds: what each of them said.
+        n_classes: of the task.
     """
 
     specs: tuple[RunSpec, ...]
     step: int
     seeds: tuple[Candidate, ...]
+    n_classes: int
 
     @property
     def method(self) -> str:
@@ -34,6 +36,20 @@ class Option:
     @property
     def configuration(self) -> int:
         return self.specs[0].configuration
+
+    @cached_property
+    def probabilities(self) -> list[np.ndarray]:
+        """Of each seed (n, classes): the confidence for the predicted class, the rest spread evenly.
+
+        That is exact for two classes; of several, the kept outputs have no more. A choice is a function of these
+        probabilities, here as where choices are measured.
+        """
+        return [_spread(each, self.n_classes) for each in self.seeds]
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Criteria that need this option alone, by name, as they are computed: pools share their options."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -49,22 +65,14 @@ class Pool:
     one_draw: bool
     incomplete: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def n_classes(self) -> int:
-        return 1 + max(
-            int(max(each.source_y.max(), each.predicted.max(initial=0)))
-            for option in self.options
-            for each in option.seeds
-        )
+        return self.options[0].n_classes
 
-    @cached_property
+    @property
     def probabilities(self) -> list[list[np.ndarray]]:
-        """Of each option and seed (n, classes): the confidence for the predicted class, the rest spread evenly.
-
-        That is exact for two classes; of several, the kept outputs have no more. A choice is a function of these
-        probabilities, here as where choices are measured.
-        """
-        return [[_spread(each, self.n_classes) for each in option.seeds] for option in self.options]
+        """Of each option and seed (n, classes)."""
+        return [option.probabilities for option in self.options]
 
     @cached_property
     def baseline(self) -> int:
@@ -118,11 +126,13 @@ def _pool(
     seeds: Sequence[int],
 ) -> Pool:
     options, incomplete = [], []
+    every = [each for own in runs.values() for spec in own.values() for each in said.get(spec.run_id, {}).values()]
+    n_classes = 1 + max(int(max(each.source_y.max(), each.predicted.max(initial=0))) for each in every)
     for (variant, configuration), own in runs.items():
         specs = tuple(own[seed] for seed in seeds if seed in own)
         spoken = [said.get(spec.run_id, {}) for spec in specs]
         whole = set.intersection(*map(set, spoken)) if len(spoken) == len(seeds) else set()
-        options += [Option(specs, step, tuple(each[step] for each in spoken)) for step in sorted(whole)]
+        options += [Option(specs, step, tuple(each[step] for each in spoken), n_classes) for step in sorted(whole)]
         if not whole or max(whole) < max(step for each in spoken for step in each):
             incomplete.append(f"{variant}, configuration {configuration}" if configuration else variant)
     return Pool(tuple(options), _one_draw(options), tuple(incomplete))

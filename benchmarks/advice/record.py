@@ -21,6 +21,11 @@ NOTES = """\
 - regret: against the best method, chosen on seeds other than those that it is scored on; noisy regret: against the
   largest mean.
 - All choices deploy what `advise` does: probabilities averaged over seeds, where these share their target samples.
+- fitted without methods of an idea: by a rule that has not seen them, and then chooses among all.
+- a criterion alone: its best option that the guard lets pass, but for options of methods that optimise it. The
+  rule may rank by `ensv`, `im`, `bnm` and `corr_c`, which need no more than predictions and confidences. What
+  needs more (features, logits, further forward passes) is read from records and compared here; it is of the whole
+  target, and so stands where the target is as it is. A criterion that some task has no record of has no row.
 """
 PATH = Path(str(files("results"))) / "advice" / "record.csv"
 

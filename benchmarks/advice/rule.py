@@ -5,7 +5,7 @@ few criteria; the first options of different methods are deployed together, thei
 methods and seeds. If source_only comes first, it is kept alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +19,7 @@ from benchmarks.core.registry import METHODS
 from benchmarks.plan.methods import BASELINE
 
 CONFIDENCE = 0.95  # one-sided, of the bound of the source accuracy that was lost
+ANY_LOSS = 1.0  # the tolerance that bears any
 COLLAPSED = 0.5  # of source_only's effective number of predicted classes
 
 
@@ -28,8 +29,8 @@ class Rule:
 
     Attributes:
         tolerance: class-balanced source accuracy that an option may have lost; what is shown to have lost more is
-            left out. 1: any loss is borne.
-        criteria: whose mean rank decides. A criterion that a method may optimise is never alone.
+            left out.
+        criteria: whose mean rank decides; of a method that optimises all of them, it decides nothing.
         methods: how many are averaged at most.
     """
 
@@ -39,7 +40,7 @@ class Rule:
 
 
 # What `advise` applies: fitted on all families of the record; `advise --evaluate` fits it again.
-RULE = Rule(1.0, ("ensv", "im", "corr_c"), 3)
+RULE = Rule(ANY_LOSS, ("ensv", "im", "corr_c"), 3)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Decision:
     Attributes:
         members: numbers of the options that are deployed together, best first.
         left_out: by the number of an option, why the guard left it out.
-        ranks: of each option, the mean rank, 1 is best; NaN of those left out.
+        ranks: of each option, the mean rank, 1 is best; NaN of those left out, and of those not ranked by these.
     """
 
     members: tuple[int, ...]
@@ -86,10 +87,17 @@ class Guarded:
             self._ranks[criterion] = np.asarray(rankdata(-CRITERIA[criterion](self._within)))
         return self._ranks[criterion]
 
+    def ranked_by(self, criteria: Collection[str]) -> list[int]:
+        """The allowed options but for those of methods that optimise all of these criteria."""
+        optimised = [METHODS.info(option.specs[0].method).optimises for option in self.pool.options]
+        return [number for number in self.allowed if not {*criteria} <= {*optimised[number]}]
+
     def decide(self, rule: Rule) -> Decision:
         """What a rule of this tolerance says."""
-        ranks = np.full(len(self.pool.options), np.nan)
-        ranks[self.allowed] = np.mean([self.ranks(name) for name in rule.criteria], axis=0)
+        means = np.full(len(self.pool.options), np.nan)
+        means[self.allowed] = np.mean([self.ranks(name) for name in rule.criteria], axis=0)
+        ranks, ranked = np.full_like(means, np.nan), self.ranked_by(rule.criteria)
+        ranks[ranked] = means[ranked]
         return Decision(_first(self.pool.options, ranks, rule.methods), self.left_out, ranks)
 
 
@@ -123,7 +131,7 @@ def guard(pool: Pool, tolerance: float) -> dict[int, str]:
         classes = min(effective_classes(each.predicted) for each in option.seeds)
         if classes < COLLAPSED * usual:
             left_out[number] = f"predicts {classes:.1f} classes where source_only predicts {usual:.1f}"
-        elif METHODS.info(option.specs[0].method).keeps_source:
+        elif tolerance < ANY_LOSS and METHODS.info(option.specs[0].method).keeps_source:
             lost = source_lost(option, baseline)
             if lost > tolerance:
                 left_out[number] = f"has lost at least {100 * lost:.1f} points of source accuracy"

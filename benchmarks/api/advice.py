@@ -13,6 +13,7 @@ from benchmarks.advice.advise import Advised, advised, diagnosed
 from benchmarks.advice.deploy import AdvisedModel, deploy, load_advised
 from benchmarks.api.grid import data_folder, finished_records, grid_of, own_task, several, warn
 from benchmarks.core.settings import UserError
+from benchmarks.engines.budget import afforded
 from benchmarks.engines.devices import devices
 from benchmarks.engines.local import LocalEngine
 from benchmarks.plan.grid import Grid
@@ -84,6 +85,7 @@ def advise(
     seeds: int | Sequence[int] = 5,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
     search: int | None = None,
+    budget: int | None = None,
     store: Path | str | None = None,
     data_dir: Path | str | None = None,
     jobs: int | None = None,
@@ -96,11 +98,14 @@ def advise(
         source, target: your own data, as :func:`benchmarks.api.run_grid` takes them.
         label: the column of labels in a .csv or a DataFrame.
         task: a task of the suite's data sets, instead of your own data.
+        budget: seconds that the runs may take, as the command's ``--budget``: a warning says what is left out,
+            and the store keeps the list, which later calls follow.
         methods, seeds, overrides, search, store, data_dir, jobs, device, progress: as for
             :func:`benchmarks.api.run_grid`.
 
     Raises:
-        UserError: anything that does not exist or does not fit, or no run of source_only ended well.
+        UserError: anything that does not exist or does not fit, a budget that affords nothing, or no run of
+            source_only ended well.
     """
     tasks = [*several(task), *own_task(source, target, label)]
     if len(tasks) != 1:
@@ -109,6 +114,10 @@ def advise(
     workers = devices(device, jobs)
     with data_folder(data_dir):
         planned = grid_of(methods, "quick", tasks, seeds, overrides, search)
+        if budget is not None:
+            planned, _ = afforded(planned, budget, lambda spec: not records.finished(spec), records, workers)
+            if planned.budget:
+                warn(planned.budget)
         said = diagnosed(planned)
         engine = LocalEngine(records, workers)
         frame = finished_records(planned, records, engine, [PREDICTED], progress=progress)

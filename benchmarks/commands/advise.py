@@ -93,7 +93,11 @@ def add_flags(command: ArgumentParser) -> None:
         "--choose-by", choices=["labels"], help="let these labels choose between the advice and source_only"
     )
     record = command.add_argument_group("how often such a choice was right")
-    record.add_argument("--evaluate", action="store_true", help="measure it on the committed records instead")
+    record.add_argument(
+        "--evaluate",
+        action="store_true",
+        help="measure it on the committed records instead, also of --methods beyond core",
+    )
     record.add_argument(
         "--save-record", type=values.path, metavar="CSV", help="with --evaluate: also write it, a line a choice"
     )
@@ -110,6 +114,10 @@ def main(options: Options) -> int:
     """Returns 1 if a run has failed."""
     if options.evaluate:
         return _evaluate(options)
+    if options.labels:
+        from benchmarks.advice.labels import check_labels
+
+        check_labels(options.labels)
     use_data_folder(options.data_dir)
     planned, store = _planned(options), Store(options.store)
     if options.out:
@@ -221,15 +229,15 @@ def _predicted(
 
 def _evaluate(options: Options) -> int:
     from benchmarks.advice import record
-    from benchmarks.advice.evidence import cases
+    from benchmarks.advice.evidence import cases, of_methods
     from benchmarks.advice.measure import evaluated, fitted
     from benchmarks.advice.rule import RULE
 
     if options.save_record:
         prepare_output(options.save_record, force=options.force)
-    known = cases()
+    known = cases(options.what.methods or "core")
     measured = evaluated(known)
-    print(record.shown(measured), end="")
+    print(of_methods(known), record.shown(measured), sep="\n\n", end="")
     if (rule := fitted(known)) != RULE:
         warn(UserError(f"the rule that fits these records best is {rule}; `advise` applies {RULE}"))
     if options.save_record:

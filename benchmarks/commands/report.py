@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.commands.shared import values
+from benchmarks.commands.shared.execution import add_data_flag, use_data_folder
 from benchmarks.commands.shared.output import add_force_flag
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags
 from benchmarks.commands.shared.records import add_records_flags, record_sources
@@ -14,6 +15,7 @@ from benchmarks.core.outfiles import prepare_output
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.validators import VALIDATORS
 from benchmarks.records.store import Store
+from benchmarks.report.options import MAPS
 
 HELP = "write a page with the answer, tables and charts; never trains"
 EXAMPLES = (
@@ -28,8 +30,11 @@ class Options:
     how: HowFlags
     records: Path | None
     store: Path | None
+    data_dir: Path | None
     out: Path
     force: bool
+    maps: str
+    show_samples: bool
 
     def __post_init__(self) -> None:
         if self.out.suffix.lower() not in (".html", ".htm"):
@@ -39,32 +44,51 @@ class Options:
 def add_flags(command: ArgumentParser) -> None:
     WhatFlags.add_to(command.add_argument_group("what to show"), default_methods="all found")
     HowFlags.add_to(command.add_argument_group("settings and choices"))
-    add_records_flags(command.add_argument_group("where"))
+    where = command.add_argument_group("where")
+    add_records_flags(where)
+    add_data_flag(where)
     written = command.add_argument_group("what is written")
     written.add_argument(
         "--out", type=values.path, metavar="HTML", default=Path("report.html"), help="default report.html"
     )
     add_force_flag(written)
+    pictures = command.add_argument_group("pictures")
+    pictures.add_argument(
+        "--maps", choices=MAPS, default="pca", help="how features become two dimensions; default pca"
+    )
+    pictures.add_argument(
+        "--show-samples", action="store_true", help="put samples of your own data into the page; others see them"
+    )
 
 
 def main(options: Options) -> int:
     from benchmarks.commands.shared.page import command_line, comparisons_of, write_page
     from benchmarks.commands.shared.reading import found_grid
     from benchmarks.records.frame import is_compact
+    from benchmarks.report.page.confusion import confusion
     from benchmarks.report.page.contents import SHOWN
+    from benchmarks.report.page.maps import maps
+    from benchmarks.report.page.samples import samples
 
+    use_data_folder(options.data_dir)
     what, how = options.what, options.how
     sources, tasks = record_sources(options.store, options.records), what.all_tasks()
     prepare_output(options.out, [*sources, Path(what.suite)], force=options.force)
     planned, records = found_grid(sources, what, how, tasks, [*VALIDATORS])
     select = how.validator(what.suite)
+    stores = [Store(path) for path in sources if not is_compact(path)]
     write_page(
         options.out,
         planned,
         records,
-        [Store(path) for path in sources if not is_compact(path)],
+        stores,
         [*SHOWN, "validators"],
         select,
+        lambda cells: [
+            samples(cells, show_own=options.show_samples),
+            maps(cells, stores, options.maps),
+            confusion(cells),
+        ],
         comparisons=[] if tasks else comparisons_of(planned, records, select, judged=how.as_the_suite_says),
         commands=[
             command_line("run", what, how),

@@ -44,6 +44,7 @@ def main(options: Options) -> int:
     from benchmarks.speed.tables import print_times
 
     workers = options.devices.workers()
-    methods = [name for name in method_names(options.methods) if not METHODS.info(name).reference]
+    infos = {name: METHODS.info(name) for name in method_names(options.methods)}
+    methods = [name for name, info in infos.items() if info.uses and not info.reference]  # those that take steps
     print_times(workers, options.backbone, methods, options.format, peers=options.peers)
     return 0

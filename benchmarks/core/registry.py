@@ -54,6 +54,7 @@ class MethodInfo:
         version: part of every run's identity: raise it when the method's numbers change.
         keeps_source: whether what it deploys should still predict all of the source well.
         display: how papers write its name; empty: the name itself, in words.
+        optimises: label-free criteria that share a term with its loss; they never rank it alone.
     """
 
     family: Idea
@@ -67,6 +68,7 @@ class MethodInfo:
     version: int = 1
     keeps_source: bool = True
     display: str = ""
+    optimises: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class DatasetInfo:
         version: part of every run's identity: raise it when samples, splits or defaults change.
         files: what it reads from the data directory.
         get: how to get them.
+        embeddable: patterns of the domains whose licences let a page that goes to others show samples. A licence
+            that is not stated, or that forbids some use, lets nobody.
     """
 
     version: int
@@ -101,6 +105,7 @@ class DatasetInfo:
     licence: str
     files: tuple[DataFile, ...] = ()
     get: str = ""
+    embeddable: tuple[str, ...] = ()
 
 
 class Registry(Generic[T, Info]):
@@ -212,5 +217,7 @@ class Registry(Generic[T, Info]):
         self._classes.pop(name), self._info.pop(name)
 
 
-METHODS: Registry[Any, MethodInfo] = Registry("method", "methods", MethodInfo, helpers=("base", "weighting"))
+METHODS: Registry[Any, MethodInfo] = Registry(
+    "method", "methods", MethodInfo, helpers=("added_terms", "base", "weighting")
+)
 DATASETS: Registry[Any, DatasetInfo] = Registry("dataset", "datasets", DatasetInfo, helpers=("augment",))

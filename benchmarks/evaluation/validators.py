@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy  # its parts are imported where they are used
 
+from benchmarks.core.randomness import generator
+
 if TYPE_CHECKING:
     from benchmarks.evaluation.outputs import Outputs
 
 TEMPERATURE = 0.05  # of soft neighborhood density, as in its paper
+NORM, UNCERTAIN = 4, 5.0  # of MaNo: the norm's power, and η, below which confidences are not trusted; in its paper
+STARTS = 10  # of k-means: scikit-learn's own number when ClassAMI's paper was written
+PROBED = 0.05  # of the samples, for Hopkins' statistic, as in Transfer Score's code
 STRENGTHS = (1e-4, 1e-3, 1e-2, 0.1)  # inverse regularisation of the domain classifier; held-out samples choose
 
 
@@ -149,6 +154,95 @@ def batch_nuclear_norm(evidence: Evidence) -> float:
     It falls as n^-1/2: compare models on equally many samples.
     """
     return float(np.linalg.norm(evidence.p, "nuc")) / len(evidence.p)
+
+
+@_validator(
+    "mano", "Xie et al., NeurIPS 2024, Exploiting Matrix Norm for Unsupervised Accuracy Estimation Under Shifts"
+)
+def matrix_norm(evidence: Evidence) -> float:
+    """Mean fourth power of normalised target logits, to the power of 1/4.
+
+    They are normalised by softmax where the mean cross-entropy of uniform labels is above η; below, where
+    confidences may be wrong, by its Taylor polynomial 1 + z + z²/2. The authors' code also subtracts the smallest
+    value of a row from that; the paper's formula, which is positive, does not.
+    """
+    z = evidence.outputs["target_train.logits"].astype(np.float64)
+    if -scipy.special.log_softmax(z, axis=1).mean() > UNCERTAIN:
+        normalised = evidence.p
+    else:
+        powers = 1 + z + z**2 / 2
+        normalised = powers / powers.sum(1, keepdims=True)
+    return (normalised**NORM).mean() ** (1 / NORM)
+
+
+@_validator("class_ami", "Musgrave et al., 2022, Three New Validators and a Large-Scale Benchmark Ranking")
+def class_ami(evidence: Evidence) -> float:
+    """Adjusted mutual information of predicted classes and k-means' clusters of the target's features.
+
+    Of the variants in the paper's code: features as they are, of the target alone. NaN without clusters.
+    """
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    clusters = _clusters(_target_features(evidence), evidence.p.shape[1])
+    if clusters is None:
+        return math.nan
+    return adjusted_mutual_info_score(evidence.p.argmax(1)[: len(clusters)], clusters)
+
+
+@_validator(
+    "class_ss", "Robbiano et al., WACV 2022, Adversarial Branch Architecture Search; so named by Musgrave et al."
+)
+def class_ss(evidence: Evidence) -> float:
+    """Silhouette score of the clusters of :func:`class_ami`; NaN without clusters."""
+    from sklearn.metrics import silhouette_score
+
+    features = _target_features(evidence)
+    clusters = _clusters(features, evidence.p.shape[1])
+    return math.nan if clusters is None else silhouette_score(features, clusters)
+
+
+def _target_features(evidence: Evidence) -> np.ndarray:
+    """Features (m, d) of the first m target training samples."""
+    return evidence.outputs["target_train.features"].astype(np.float64)
+
+
+def _clusters(features: np.ndarray, count: int) -> np.ndarray | None:
+    """Clusters (m,) of features (m, d) by k-means; None unless more than as many of them differ."""
+    from sklearn.cluster import KMeans
+
+    if len(np.unique(features, axis=0)) <= count:
+        return None
+    return np.asarray(KMeans(count, n_init=STARTS, random_state=0).fit_predict(features))
+
+
+@_validator(
+    "transfer_score",
+    "Yang et al., ICLR 2024, Can We Evaluate Domain Adaptation Models Without Target-Domain Labels?; two of its "
+    "three terms",
+)
+def transfer_score(evidence: Evidence) -> float:
+    """Hopkins' statistic of the target's features, plus information maximisation over the logarithm of classes.
+
+    The paper's third term, how evenly the classifier's weights point apart, is left out: outputs hold no weights,
+    and not every method has such a layer. NaN if all features are alike.
+    """
+    classes = evidence.p.shape[1]
+    return _hopkins(_target_features(evidence)) + information_maximisation(evidence) / math.log(classes)
+
+
+def _hopkins(features: np.ndarray) -> float:
+    """How clustered features (n, d) are: 1/2 if they are uniform in their range, near 1 if in clusters.
+
+    Distances from random points of their range to the nearest sample, over these and distances from samples to the
+    nearest other. The same places of the range, and the same samples, are drawn for all models.
+    """
+    rng, low, high = generator(0, "evaluation/hopkins"), features.min(0), features.max(0)
+    count = math.ceil(PROBED * len(features))
+    points = low + (high - low) * rng.random((count, features.shape[1]))
+    samples = features[rng.permutation(len(features))[:count]]
+    to_nearest = scipy.spatial.distance.cdist(points, features).min(1).sum()
+    to_other = np.sort(scipy.spatial.distance.cdist(samples, features), axis=1)[:, 1:2].sum()
+    return to_nearest / (to_nearest + to_other) if to_nearest else math.nan
 
 
 @_validator(

@@ -112,11 +112,20 @@ def _toml(name: str, where: str) -> dict[str, Any]:
         raise UserError(f"{where} is not valid TOML: {error}") from None
 
 
-def _check_tasks(suite: Suite, where: str) -> None:
-    """Each task exists and is named once, and its protocol is valid."""
+def task_names(suite: str) -> list[str]:
+    """The tasks of a suite, as runs name them."""
+    return _task_names(load_suite(suite))
+
+
+def _task_names(suite: Suite) -> list[str]:
     from datasets.base import resolve
 
-    names = [resolve(task.name).name for task in suite.task]
+    return [resolve(task.name).name for task in suite.task]
+
+
+def _check_tasks(suite: Suite, where: str) -> None:
+    """Each task exists and is named once, and its protocol is valid."""
+    names = _task_names(suite)
     for name, count in Counter(names).items():
         if count > 1:
             raise UserError(f"{where} has the task {name} {count} times")

@@ -39,6 +39,11 @@ def write(
     oracle.save_oracle(labels, folder / LABELS)
 
 
+def shown_labels(record: Record) -> np.ndarray:
+    """(n,) labels of the scored target samples of a record, -1 without one: for pictures, and for nothing else."""
+    return read_arrays(record.check(LABELS))["target_test_y"]
+
+
 def rescore(store: Store, specs: Iterable[RunSpec], tell: Callable[[UserError], object]) -> None:
     """Bring finished records up to today's target labels, where those are no part of a task's identity.
 

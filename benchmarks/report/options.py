@@ -11,3 +11,4 @@ SHORTHANDS = {
     "classes": ("target_class_mean_accuracy", "target_majority_rate", "target_calibration_error"),
     "cost": ("training_seconds", "forward_passes", "backward_passes", "peak_memory_mb", "parameters"),
 }
+MAPS = ("pca", "tsne")  # how features become two dimensions

@@ -57,7 +57,7 @@ class Table:
 def about(report: Report) -> str:
     """What all tables of a report are of; a family that all tasks share is said once, here."""
     tasks = f", tasks of {report.family.rstrip('/')}" if report.family else ""
-    return f"Suite {report.suite}, {report.protocol}{tasks}."
+    return f"{report.settings}, {report.protocol}{tasks}."
 
 
 def tables(report: Report) -> Iterator[Table]:

@@ -9,6 +9,7 @@ import pandas as pd
 from benchmarks.core.settings import UserError, nearest
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
+from benchmarks.plan.suite import task_names
 from benchmarks.report import listings, notes, overview, selection
 from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference, without_split
 from benchmarks.report.listings import Complete, Listing
@@ -91,6 +92,12 @@ class Report:
     def tasks(self) -> list[str]:
         scored = [task for block in self.blocks for task in block.tasks]
         return list(dict.fromkeys([*scored, *(each.task for each in self.overviews)]))
+
+    @property
+    def settings(self) -> str:
+        """Whose they are, in words: a suite's own table, or other tasks with its settings, as one's own data."""
+        ours = {*self.tasks} <= {*task_names(self.suite)}
+        return f"Suite {self.suite}" if ours else f"Settings of suite {self.suite}"
 
     @property
     def family(self) -> str:

@@ -28,10 +28,10 @@ STEPS = 20  # of a peer's epoch, and of one timing
 
 
 def suite(device: str, backbone: str, method: str = "dann", **protocol: Any) -> Loop:
-    """Steps of the last stage of a method, as a run does them."""
+    """Steps of the last stage of a method that has such, as a run does them."""
     trainer = _trainer(device, backbone, method, protocol)
     prepare(trainer.device, trainer.protocol)
-    stage = trainer.stages[-1]
+    *_, stage = (stage for stage in trainer.stages if stage.updates)
     if stage.begin:
         stage.begin(trainer.data_of(stage))
     trainer._enter(stage)

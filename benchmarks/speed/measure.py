@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from benchmarks.speed import loops
 
 ROUNDS = 7
 KERNELS = re.compile(r"^aten::(mkldnn_)?convolution|^aten::(mm|addmm|bmm|max_pool2d_with_indices)")
+OPERATORS = re.compile(r"^aten::")
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Time:
         efficiency: the step's FLOP a second of one worker, as a share of that product's.
         kernels: seconds of a step in convolutions, matrix products and poolings, which are PyTorch's and not a
             loop's: no loop that calls them can be faster. NaN on a GPU.
+        operators: the same of all of PyTorch's operators, forward, backward and the optimiser's. What a step takes
+            beyond them is the loop's own.
     """
 
     contestant: Contestant
@@ -52,6 +57,7 @@ class Time:
     product: float
     efficiency: float
     kernels: float
+    operators: float
 
 
 def race(contestants: Sequence[Contestant], device: str, backbone: str, rounds: int = ROUNDS) -> list[Time]:
@@ -64,7 +70,7 @@ def race(contestants: Sequence[Contestant], device: str, backbone: str, rounds: 
             seat.started.result()
         laps = [[_lap(group) for group in seats] for _ in range(rounds)]
         flops = [group[0].ask(_flops).result() for group in seats]
-        kernels = [np.mean([f.result() for f in [seat.ask(_kernels) for seat in group]]) for group in seats]
+        inside = [np.mean([f.result() for f in [seat.ask(_inside) for seat in group]], axis=0) for group in seats]
     finally:
         for seat in (seat for group in seats for seat in group):
             seat.pool.shutdown()
@@ -73,8 +79,10 @@ def race(contestants: Sequence[Contestant], device: str, backbone: str, rounds: 
         step, product = np.array([lap[number] for lap in laps]).T
         efficiency = float(np.median(flops[number] / step / product))
         each, workers = float(np.median(step)), contestant.workers
-        own = float(kernels[number]) / workers
-        results.append(Time(contestant, each / workers, flops[number], float(np.median(product)), efficiency, own))
+        own = (float(seconds) / workers for seconds in inside[number])
+        results.append(
+            Time(contestant, each / workers, flops[number], float(np.median(product)), efficiency, *own)
+        )
     return results
 
 
@@ -99,7 +107,7 @@ class _Seat:
         os.environ.clear()
         os.environ.update(before)
 
-    def ask(self, question: Callable[[], float]) -> "Future[float]":
+    def ask(self, question: Callable[[], Answer]) -> "Future[Answer]":
         return self.pool.submit(question)
 
 
@@ -124,13 +132,17 @@ def _flops() -> float:
     return counter.get_total_flops() / loops.STEPS
 
 
-def _kernels() -> float:
+def _inside() -> tuple[float, float]:
+    """Seconds of a step in kernels, and in all operators."""
     if _here["device"] != "cpu":
-        return math.nan
+        return math.nan, math.nan
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         _here["loop"](loops.STEPS)
-    times = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
-    return sum(time for name, time in times.items() if KERNELS.search(name)) / 1e6 / loops.STEPS
+    times = {event.key: event.self_cpu_time_total / 1e6 / loops.STEPS for event in profiled.key_averages()}
+    kernels, operators = (
+        sum(time for name, time in times.items() if those.search(name)) for those in (KERNELS, OPERATORS)
+    )
+    return kernels, operators
 
 
 def _product() -> float:

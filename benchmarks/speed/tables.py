@@ -10,14 +10,18 @@ import torch
 from tabulate import tabulate
 
 from benchmarks.core.settings import UserError
+from benchmarks.plan.grid import plan
 from benchmarks.records.provenance import machine
-from benchmarks.speed.loops import task_of
+from benchmarks.speed.loops import TASK, task_of
 from benchmarks.speed.measure import Contestant, Time, race
 from methods.networks.backbones import build_backbone
 
 Format = Literal["text", "markdown"]
 PEERS = {"skada": "skada", "pytorch_adapt": "pytorch-adapt"}  # a loop and module, and its name on the index
-HEADERS = ("workers", "threads", "ms a step", "ms in kernels", "GFLOP a step", "efficiency")
+HEADERS = (
+    *("workers", "threads", "ms a step", "ms in kernels", "ms in operators"),
+    *("step / operators", "GFLOP a step", "efficiency"),
+)
 
 
 def print_times(
@@ -43,9 +47,13 @@ def print_times(
     times = [time for group in groups for time in race(group, device, backbone)]
     product = max(time.product * time.contestant.workers for time in times if time.contestant.threads == 1)
     limit = times[0].flops / product * 1e3
-    row = ["(its arithmetic as one matrix product)", workers, 1, limit, limit, times[0].flops / 1e9, 1.0]
+    row = ["(its arithmetic as one matrix product)", workers, 1, *[limit] * 3, 1.0, times[0].flops / 1e9, 1.0]
     _print("DANN", [*_rows(times), row], form)
-    each = [Contestant(name, "suite", {"method": name}, workers=workers) for name in methods]
+    planned = plan("quick", methods, [TASK], [0], {"protocol": {"backbone": backbone}})
+    unable = {cell.variant: cell.reason for cell in planned.not_applicable}
+    for name, reason in unable.items():
+        print(f"{name}: n/a: {reason}")
+    each = [Contestant(name, "suite", {"method": name}, workers=workers) for name in methods if name not in unable]
     _print("method", [row for one in each for row in _rows(race([one], device, backbone))], form)
 
 
@@ -76,7 +84,10 @@ def _words(options: dict[str, object]) -> str:
 def _rows(times: Sequence[Time]) -> list[list[object]]:
     """Cells under :data:`HEADERS`."""
     return [
-        [each.name, each.workers, each.threads, t.step * 1e3, t.kernels * 1e3, t.flops / 1e9, t.efficiency]
+        [
+            *(each.name, each.workers, each.threads, t.step * 1e3, t.kernels * 1e3, t.operators * 1e3),
+            *(t.step / t.operators, t.flops / 1e9, t.efficiency),
+        ]
         for t in times
         for each in [t.contestant]
     ]
@@ -84,6 +95,6 @@ def _rows(times: Sequence[Time]) -> list[list[object]]:
 
 def _print(title: str, rows: list[list[object]], form: Format) -> None:
     style = "github" if form == "markdown" else "simple"
-    digits = ("", "", "", ".1f", ".1f", ".2f", ".2f")
+    digits = ("", "", "", ".1f", ".1f", ".1f", ".2f", ".2f", ".2f")
     print(tabulate(rows, [title, *HEADERS], tablefmt=style, floatfmt=digits), end="\n\n")
     sys.stdout.flush()

@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from benchmarks.records.store import Store
 from benchmarks.report.page.contents import SHOWN, contents_of
 from benchmarks.report.page.page import page
 from benchmarks.report.table import build_report, cells_of
+from benchmarks.speed import measure
+from benchmarks.speed.tables import print_times
 from benchmarks.training.recorder import model_outputs
 from benchmarks.training.run import execute
 from datasets.base import load_task
@@ -133,6 +136,25 @@ def test_reading_many_records_takes_little_more_than_their_files(tmp_path: Path)
 def bare_record(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "spec.json").write_text("{}")
+
+
+def test_operators_hold_the_kernels_and_methods_that_cannot_run_are_not_timed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("benchmarks.speed.loops.STEPS", 2)
+    measure._sit(measure.Contestant("ours", "suite", {"method": "source_only"}), "cpu", "lenet")
+    kernels, operators = measure._inside()
+    assert 0 < kernels < operators
+
+    def race(contestants: Sequence[measure.Contestant], *_: object) -> list[measure.Time]:
+        return [measure.Time(each, 0.003, 1e9, 1e12, 1.0, 0.001, 0.002) for each in contestants]
+
+    monkeypatch.setattr("benchmarks.speed.tables.race", race)
+    print_times(["cpu"], "lenet", ["swd", "tent"], "text", peers=False)
+    printed = capsys.readouterr().out
+    assert "tent: n/a: it needs batch normalisation" in printed
+    (row,) = (line.split() for line in printed.splitlines() if line.startswith("swd"))
+    assert row == ["swd", "1", "1", "3.0", "1.0", "2.0", "1.50", "1.00", "1.00"]
 
 
 def test_proxy_a_distance(benchmark: BenchmarkFixture) -> None:

@@ -3,22 +3,19 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.options import Group
-from benchmarks.core.settings import UserError
-from benchmarks.plan.budget import affordable, in_units, within
+from benchmarks.engines.budget import afforded
+from benchmarks.plan.budget import in_units
 from benchmarks.plan.cost import in_words
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.spec import RunSpec
-from benchmarks.records.budgets import Listing, listing, place
+from benchmarks.records.budgets import place
 from benchmarks.records.store import Store
 
-SHARE = 0.02  # of a budget that its estimate may take
-LONGEST = 30.0  # seconds of an estimate
 QUICK = 2.0  # seconds for the first figure that a display shows
-WORTH = 20_000  # steps: fewer are done before an estimate is worth its time
+WORTH = 5_000  # steps: fewer are done before an estimate is worth its time
 
 
 @dataclass(frozen=True)
@@ -52,38 +49,12 @@ class BudgetFlags:
         """
         if self.budget is None:
             return planned, {}
-        found = listing(store, planned, self.budget, partial(self._listing, planned, to_do, store, devices))
-        grid = within(planned, found.runs, self.budget)
+        grid, found = afforded(planned, self.budget, to_do, store, devices)
         time = in_words([seconds for seconds in found.runs.values() if seconds], found.workers, devices[0])
         told = grid.budget or f"budget {in_units(self.budget)}: all runs fit"
         basis, path = f" ({found.basis})" * bool(found.basis), place(store, planned, self.budget)
         print(f"{told}; {time}{basis}; the list is {path}", file=sys.stderr)
         return grid, found.runs
-
-    def _listing(
-        self, planned: Grid, to_do: Callable[[RunSpec], bool], store: Store, devices: Sequence[str]
-    ) -> Listing:
-        """A new list, by an estimate made now."""
-        from benchmarks.engines.work import require_files
-        from benchmarks.records.clocks import recorded
-        from benchmarks.training.estimate import PATIENCE, estimate
-
-        assert self.budget is not None
-        todo = [spec for spec in planned.runs if to_do(spec)]
-        require_files(todo)
-        patience = min(LONGEST, max(PATIENCE, SHARE * self.budget))
-        known = estimate(todo, recorded(todo, store, devices[0]), devices[0], patience)
-        if todo and not known.known:
-            raise UserError("--budget: no kind of run could be timed; do one run without it, and its record tells")
-        seconds = dict.fromkeys((spec.run_id for spec in planned.runs), 0.0) | known.seconds(todo)
-        chosen = {spec.run_id for spec in affordable(planned, seconds, self.budget, len(devices))}
-        return Listing(
-            budget=self.budget,
-            workers=len(devices),
-            basis=str(known),
-            runs={run: value for run, value in seconds.items() if run in chosen},
-            left_out={run: value for run, value in seconds.items() if run not in chosen},
-        )
 
 
 def expected(todo: Sequence[RunSpec], store: Store, device: str) -> dict[str, float]:

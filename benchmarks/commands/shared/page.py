@@ -1,7 +1,7 @@
 """A report's page, from what a command has planned and read."""
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,9 @@ from benchmarks.records.store import Store
 
 if TYPE_CHECKING:
     from benchmarks.commands.shared.reading import Records
+    from benchmarks.report.cells import Cells
     from benchmarks.report.page.contents import Contents
+    from benchmarks.report.page.section import Section
     from benchmarks.report.published import Comparison
 
 
@@ -27,6 +29,7 @@ def write_page(
     stores: Sequence[Store],
     show: Sequence[str],
     select: str | None,
+    pictures: "Callable[[Cells], Iterable[Section]]" = lambda cells: (),
     **more: Any,
 ) -> "Contents":
     """Write the page of a grid; returns what it is made from.
@@ -35,6 +38,7 @@ def write_page(
         stores: which may have the signals of the runs' training.
         show: see :func:`benchmarks.report.table.build_report`.
         select: the validator that chose the numbers shown.
+        pictures: sections that take longer to make than the others, or need the data.
         more: see :class:`benchmarks.report.page.contents.Contents`.
     """
     from benchmarks.advice.section import record_section
@@ -53,7 +57,7 @@ def write_page(
         advice=_advice(planned, stores, chosen.cells.unscored),
         **more,
     )
-    text = page(contents, [record_section()])
+    text = page(contents, [record_section()], pictures(chosen.cells))
     with writing(path) as file:
         file.write(text.encode())
     return contents
