@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 HELP = "print the table of stored records; never trains"
 EXAMPLES = (
-    "table --suite toys --format markdown",
+    "table --suite toys --format latex --only accuracy",
     "table --show statistics,bound,cost --figure quick.pdf --width column",
-    "table --format latex --only accuracy > accuracy.tex",
     "table --records committed.csv --store runs --save-records both.csv",
 )
 PICTURES = (".png", ".svg", ".pdf")
