@@ -29,6 +29,7 @@ SHAPES = ((3, 32, 32), (1, 28, 28), (1, 128), (2,))  # backbones are for one or 
         "Li et al., Revisiting Batch Normalization for Practical Domain Adaptation",
         uses=("backbone", "new"),
         keeps_source=False,
+        display="AdaBN",
     ),
 )
 class AdaBN(base.Deep):

@@ -36,6 +36,7 @@ class Params(base.Params):
         uses=(*ADVERSARIAL, "finetune"),
         version=2,
         keeps_source=False,
+        display="ADDA",
     ),
 )
 class ADDA(base.Deep):

@@ -35,6 +35,7 @@ class Params(base.Params):
         "IJCAI",
         "Liu and Xue, Adversarial Spectral Kernel Matching for Unsupervised Time Series DA",
         uses=ADVERSARIAL,
+        display="AdvSKM",
     ),
 )
 class AdvSKM(base.Deep):

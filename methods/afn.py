@@ -17,7 +17,11 @@ class Params(base.Params):
 @METHODS.register(
     "afn",
     MethodInfo(
-        "certainty", 2019, "ICCV", "Xu et al., Larger Norm More Transferable: An Adaptive Feature Norm Approach"
+        "certainty",
+        2019,
+        "ICCV",
+        "Xu et al., Larger Norm More Transferable: An Adaptive Feature Norm Approach",
+        display="AFN",
     ),
 )
 class AFN(base.Deep):

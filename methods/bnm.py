@@ -22,6 +22,7 @@ class Params(base.Params):
         2020,
         "CVPR",
         "Cui et al., Towards Discriminability and Diversity: Batch Nuclear-norm Maximization",
+        display="BNM",
         optimises=("bnm",),
     ),
 )

@@ -39,6 +39,7 @@ class Params(added_terms.Params):
         "Long et al., Conditional Adversarial Domain Adaptation",
         core=True,
         uses=ADVERSARIAL,
+        display="CDAN",
     ),
 )
 class CDAN(base.Deep):

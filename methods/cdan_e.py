@@ -29,6 +29,7 @@ class Params(cdan.Params):
         "Long et al., Conditional Adversarial Domain Adaptation",
         core=True,
         uses=ADVERSARIAL,
+        display="CDAN+E",
     ),
 )
 class CDANE(cdan.CDAN):

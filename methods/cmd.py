@@ -15,12 +15,7 @@ class Params(base.Params):
 
 @METHODS.register(
     "cmd",
-    MethodInfo(
-        "moments",
-        2017,
-        "ICLR",
-        "Zellinger et al., Central Moment Discrepancy",
-    ),
+    MethodInfo("moments", 2017, "ICLR", "Zellinger et al., Central Moment Discrepancy", display="CMD"),
 )
 class CMD(base.Deep):
     """Means and central moments of each feature, up to the fifth."""

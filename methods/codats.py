@@ -17,6 +17,7 @@ HEAD = (500, 500)  # hidden sizes of AdaTime's (Ragab et al. 2023); the protocol
         "KDD",
         "Wilson et al., Multi-Source Deep DA with Weak Supervision for Time-Series Sensor Data",
         uses=ADVERSARIAL,
+        display="CoDATS",
     ),
 )
 class CoDATS(dann.DANN):

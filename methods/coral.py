@@ -20,7 +20,10 @@ class Params(base.Params):
     layer: Literal["logits", "features"] = param("logits", "whose covariance is matched", source="section 3.2")
 
 
-@METHODS.register("coral", MethodInfo("moments", 2016, "ECCV workshops", "Sun and Saenko, Deep CORAL", core=True))
+@METHODS.register(
+    "coral",
+    MethodInfo("moments", 2016, "ECCV workshops", "Sun and Saenko, Deep CORAL", core=True, display="CORAL"),
+)
 class CORAL(base.Deep):
     settings = Params
     params: Params

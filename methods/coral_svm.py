@@ -19,7 +19,14 @@ INERT = 0.01  # relative change of the source below which the method says that i
 
 @METHODS.register(
     "coral_svm",
-    MethodInfo("shallow", 2016, "AAAI", "Sun et al., Return of Frustratingly Easy Domain Adaptation", uses=()),
+    MethodInfo(
+        "shallow",
+        2016,
+        "AAAI",
+        "Sun et al., Return of Frustratingly Easy Domain Adaptation",
+        uses=(),
+        display="CORAL+SVM",
+    ),
 )
 class CORALSVM(SVM):
     """The source is whitened by its covariance and coloured by the target's: x (C_s + I)^-1/2 (C_t + I)^1/2.

@@ -31,7 +31,12 @@ class Params(ramp.Params):
 @METHODS.register(
     "dan",
     MethodInfo(
-        "moments", 2015, "ICML", "Long et al., Learning Transferable Features with Deep Adaptation", core=True
+        "moments",
+        2015,
+        "ICML",
+        "Long et al., Learning Transferable Features with Deep Adaptation",
+        core=True,
+        display="DAN",
     ),
 )
 class DAN(base.Deep):

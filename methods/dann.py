@@ -35,6 +35,7 @@ class Params(added_terms.Params):
         "Ganin et al., Domain-Adversarial Training of Neural Networks",
         core=True,
         uses=ADVERSARIAL,
+        display="DANN",
     ),
 )
 class DANN(base.Deep):

@@ -31,7 +31,13 @@ class Params(base.Params):
 
 @METHODS.register(
     "deepjdot",
-    MethodInfo("transport", 2018, "ECCV", "Damodaran et al., DeepJDOT: Deep Joint Distribution Optimal Transport"),
+    MethodInfo(
+        "transport",
+        2018,
+        "ECCV",
+        "Damodaran et al., DeepJDOT: Deep Joint Distribution Optimal Transport",
+        display="DeepJDOT",
+    ),
 )
 class DeepJDOT(base.Deep):
     """Target samples take the labels of those of the source that they are transported to, and come near them.

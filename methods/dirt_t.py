@@ -35,6 +35,7 @@ class Params(vada.Params):
         uses=(*ADVERSARIAL, "finetune"),
         keeps_source=False,
         optimises=("entropy", "im"),
+        display="DIRT-T",
     ),
 )
 class DIRTT(vada.VADA):

@@ -22,7 +22,13 @@ class Params(ramp.Params):
 
 @METHODS.register(
     "dsan",
-    MethodInfo("moments", 2020, "TNNLS", "Zhu et al., Deep Subdomain Adaptation Network for Image Classification"),
+    MethodInfo(
+        "moments",
+        2020,
+        "TNNLS",
+        "Zhu et al., Deep Subdomain Adaptation Network for Image Classification",
+        display="DSAN",
+    ),
 )
 class DSAN(base.Deep):
     """The MMD class by class, a target sample belonging to each class by its predicted probability."""

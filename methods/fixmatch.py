@@ -26,6 +26,7 @@ class Params(base.Params):
         2020,
         "NeurIPS",
         "Sohn et al., FixMatch: Simplifying Semi-supervised Learning with Consistency and Confidence",
+        display="FixMatch",
     ),
 )
 class FixMatch(base.Deep):

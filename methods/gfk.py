@@ -10,7 +10,9 @@ from methods.shallow.mapped import SubspaceNeighbour
 
 @METHODS.register(
     "gfk",
-    MethodInfo("shallow", 2012, "CVPR", "Gong et al., Geodesic Flow Kernel for Unsupervised DA", uses=()),
+    MethodInfo(
+        "shallow", 2012, "CVPR", "Gong et al., Geodesic Flow Kernel for Unsupervised DA", uses=(), display="GFK"
+    ),
 )
 class GFK(SubspaceNeighbour):
     """Distances by a kernel that integrates over all subspaces on the geodesic from the source's to the target's.

@@ -15,7 +15,9 @@ class Params(base.Params):
     )
 
 
-@METHODS.register("homm", MethodInfo("moments", 2020, "AAAI", "Chen et al., HoMM: Higher-Order Moment Matching"))
+@METHODS.register(
+    "homm", MethodInfo("moments", 2020, "AAAI", "Chen et al., HoMM: Higher-Order Moment Matching", display="HoMM")
+)
 class HoMM(base.Deep):
     """Third-order moments of the features' tanh.
 

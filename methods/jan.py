@@ -22,7 +22,7 @@ class Params(ramp.Params):
 
 @METHODS.register(
     "jan",
-    MethodInfo("moments", 2017, "ICML", "Long et al., Joint Adaptation Networks"),
+    MethodInfo("moments", 2017, "ICML", "Long et al., Joint Adaptation Networks", display="JAN"),
 )
 class JAN(base.Deep):
     """The MMD of features and predicted probabilities jointly; both learn from it. Without JAN-A's adversary."""

@@ -40,6 +40,7 @@ class Params(weighting.Params):
         "Huang et al., Correcting Sample Selection Bias by Unlabeled Data",
         uses=("backbone", "new"),
         keeps_source=False,
+        display="KMM",
     ),
 )
 class KMM(weighting.Weighting):

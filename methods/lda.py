@@ -11,7 +11,9 @@ from methods.networks.build import Build
 
 @METHODS.register(
     "lda",
-    MethodInfo("shallow", 1936, "Annals of Eugenics", "Fisher, The Use of Multiple Measurements", uses=()),
+    MethodInfo(
+        "shallow", 1936, "Annals of Eugenics", "Fisher, The Use of Multiple Measurements", uses=(), display="LDA"
+    ),
 )
 class LDA(Shallow):
     """Classes are normal around their own means with a covariance that they share; logits are log densities."""

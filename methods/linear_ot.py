@@ -31,7 +31,14 @@ class Params(svm.Params):
 
 @METHODS.register(
     "linear_ot",
-    MethodInfo("shallow", 2019, "arXiv", "Flamary et al., Concentration Bounds for Linear Monge Mapping", uses=()),
+    MethodInfo(
+        "shallow",
+        2019,
+        "arXiv",
+        "Flamary et al., Concentration Bounds for Linear Monge Mapping",
+        uses=(),
+        display="linear OT",
+    ),
 )
 class LinearOT(svm.SVM):
     """The source is moved by x ↦ m_t + A (x - m_s), A = C_s^-1/2 (C_s^1/2 C_t C_s^1/2)^1/2 C_s^-1/2.

@@ -23,6 +23,7 @@ class Params(base.Params):
         2020,
         "ECCV",
         "Jin et al., Minimum Class Confusion for Versatile Domain Adaptation",
+        display="MCC",
         optimises=("corr_c",),
     ),
 )

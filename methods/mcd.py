@@ -27,6 +27,7 @@ class Params(base.Params):
         2018,
         "CVPR",
         "Saito et al., Maximum Classifier Discrepancy for Unsupervised Domain Adaptation",
+        display="MCD",
     ),
 )
 class MCD(base.Deep):

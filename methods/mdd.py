@@ -37,6 +37,7 @@ class Params(ramp.Params):
         "ICML",
         "Zhang et al., Bridging Theory and Algorithm for Domain Adaptation",
         uses=ADVERSARIAL,
+        display="MDD",
     ),
 )
 class MDD(base.Deep):

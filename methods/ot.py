@@ -35,7 +35,8 @@ class Params(base.Params):
 
 
 @METHODS.register(
-    "ot", MethodInfo("shallow", 2017, "IEEE TPAMI", "Courty et al., Optimal Transport for DA", uses=())
+    "ot",
+    MethodInfo("shallow", 2017, "IEEE TPAMI", "Courty et al., Optimal Transport for DA", uses=(), display="OT"),
 )
 class OT(MappedNeighbour):
     """The source is moved onto the target by an entropic plan in which a target sample gets mass of few classes.

@@ -30,6 +30,7 @@ class Params(base.Params):
         "Liang et al., Do We Really Need to Access the Source Data? Source Hypothesis Transfer",
         uses=("backbone", "new", "target", "finetune"),
         keeps_source=False,
+        display="SHOT",
         optimises=("entropy", "im"),
     ),
 )

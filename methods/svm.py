@@ -42,7 +42,10 @@ class Params(base.Params):
 
 
 @METHODS.register(
-    "svm", MethodInfo("shallow", 1995, "Machine Learning", "Cortes and Vapnik, Support-Vector Networks", uses=())
+    "svm",
+    MethodInfo(
+        "shallow", 1995, "Machine Learning", "Cortes and Vapnik, Support-Vector Networks", uses=(), display="SVM"
+    ),
 )
 class SVM(Shallow):
     """One linear classifier for each class against the others. Logits are decision values."""

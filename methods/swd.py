@@ -17,7 +17,13 @@ class Params(mcd.Params):
 
 @METHODS.register(
     "swd",
-    MethodInfo("adversarial", 2019, "CVPR", "Lee et al., Sliced Wasserstein Discrepancy for Unsupervised DA"),
+    MethodInfo(
+        "adversarial",
+        2019,
+        "CVPR",
+        "Lee et al., Sliced Wasserstein Discrepancy for Unsupervised DA",
+        display="SWD",
+    ),
 )
 class SWD(mcd.MCD):
     """MCD whose two heads are compared as distributions over the batch, not sample by sample."""

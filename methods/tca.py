@@ -54,7 +54,9 @@ class Params(base.Params):
 
 @METHODS.register(
     "tca",
-    MethodInfo("shallow", 2011, "IEEE TNN", "Pan et al., DA via Transfer Component Analysis", uses=()),
+    MethodInfo(
+        "shallow", 2011, "IEEE TNN", "Pan et al., DA via Transfer Component Analysis", uses=(), display="TCA"
+    ),
 )
 class TCA(MappedNeighbour):
     """Components in a kernel's space that keep the variance and bring the domains' means together.

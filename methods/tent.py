@@ -21,6 +21,7 @@ from methods.losses.certainty import entropy
         uses=("backbone", "new", "target", "finetune"),
         keeps_source=False,
         optimises=("entropy", "im"),
+        display="Tent",
     ),
 )
 class Tent(AdaBN):

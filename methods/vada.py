@@ -50,6 +50,7 @@ class Params(base.Params):
         "ICLR",
         "Shu et al., A DIRT-T Approach to Unsupervised Domain Adaptation",
         uses=ADVERSARIAL,
+        display="VADA",
         optimises=("entropy", "im"),
     ),
 )

@@ -37,6 +37,7 @@ class Params(base.Params):
         "AAAI",
         "Shen et al., Wasserstein Distance Guided Representation Learning for Domain Adaptation",
         uses=ADVERSARIAL,
+        display="WDGRL",
     ),
 )
 class WDGRL(base.Deep):

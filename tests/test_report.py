@@ -1,12 +1,9 @@
-"""Tables: every kind of hole, what is compared with what, and LaTeX that compiles."""
+"""Tables: every kind of hole, and what is compared with what."""
 
 import json
-import shutil
-import subprocess
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -473,22 +470,3 @@ def test_splits_that_follow_the_seed_are_a_note_and_no_part_of_a_heading() -> No
     both = plan("quick", METHODS[:2], [DRAWN[0], DRAWN[0].partition("?")[0]], range(5))
     report = build_report(both, records_of(both, ACCURACY), {})
     assert "products-tweets?split=seed" in render(report, "markdown")
-
-
-def test_latex_has_booktabs_rules_and_escapes() -> None:
-    text = render(report_of(5), "latex")
-    for word in (r"\toprule", r"\midrule", r"\bottomrule", r"source\_only", r"$\pm$", r"\textbf{"):
-        assert word in text
-    body = [line for line in text.splitlines() if line.endswith(r"\\")]
-    accuracy = body[: len(METHODS) + 2]  # head, methods, test samples
-    assert {line.count("&") for line in accuracy} == {len(TASKS) + 1}
-
-
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
-def test_latex_compiles(tmp_path: Path) -> None:
-    body = render(report_of(5, show=["statistics", "bound", "confusion"]), "latex")
-    document = f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}\n{body}\\end{{document}}\n"
-    (tmp_path / "t.tex").write_text(document)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout[-2000:]

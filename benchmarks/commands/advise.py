@@ -12,7 +12,7 @@ from benchmarks.commands.run import execute
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.budget import BudgetFlags
 from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
-from benchmarks.commands.shared.output import TableFlags, add_force_flag
+from benchmarks.commands.shared.output import TableFlags, add_force_flag, show
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
 from benchmarks.commands.shared.records import add_store_flag
 from benchmarks.core import atomic
@@ -156,7 +156,7 @@ def _print_table(planned: Grid, store: Store, flags: TableFlags) -> None:
     """What is known of each method, by the same runs."""
     from benchmarks.commands.shared.reading import records_of
 
-    flags.print(flags.report(planned, records_of(planned, store, flags.validators(None)), None))
+    show(flags.report(planned, records_of(planned, store, flags.validators(None)), None), flags.format)
 
 
 def _print(lines: Sequence[str]) -> None:

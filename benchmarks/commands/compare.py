@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from benchmarks.commands.shared import values
+from benchmarks.commands.shared.output import show
 from benchmarks.commands.shared.planning import HowFlags, planned_grid
 from benchmarks.commands.shared.records import add_store_flag, record_sources
 from benchmarks.evaluation.validators import needed
@@ -52,7 +53,6 @@ def main(options: Options) -> int:
     from benchmarks.commands.shared.reading import grid_and_records
     from benchmarks.report import beside
     from benchmarks.report.cells import require_labels
-    from benchmarks.report.render import render
 
     def plan(seeds: Sequence[int] | None) -> Grid:
         return planned_grid(options.suite, "all,references", [], seeds, options.how)
@@ -73,7 +73,7 @@ def main(options: Options) -> int:
     if options.format == "json":
         print(beside.as_json(suite, comparisons))
     else:
-        print(render(beside.report_of(suite, comparisons), options.format), end="")
+        show(beside.report_of(suite, comparisons), options.format)
     return 0
 
 

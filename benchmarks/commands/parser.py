@@ -13,7 +13,20 @@ from benchmarks.commands.shared.options import typed
 from benchmarks.core.escape import one_line
 from benchmarks.core.settings import UserError
 
-COMMANDS = ("run", "advise", "table", "report", "compare", "check", "predict", "store", "data", "speed", "list")
+COMMANDS = (
+    "run",
+    "advise",
+    "table",
+    "report",
+    "site",
+    "compare",
+    "check",
+    "predict",
+    "store",
+    "data",
+    "speed",
+    "list",
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.budget import BudgetFlags, expected
 from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
-from benchmarks.commands.shared.output import TableFlags, table_name
+from benchmarks.commands.shared.output import TableFlags, show, table_name
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
 from benchmarks.commands.shared.records import add_store_flag
 from benchmarks.core import atomic
@@ -174,7 +174,7 @@ def _report(planned: Grid, store: Store, options: Options, name: str) -> None:
     validator = options.how.validator(options.what.suite)
     records = records_of(planned, store, options.table.validators(validator))
     report = options.table.report(planned, records, validator)
-    options.table.print(report)
+    show(report, options.table.format)
     folder = store.root / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_text(folder / f"{name}.md", render(report, "markdown"))

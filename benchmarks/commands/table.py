@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.commands.shared import values
-from benchmarks.commands.shared.output import TableFlags, add_force_flag
+from benchmarks.commands.shared.output import TableFlags, add_force_flag, show
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags
 from benchmarks.commands.shared.records import add_records_flags, record_sources
 from benchmarks.core.outfiles import prepare_output
-from benchmarks.core.settings import UserError
+from benchmarks.core.settings import UserError, split
 from benchmarks.evaluation.validators import VALIDATORS
 from benchmarks.plan.grid import Grid
 from benchmarks.records.store import Store
+from benchmarks.report.options import WIDTHS, Width
 
 if TYPE_CHECKING:
     from benchmarks.commands.shared.reading import Records
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 HELP = "print the table of stored records; never trains"
 EXAMPLES = (
-    "table --suite toys --format markdown",
-    "table --show statistics,bound,cost --figure quick.png",
+    "table --suite toys --format latex --only accuracy",
+    "table --show statistics,bound,cost --figure quick.pdf --width column",
     "table --records committed.csv --store runs --save-records both.csv",
 )
 PICTURES = (".png", ".svg", ".pdf")
@@ -37,6 +38,8 @@ class Options:
     records: Path | None
     store: Path | None
     table: TableFlags
+    only: str
+    width: Width
     save_records: Path | None
     save_outputs: Path | None
     figure: Path | None
@@ -64,6 +67,15 @@ def add_flags(command: ArgumentParser) -> None:
     add_records_flags(where)
     shown = command.add_argument_group("how it is shown")
     TableFlags.add_to(shown)
+    shown.add_argument(
+        "--only",
+        default="",
+        metavar="TABLES",
+        help="these tables alone, by commas: accuracy, gain, choices-digits",
+    )
+    shown.add_argument(
+        "--width", choices=WIDTHS, default="page", help="of pictures and LaTeX's tables, in a paper of two columns"
+    )
     written = command.add_argument_group("what is written")
     written.add_argument(
         "--save-records", type=values.path, metavar="CSV", help="also write the records, a line a run"
@@ -98,10 +110,11 @@ def main(options: Options) -> int:
     if options.figure:
         from benchmarks.report.figure import save_figure
 
-        save_figure(report, options.figure)
+        save_figure(report, options.figure, options.width)
     if options.diagram:
-        _draw_diagram(report, options.diagram, ranked=planned.ranked)
-    options.table.print(report)
+        _draw_diagram(report, options.diagram, options.width, ranked=planned.ranked)
+    shown = report.only(split(options.only)) if options.only else report
+    show(shown, options.table.format, options.width)
     return 0
 
 
@@ -131,7 +144,7 @@ def _labels(path: Path) -> Path:
     return path.with_name(f"{path.stem}-labels.npz")
 
 
-def _draw_diagram(report: "Report", path: Path, *, ranked: bool) -> None:
+def _draw_diagram(report: "Report", path: Path, width: Width, *, ranked: bool) -> None:
     from benchmarks.report.comparison import mean_ranks
     from benchmarks.report.diagram import save_diagram
 
@@ -145,4 +158,4 @@ def _draw_diagram(report: "Report", path: Path, *, ranked: bool) -> None:
         raise UserError("--diagram: ranks are of one family; choose its tasks with --tasks")
     (complete,) = found
     assert complete.friedman
-    save_diagram(complete.names, mean_ranks(complete.independent), complete.friedman, path)
+    save_diagram(complete.names, mean_ranks(complete.independent), complete.friedman, path, width)

@@ -53,6 +53,7 @@ class MethodInfo:
         needs: traits of a task without which it cannot run.
         version: part of every run's identity: raise it when the method's numbers change.
         keeps_source: whether what it deploys should still predict all of the source well.
+        display: how papers write its name; empty: the name itself, in words.
         optimises: label-free criteria that share a term with its loss; they never rank it alone.
     """
 
@@ -66,6 +67,7 @@ class MethodInfo:
     needs: tuple[Trait, ...] = ()
     version: int = 1
     keeps_source: bool = True
+    display: str = ""
     optimises: tuple[str, ...] = ()
 
 

@@ -97,9 +97,9 @@ def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
     family = next(named, "").partition("/")[0]
     rows = [_entries(each, family, number) for each, number in zip(comparisons, numbers, strict=True)]
     formats = {"ours": (1.0, ".1f"), "gap": (1.0, "+.1f"), "limit": (1.0, ".1f")}
-    listing = Listing("Target accuracy (%) beside published numbers", rows, formats)
+    listing = Listing("compare", "Target accuracy (%) beside published numbers", rows, formats)
     chosen = ", ".join(sorted({each.selection for each in comparisons if each.ours})) or "not run"
-    notes = [
+    legend = [
         "gap: ours − published, in points. limit: the published spread, or 1 point if that is more (2 on "
         "SVHN→MNIST, 5 on MNIST-M). inside: the gap is at most that.",
         f"Judged are rows of protocol {suite} that were chosen in the same way as ours, if ours has the suite's "
@@ -111,9 +111,8 @@ def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
         for each in comparisons
         if each.explained
     }
-    notes += explained
-    notes += [f"[{number}] {text}" for text, number in sources.items()]
-    return Report(suite, f"ours chosen by: {chosen}", [], [listing], notes)
+    notes = [*legend, *explained, *(f"[{number}] {text}" for text, number in sources.items())]
+    return Report(suite, f"ours chosen by: {chosen}", [], [listing], notes, legend=legend)
 
 
 def _entries(each: Comparison, family: str, number: int) -> dict[str, Entry]:

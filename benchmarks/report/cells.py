@@ -27,6 +27,7 @@ class Cell:
     """One number with what stands behind it; without a summary, ``missing`` says why there is none.
 
     Attributes:
+        best: whether it is the best mean of its column, references aside; ``second`` follows it.
         mark: what a test says of ``gain``: better or worse than the baseline, or no difference is shown.
         note: what the number is of, where its column does not say.
         gain: over the baseline, paired by seed, where the number is an accuracy of a candidate.
@@ -37,6 +38,7 @@ class Cell:
     runs: tuple[str, ...] = ()
     missing: str = ""
     best: bool = False
+    second: bool = False
     mark: Literal["", "▲", "▼"] = ""
     note: str = ""
     gain: Summary | None = None
@@ -181,6 +183,15 @@ def require_labels(command: str, records: pd.DataFrame) -> None:
 def is_reference(variant: str) -> bool:
     """Whether it is a bound (trained on target labels) and no candidate."""
     return bool(METHODS.info(variant.partition("?")[0]).reference)
+
+
+def display_name(variant: str) -> str:
+    """As a paper writes it: ``CDAN+E``, ``source only``, ``DANN (gamma=5)``; what is no method, as it is."""
+    name, _, options = variant.partition("?")
+    if name not in METHODS.names():
+        return variant
+    display = METHODS.info(name).display or name.replace("_", " ")
+    return display + f" ({options.replace('&', ', ')})" * bool(options)
 
 
 def summary_of(values: Iterable[Value]) -> Summary | None:

@@ -1,93 +1,107 @@
 """A picture of a report: a panel a task, a row a method."""
 
-import io
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.core.escape import shown
-from benchmarks.core.outfiles import NAME, writing
 from benchmarks.core.settings import UserError
 from benchmarks.plan.methods import BASELINE
-from benchmarks.report.cells import ACCURACY
-from benchmarks.report.statistics import ENOUGH
+from benchmarks.report.cells import ACCURACY, Cell, display_name
+from benchmarks.report.options import Width
+from benchmarks.report.paper import BLACK, BLUE, GREY, INCHES, LETTERS, RED, lines_of, save_picture, wrapped
+from benchmarks.report.statistics import ENOUGH, Summary
 from benchmarks.report.table import Block, Report
 
-ACROSS = 6  # panels in a row
-# Where a format keeps a caption and the name of the program, as text.
-ABOUT = {
-    ".png": ("Description", "Software"),
-    ".svg": ("Description", "Creator"),
-    ".pdf": ("Subject", "Creator"),
-}
-BLUE, GREY, RED = "#1f5fa8", "#8a8a8a", "#b3402a"
+MOST: dict[Width, int] = {"column": 2, "page": 4}  # panels beside each other
+ROW = 0.16  # inches
+ROOM = 0.08  # of what a panel shows, left free at each side
+MARKS = {"▲": ("^", BLUE), "▼": ("v", RED), "": ("o", BLACK)}
 
 
-def save_figure(report: Report, path: Path) -> None:
-    """Target accuracy with its intervals; the dashed line is the baseline, and red is worse than it."""
+def save_figure(report: Report, path: Path, width: Width = "page") -> None:
+    """Target accuracy with its intervals, as wide as a column or a page of a paper.
+
+    Each panel shows the range of its methods. A reference outside it is a number at the edge.
+    """
     block = next((block for block in report.blocks if block.metric == ACCURACY), None)
     if block is None:
         raise UserError("--figure: it shows accuracies, and no target sample has a label")
     tasks = block.tasks
     methods = sorted(block.rows, key=lambda name: name in block.references)
-    columns = min(len(tasks), ACROSS)
-    rows = -(-len(tasks) // columns)
-    figure = Figure(figsize=(1.2 + 1.9 * columns, rows * (0.9 + 0.26 * len(methods))), layout="constrained")
+    rows = -(-len(tasks) // MOST[width])
+    columns = -(-len(tasks) // rows)  # as even as it can be
+    caption = wrapped(_caption(report, block), INCHES[width])
+    titles = {task: wrapped(shown(report.heading(task)), INCHES[width] / (columns + 1)) for task in tasks}
+    panel = ROW * len(methods) + 0.3 + max(map(lines_of, titles.values()))
+    size = (INCHES[width], rows * panel + lines_of(caption) + 0.1)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for task, axes in zip(tasks, panels.flat, strict=False):
         _panel(axes, block, methods, task)
-        axes.set_title(shown(report.heading(task)), fontsize=8, parse_math=False)
+        axes.set_title(titles[task], fontsize=LETTERS, parse_math=False)
     for spare in panels.flat[len(tasks) :]:
         spare.set_axis_off()
-    panels[0, 0].set_yticks(range(len(methods)), [_label(block, name) for name in methods], parse_math=False)
-    panels[0, 0].invert_yaxis()
-    caption = _caption(report, block)
-    figure.supxlabel(caption, fontsize=8, parse_math=False)
-    names = ", ".join(_label(block, name) for name in methods)
-    save_picture(figure, path, shown(f"{caption}. Panels: {', '.join(tasks)}. Rows: {names}."))
-
-
-def save_picture(figure: Figure, path: Path, description: str, **options: Any) -> None:
-    """Write a picture, with a description and this program's name as text that other programs can read."""
-    about = ABOUT[path.suffix.lower()]
-    buffer = io.BytesIO()
-    metadata = dict(zip(about, (description, NAME), strict=True))
-    figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=150, metadata=metadata, **options)
-    with writing(path) as file:
-        file.write(buffer.getvalue())
+    labels = [shown(_label(block, name)) for name in methods]
+    panels[0, 0].set_yticks(range(len(methods)), labels, parse_math=False)
+    panels[0, 0].set_ylim(len(methods) - 0.5, -0.5)
+    figure.supxlabel(caption, fontsize=LETTERS, parse_math=False)
+    description = f"{_caption(report, block)} Panels: {', '.join(tasks)}. Rows: {', '.join(labels)}."
+    save_picture(figure, path, shown(description))
 
 
 def _caption(report: Report, block: Block) -> str:
-    n = max((cell.summary.n for row in block.rows.values() for cell in row.values() if cell.summary), default=0)
+    cells = [cell for row in block.rows.values() for cell in row.values()]
+    n = max((cell.summary.n for cell in cells if cell.summary), default=0)
     interval = "95% interval" if n >= ENOUGH else "range"
-    where = f"{report.family.rstrip('/')}: " if report.family else ""
-    hurts = "; red: worse" if any(cell.mark == "▼" for row in block.rows.values() for cell in row.values()) else ""
-    return f"{where}target test accuracy (%), mean and {interval} over {n} seeds; dashed: {BASELINE}{hurts}"
+    where = f" on {report.family.rstrip('/')}" if report.family else ""
+    said = [f"dashed: {display_name(BASELINE)}"]
+    said += ["▲ and ▼: better and worse than it"] * any(cell.mark for cell in cells)
+    said += ["hollow: references, as numbers at the edge where they are beyond it"] * bool(block.references)
+    return f"Target test accuracy (%){where}, mean and {interval} over {n} seeds; {'; '.join(said)}."
 
 
 def _panel(axes: Axes, block: Block, methods: list[str], task: str) -> None:
-    baseline = block.rows[BASELINE][task].summary
-    if baseline:
-        axes.axvline(100 * baseline.mean, color=GREY, linestyle="--", linewidth=0.8)
-    for row, name in enumerate(methods):
-        cell = block.rows[name].get(task)
-        if cell is None or cell.summary is None:
-            continue
-        s = cell.summary
-        color = GREY if name in block.references or name == BASELINE else RED if cell.mark == "▼" else BLUE
-        axes.plot([100 * s.low, 100 * s.high], [row, row], color=color, linewidth=1.6)
-        axes.plot(
-            100 * s.mean, row, "o", color=color, markersize=4.5, mfc="white" if name in block.references else color
-        )
-    axes.tick_params(labelsize=7, length=2)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
+    cells = {name: block.rows[name].get(task, Cell(None)) for name in methods}
+    axes.set_xlim(*_range([cell.summary for name, cell in cells.items() if name not in block.references]))
+    if baseline := cells[BASELINE].summary:
+        axes.axvline(100 * baseline.mean, color=GREY, linestyle="--", linewidth=0.7)
+    for row, (name, cell) in enumerate(cells.items()):
+        _point(axes, row, cell, reference=name in block.references)
+    axes.tick_params(labelsize=LETTERS - 1, length=2)
+    axes.tick_params(axis="y", length=0, labelsize=LETTERS)
+    axes.grid(axis="x", color="#e6e6e6", linewidth=0.5)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
 
 
+def _range(summaries: Sequence[Summary | None]) -> tuple[float, float]:
+    """What a panel shows, in %: all intervals of its methods, and some room."""
+    low = min((100 * summary.low for summary in summaries if summary), default=0)
+    high = max((100 * summary.high for summary in summaries if summary), default=100)
+    room = max(ROOM * (high - low), 0.5)
+    return max(low - room, 0), min(high + room, 100)
+
+
+def _point(axes: Axes, row: int, cell: Cell, *, reference: bool) -> None:
+    """A mean with its interval; in words, at an edge, what has none here."""
+    left, right = axes.get_xlim()
+    mean = 100 * cell.summary.mean if cell.summary else math.nan
+    words = f"◂ {mean:.1f}" if mean < left else f"{mean:.1f} ▸" if mean > right else cell.missing
+    if words and not left <= mean <= right:
+        edge, align = (right, "right") if mean > right else (left, "left")
+        axes.text(edge, row, words, ha=align, va="center", color=GREY, fontsize=LETTERS - 1, parse_math=False)
+    elif cell.summary:
+        marker, color = ("D", GREY) if reference else MARKS[cell.mark]
+        low, high = max(100 * cell.summary.low, 0), min(100 * cell.summary.high, 100)
+        axes.plot([low, high], [row, row], color=color, linewidth=1.2)
+        face = "white" if reference else color
+        axes.plot(mean, row, marker, color=color, markersize=3.5, mfc=face, mew=0.8, clip_on=False)
+
+
 def _label(block: Block, name: str) -> str:
-    return f"{name} (ref.)" if name in block.references else name
+    return f"{display_name(name)} (ref.)" if name in block.references else display_name(name)

@@ -1,9 +1,9 @@
 """Tables beside the cells: tests, rankings, validators, the terms of a bound, confusion."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,14 +35,19 @@ class Listing:
     """A table with a row for each of ``rows``, its entries by column.
 
     Attributes:
+        name: what asks for it and files call it; several of one kind begin alike (``gain-toys``, ``gain-digits``).
         formats: how a column's numbers are written: (scale, format). Other entries are text.
-        kind: what it lists, for who looks for one among others.
     """
 
+    name: str
     title: str
     rows: list[dict[str, Entry]]
     formats: Mapping[str, tuple[float, str]]
-    kind: Literal["", "choices", "validators", "ranks", "pairs", "bound"] = ""
+
+    @property
+    def kind(self) -> str:
+        """What those of one kind begin with."""
+        return self.name.partition("-")[0]
 
     @property
     def columns(self) -> list[str]:
@@ -59,22 +64,31 @@ def gains(cells: Cells, metric: str, tasks: Sequence[str], how: str = "") -> Lis
     variants = [variant for variant in cells.candidates if variant != BASELINE]
     found = {variant: mean(cells, metric, variant, common, BASELINE) for variant in variants}
     title = f"Gain over {BASELINE}, {_over(tasks)}, paired by seed (points){how}"
-    return _tests(title, {(variant,): each for variant, each in found.items() if each}, ["method"], "gain")
+    name = "gain" if metric == ACCURACY else f"{metric}-gain"
+    known: dict[tuple[str, ...], Mean] = {(variant,): each for variant, each in found.items() if each}
+    return _tests(f"{name}-{family_of(tasks)}", title, known, ["method"], "gain")
 
 
-def _tests(title: str, found: Mapping[tuple[str, ...], Mean], names: Sequence[str], difference: str) -> Listing:
+def _tests(
+    name: str, title: str, found: Mapping[tuple[str, ...], Mean], names: Sequence[str], difference: str
+) -> Listing:
     """Differences with their p, Holm-adjusted over all of them."""
     adjusted = holm([each.p for each in found.values()])
     rows: list[dict[str, Entry]] = [
         {**dict(zip(names, key, strict=True)), difference: each.summary, "p": each.p, "p (Holm)": p}
         for (key, each), p in zip(found.items(), adjusted, strict=True)
     ]
-    return Listing(title, rows, {difference: GAIN, "p": P, "p (Holm)": P})
+    return Listing(name, title, rows, {difference: GAIN, "p": P, "p (Holm)": P})
+
+
+def family_of(tasks: Sequence[str]) -> str:
+    """Of tasks that share it."""
+    return tasks[0].partition("/")[0]
 
 
 def _over(tasks: Sequence[str]) -> str:
     """What a number is of: one task, or a mean."""
-    return f"on {tasks[0]}" if len(tasks) == 1 else f"mean over tasks of {tasks[0].partition('/')[0]}"
+    return f"on {tasks[0]}" if len(tasks) == 1 else f"mean over tasks of {family_of(tasks)}"
 
 
 def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
@@ -93,7 +107,7 @@ def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
         }
         rows.append({"method": variant, **{name: each and each.summary for name, each in found.items()}})
     title = f"Choosing without target labels: target test accuracy (%), {_over(tasks)}"
-    return Listing(title, rows, dict.fromkeys(metrics, POINTS), "choices")
+    return Listing(f"choices-{family_of(tasks)}", title, rows, dict.fromkeys(metrics, POINTS))
 
 
 def validators(frame: pd.DataFrame, tasks: Sequence[str]) -> Listing:
@@ -112,7 +126,8 @@ def validators(frame: pd.DataFrame, tasks: Sequence[str]) -> Listing:
         "Validators: regret against the oracle (points), rank correlation with accuracy, "
         f"mean over methods, {_over(tasks)}"
     )
-    return Listing(title, rows, {"regret": POINTS, "rank correlation": (1.0, ".2f")}, "validators")
+    formats = {"regret": POINTS, "rank correlation": (1.0, ".2f")}
+    return Listing(f"validators-{family_of(tasks)}", title, rows, formats)
 
 
 @dataclass(frozen=True)
@@ -184,9 +199,9 @@ def statistics(cells: Cells, complete: Complete) -> Iterator[Listing]:
         for name, rank, own in zip(names, mean_ranks(accuracy), accuracy, strict=True)
     ]
     formats = {"mean rank": (1.0, ".2f"), "interquartile mean": POINTS, better: (1.0, ".2f")}
-    family = complete.tasks[0].partition("/")[0]
+    family = family_of(complete.tasks)
     over = f"{_counted(len(complete.tasks), 'task')} of {family} and {_counted(accuracy.shape[2], 'seed')}"
-    yield Listing(f"Over {over}; intervals cover seeds ({_ranking(complete)})", rows, formats, "ranks")
+    yield Listing(f"ranks-{family}", f"Over {over}; intervals cover seeds ({_ranking(complete)})", rows, formats)
     yield pairs(cells, complete.tasks, names)
 
 
@@ -195,7 +210,7 @@ def pairs(cells: Cells, tasks: Sequence[str], names: Sequence[str], metric: str 
     found = {pair: mean(cells, metric, pair[0], tasks, pair[1]) for pair in combinations(names, 2)}
     title = f"All pairs, a family of its own: {_over(tasks)}, paired by seed (points)"
     known: dict[tuple[str, ...], Mean] = {pair: each for pair, each in found.items() if each}
-    return replace(_tests(title, known, ["first", "second"], "difference"), kind="pairs")
+    return _tests(f"pairs-{family_of(tasks)}", title, known, ["first", "second"], "difference")
 
 
 def _counted(n: int, what: str) -> str:
@@ -231,7 +246,7 @@ def bound(cells: Cells) -> Listing:
         ]
     errors = ("source error", "ideal joint: source", "ideal joint: target", "target error")
     title = "Proxies of the terms of Ben-David's bound (errors in %): side by side, no sum means anything"
-    return Listing(title, rows, {**dict.fromkeys(errors, POINTS), "proxy A-distance": (1.0, ".2f")}, "bound")
+    return Listing("bound", title, rows, {**dict.fromkeys(errors, POINTS), "proxy A-distance": (1.0, ".2f")})
 
 
 def _error(cells: Cells, split: str, variant: str, task: str) -> Summary | None:
@@ -263,6 +278,7 @@ def _confusion(name: str, counts: np.ndarray, classes: Sequence[str]) -> Listing
         for label, total, row in zip(classes, sizes, shares, strict=True)
     ]
     return Listing(
+        f"confusion-{name}",
         f"Confusion (%; the diagonal is per-class accuracy): {name}",
         rows,
         {"n": (1.0, ".0f"), **dict.fromkeys(columns, (100.0, ".0f"))},
@@ -283,7 +299,9 @@ def _most_confused(name: str, sizes: np.ndarray, shares: np.ndarray, classes: Se
         for number, (label, total, row, others) in enumerate(zip(classes, sizes, shares, wrong, strict=True))
     ]
     formats = {"n": (1.0, ".0f"), "accuracy": (100.0, ".0f"), "share": (100.0, ".0f")}
-    return Listing(f"Confusion (%; of {len(classes)} classes, the largest): {name}", rows, formats)
+    return Listing(
+        f"confusion-{name}", f"Confusion (%; of {len(classes)} classes, the largest): {name}", rows, formats
+    )
 
 
 def long_form(listing: Listing) -> dict[str, Any]:

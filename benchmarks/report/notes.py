@@ -19,17 +19,9 @@ from benchmarks.report.statistics import ENOUGH, SEEDS, paired
 LOST = 0.1  # of source accuracy, below source_only: more is no price of adapting
 
 
-def general(cells: Cells, rows: Iterable[Mapping[str, Cell]]) -> list[str]:
-    """What holds for any table of these cells.
-
-    Args:
-        rows: of the table's first block: cells by column.
-    """
-    notes = [
-        _about_seeds(len(cells.seeds), tested=bool(cells.scored)),
-        *_about_intervals(cells, rows),
-        *_about_splits(cells),
-    ]
+def general(cells: Cells) -> list[str]:
+    """What is missing from any table of these cells, and what to doubt."""
+    notes = _about_splits(cells)
     if cells.unscored:
         notes.append(f"Not scored: no target sample of {', '.join(cells.unscored)} has a label.")
     if cells.skewed:
@@ -116,22 +108,26 @@ def _source_gains(cells: Cells, variant: str, task: str) -> np.ndarray:
     return paired(own, baseline)
 
 
-def _about_seeds(n: int, *, tested: bool) -> str:
+def about_seeds(n: int, *, tested: bool) -> list[str]:
+    """How many there are, and what they allow: a sentence on intervals, and one on marks where there are any."""
     if n < ENOUGH:
-        return (
-            f"Provisional: {n} seed{'s' * (n != 1)}, too few for intervals, tests or marks; "
-            "brackets hold the range."
-        )
+        few = "too few for intervals, tests or marks; brackets hold the range"
+        return [f"Provisional: {n} seed{'s' * (n != 1)}, {few}."]
     if not tested:
-        return f"n = {n} seeds; ± is half of a 95% interval over seeds."
-    return (
-        f"n = {n} seeds; ± is half of a 95% interval. ▲ and ▼: better and worse than {BASELINE} (paired test, "
-        "p < 0.05 after Holm's adjustment over the methods of the column)."
-    )
+        return [f"n = {n} seeds; ± is half of a 95% interval over seeds."]
+    return [
+        f"n = {n} seeds; ± is half of a 95% interval.",
+        f"▲ and ▼: better and worse than {BASELINE} (paired test, p < 0.05 after Holm's adjustment over the "
+        "methods of the column).",
+    ]
 
 
-def _about_intervals(cells: Cells, rows: Iterable[Mapping[str, Cell]]) -> list[str]:
-    """What the intervals of accuracies are of, columns of the same kind together."""
+def about_intervals(cells: Cells, rows: Iterable[Mapping[str, Cell]]) -> list[str]:
+    """What the intervals of accuracies are of, columns of the same kind together.
+
+    Args:
+        rows: of the table's first block: cells by column.
+    """
     columns: dict[str, dict[str, None]] = {}
     for row in rows:
         for column, cell in row.items():

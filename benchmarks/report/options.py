@@ -4,6 +4,8 @@ from typing import Literal, get_args
 
 Format = Literal["text", "markdown", "latex", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+Width = Literal["column", "page"]  # of a paper: one of its two columns, or both
+WIDTHS: tuple[Width, ...] = get_args(Width)
 PARTS = ("statistics", "validators", "bound", "confusion", "shares")
 SHORTHANDS = {
     "classes": ("target_class_mean_accuracy", "target_majority_rate", "target_calibration_error"),

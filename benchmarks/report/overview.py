@@ -60,6 +60,10 @@ class Overview:
     rows: dict[str, dict[str, Cell]]
     references: frozenset[str]
 
+    @property
+    def name(self) -> str:
+        return f"known-{self.task}"
+
 
 def overview(cells: Cells, task: str, how: str) -> Overview:
     """All that is known of a task that has no target label.
@@ -152,4 +156,4 @@ def shares(cells: Cells, task: str) -> Listing:
         for number, name in enumerate(class_names(task) if columns else ())
     ]
     title = f"Shares of classes (%), in the source and predicted of the target: {task}"
-    return Listing(title, rows_of, dict.fromkeys(columns, POINTS))
+    return Listing(f"shares-{task}", title, rows_of, dict.fromkeys(columns, POINTS))

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from benchmarks.core.settings import UserError, nearest
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.suite import task_names
@@ -14,12 +15,13 @@ from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference, without
 from benchmarks.report.listings import Complete, Listing
 from benchmarks.report.means import mean
 from benchmarks.report.options import PARTS
-from benchmarks.report.overview import Overview
+from benchmarks.report.overview import DISTANCE, Overview
 from benchmarks.report.statistics import LEVEL, Summary, binomial_error, holm, summarise
 
 PERCENT = 100.0
 BALANCED = "target_class_mean_accuracy"
 MAJORITY = "majority"
+NAMES = {ACCURACY: "accuracy", DISTANCE: "distance"}  # of blocks; of another, its metric
 SHARES = ("accuracy", "rate", "calibration_error", "_f1", "_auc")
 
 
@@ -41,13 +43,23 @@ class Block:
     means: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
+    def name(self) -> str:
+        """What asks for it and files call it."""
+        return NAMES.get(self.metric, self.metric)
+
+    @property
     def tasks(self) -> list[str]:
         return [column for column in self.columns if column not in self.means]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a table prints, in no format yet. ``complete`` is what rankings rest on, by family."""
+    """Everything a table prints, in no format yet.
+
+    Attributes:
+        complete: what rankings rest on, by family.
+        legend: those of the notes that say how numbers are read.
+    """
 
     suite: str
     protocol: str
@@ -56,6 +68,25 @@ class Report:
     notes: list[str]
     complete: Sequence[Complete] = ()
     overviews: Sequence[Overview] = ()
+    legend: Sequence[str] = ()
+
+    def only(self, names: Sequence[str]) -> "Report":
+        """With the tables of these names alone; ``gain`` is all whose names begin so: ``gain-toys``.
+
+        Raises:
+            UserError: there is no such table.
+        """
+        every: Sequence[Block | Overview | Listing] = [*self.blocks, *self.overviews, *self.listings]
+        known = [each.name for each in every]
+        for name in names:
+            if not any(_called(each, [name]) for each in known):
+                raise UserError(f"--only: no table {nearest(name, known)}")
+        return replace(
+            self,
+            blocks=[each for each in self.blocks if _called(each.name, names)],
+            overviews=[each for each in self.overviews if _called(each.name, names)],
+            listings=[each for each in self.listings if _called(each.name, names)],
+        )
 
     @property
     def tasks(self) -> list[str]:
@@ -148,12 +179,13 @@ def report_on(chosen: Chosen, show: Sequence[str], select: str | None) -> Report
             blocks.append(block_of(cells, metric, title, PERCENT if share else 1.0))
     scoring = ", ".join(sorted({spec.protocol.scoring for spec in grid.specs}))
     unlabelled = [overview.overview(cells, task, kept) for task in cells.unscored]
-    said = notes.general(cells, blocks[0].rows.values() if cells.scored else [])
-    said += overview.LEGEND if unlabelled else []
+    seeds = notes.about_seeds(len(cells.seeds), tested=bool(cells.scored))
+    intervals = notes.about_intervals(cells, blocks[0].rows.values() if cells.scored else [])
+    said = [" ".join(seeds), *intervals, *notes.general(cells), *(overview.LEGEND if unlabelled else ())]
     if chosen_by and (cells.scored or select):
         said += notes.about_budget(grid, chosen_by, scored=bool(cells.scored))
     found = _listings(cells, frame, show, select, chosen_by, complete)
-    return Report(grid.suite, scoring, blocks, found, said, complete, unlabelled)
+    return Report(grid.suite, scoring, blocks, found, said, complete, unlabelled, [*seeds, *intervals])
 
 
 def _listings(
@@ -263,22 +295,27 @@ def block_of(cells: Cells, metric: str, title: str, scale: float, tasks: Sequenc
     return Block(metric, title, columns, rows, scale, references, means=means)
 
 
+def _called(name: str, asked: Sequence[str]) -> bool:
+    return any(name == each or name.startswith(f"{each}-") for each in asked)
+
+
 def _mark_best(rows: dict[str, dict[str, Cell]], columns: list[str], references: frozenset[str]) -> None:
+    """And the second, of columns where several methods have a number."""
     for column in columns:
         means = {
             variant: round(cell.summary.mean, 6)
             for variant, row in rows.items()
             if variant not in references and (cell := row[column]).summary is not None
         }
-        for variant, value in means.items():
-            if value == max(means.values()) and len(means) > 1:
-                rows[variant][column] = replace(rows[variant][column], best=True)
+        best, second, *_ = [*sorted(set(means.values()), reverse=True), None, None]
+        for variant, value in means.items() if len(means) > 1 else ():
+            rows[variant][column] = replace(rows[variant][column], best=value == best, second=value == second)
 
 
 def _distances(cells: Cells) -> Block:
     """Proxy A-distances of the learned features, below that of the raw inputs, which every run carries."""
     title = "Proxy A-distance of features (0 alike, 2 told apart)"
-    block = block_of(cells, "proxy_a_distance", title, 1.0, cells.scored)
+    block = block_of(cells, DISTANCE, title, 1.0, cells.scored)
     raw: dict[str, Cell] = {}
     for task in cells.scored:
         values = list(cells.values("proxy_a_distance_inputs", BASELINE, task).values())[:1]

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import shutil
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from benchmarks.commands.shared.options import Group
 from benchmarks.core.settings import UserError, nearest, split
 from benchmarks.evaluation.validators import VALIDATORS, needed
 from benchmarks.plan.grid import Grid
-from benchmarks.report.options import FORMATS, PARTS, SHORTHANDS, Format
+from benchmarks.report.options import FORMATS, PARTS, SHORTHANDS, Format, Width
 
 if TYPE_CHECKING:
     from benchmarks.commands.shared.reading import Records
@@ -59,10 +61,13 @@ class TableFlags:
                 raise UserError(f"--show: no metric {nearest(name, known)}")
         return build_report(planned, frame, failures, show, validator)
 
-    def print(self, report: "Report") -> None:
-        from benchmarks.report.render import render
 
-        print(render(report, self.format), end="")
+def show(report: "Report", form: Format, width: Width = "page") -> None:
+    """Print a report; text fits the terminal that it is read in, if there is one."""
+    from benchmarks.report.render import render
+
+    window = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(render(report, form, width=width, window=window), end="")
 
 
 def add_force_flag(flags: Group) -> None:

@@ -17,6 +17,7 @@ from benchmarks.records.store import Store
 if TYPE_CHECKING:
     from benchmarks.commands.shared.reading import Records
     from benchmarks.report.cells import Cells
+    from benchmarks.report.page.contents import Contents
     from benchmarks.report.page.section import Section
     from benchmarks.report.published import Comparison
 
@@ -30,8 +31,8 @@ def write_page(
     select: str | None,
     pictures: "Callable[[Cells], Iterable[Section]]" = lambda cells: (),
     **more: Any,
-) -> None:
-    """Write the page of a grid.
+) -> "Contents":
+    """Write the page of a grid; returns what it is made from.
 
     Args:
         stores: which may have the signals of the runs' training.
@@ -59,6 +60,7 @@ def write_page(
     text = page(contents, [record_section()], pictures(chosen.cells))
     with writing(path) as file:
         file.write(text.encode())
+    return contents
 
 
 def _advice(planned: Grid, stores: Sequence[Store], tasks: Sequence[str]) -> dict[str, list[str]]:

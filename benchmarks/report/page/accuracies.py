@@ -10,7 +10,7 @@ from benchmarks.report.overview import COLUMNS, LEGEND
 from benchmarks.report.page.contents import Contents
 from benchmarks.report.page.section import Section
 from benchmarks.report.page.templates import coded, rendered
-from benchmarks.report.render import Number, cell_text, entry_text, known_text
+from benchmarks.report.rows import Number, cell_text, entry_text, known_text
 from benchmarks.report.statistics import Summary
 from benchmarks.report.table import Block
 
@@ -85,7 +85,7 @@ def _cell(cell: Cell, places: Mapping[str, int]) -> dict[str, Any]:
 
 def _written(text: str | Number, cell: Cell, scale: float, places: Mapping[str, int]) -> dict[str, Any]:
     """What the template needs of a cell; ``value`` is what rows are sorted by."""
-    number, more = (text, "") if isinstance(text, str) else (text.text, text.more)
+    number, more = (text, "") if isinstance(text, str) else (str(text), f" {text.more}".rstrip())
     return {
         "text": number,
         "more": more,

@@ -12,7 +12,7 @@ from benchmarks.report.listings import Listing
 from benchmarks.report.page.contents import LAST, Contents
 from benchmarks.report.page.section import Section
 from benchmarks.report.page.templates import coded
-from benchmarks.report.render import entry_text
+from benchmarks.report.rows import entry_text
 from benchmarks.report.statistics import ENOUGH, LEVEL, Summary
 from benchmarks.report.table import Block
 

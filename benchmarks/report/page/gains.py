@@ -10,7 +10,7 @@ from benchmarks.report.cells import Cell
 from benchmarks.report.page import charts
 from benchmarks.report.page.contents import Contents
 from benchmarks.report.page.section import Chart, Section
-from benchmarks.report.render import entry_text
+from benchmarks.report.rows import entry_text
 from benchmarks.report.statistics import ENOUGH
 from benchmarks.report.table import Block
 

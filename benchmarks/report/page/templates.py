@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from benchmarks.core.escape import shown
 from benchmarks.report.listings import Listing
-from benchmarks.report.render import entry_text
+from benchmarks.report.rows import entry_text
 from benchmarks.report.table import Report
 
 
