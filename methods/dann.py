@@ -53,8 +53,7 @@ class DANN(base.Deep):
         self, source: base.Embedded[base.Labelled], target: base.Embedded[base.Unlabelled], progress: Tensor
     ) -> dict[str, Tensor]:
         strength = self.params.trade_off * self.ramp(progress, source)
-        whole = self.params.scaled == "loss"
-        reversal, weight = (strength.new_ones(()), strength) if whole else (strength, 1.0)
+        reversal, weight = (strength, 1) if self.params.scaled == "reversal" else (strength.new_ones(()), strength)
         reversed_features = (reverse(side.features, reversal) for side in (source, target))
         on_source, on_target = self.discriminator.both(*reversed_features)
         self.log(strength=strength, domain_accuracy=domain_accuracy(on_source, on_target))
