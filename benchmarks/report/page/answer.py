@@ -71,7 +71,7 @@ def section(contents: Contents) -> Section:
         first.append(sentence)
         more += rest
     for task, paragraphs in contents.advice.items():
-        first.append(f"{contents.report.shown(task)} has no target label. {paragraphs[0]}")
+        first.append(f"On {contents.report.shown(task)}, without a target label: {paragraphs[0]}")
         more += paragraphs[1:]
     if unadvised := [task for task in contents.cells.unscored if task not in contents.advice]:
         first.append(

@@ -44,7 +44,7 @@ def page(contents: Contents, advice: Iterable[Section] = (), pictures: Iterable[
         program=NAME,
         version=__version__,
         name=report.shown(report.tasks[0]) if len(report.tasks) == 1 else report.suite,
-        suite=report.suite,
+        settings=report.settings,
         protocol=report.protocol,
         tasks=[report.shown(task) for task in report.tasks],
         sections=sections,
