@@ -271,8 +271,9 @@ def table(store: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("form", ["text", "markdown", "latex", "csv", "json"])
 def test_every_format_holds_every_method_and_task(store: Path, form: str) -> None:
-    printed = table(store, "--format", form).replace("\\_", "_")
-    for word in ("source_only", "dann", "toys", "moons", "blobs", "raw inputs"):
+    printed = table(store, "--format", form)
+    methods = ("source only", "DANN") if form == "latex" else ("source_only", "dann")  # a paper has no identifiers
+    for word in (*methods, "toys", "moons", "blobs", "raw inputs"):
         assert word in printed
 
 

@@ -95,7 +95,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         *found,
         str(root / "empty" / "below"),
         "/dev/null",
-        "/nowhere/at/all",
+        "/dev/null/at/all",
         str(root / ("x" * 300)),
         str(root),
     ]

@@ -215,7 +215,7 @@ def written(content: bytes) -> Callable[[Path], object]:
         (os.mkfifo, "no regular file"),
         (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
         (lambda path: path.symlink_to(path), "unknown suite"),
-        (lambda path: path.symlink_to("/nowhere"), "unknown suite"),
+        (lambda path: path.symlink_to("/dev/null/nowhere"), "unknown suite"),
         (lambda path: None, "unknown suite"),
     ],
 )

@@ -66,11 +66,11 @@ class Shown:
 
 
 def shown_in(page: str) -> Iterator[Shown]:
-    """Lines of a page's blocks, indented or fenced, that begin with a program's name."""
+    """Lines of a block that begin with the name of a program, without where their output goes."""
     text = text_of(page)
     for line in [*re.findall(r"^ {4}(\S.*)$", text, re.MULTILINE), *"".join(FENCE.findall(text)).splitlines()]:
         if line.split(maxsplit=1)[:1] and line.split()[0] in PROGRAMS:
-            yield Shown(page, tuple(shlex.split(line, comments=True)))
+            yield Shown(page, tuple(shlex.split(line.partition(" > ")[0], comments=True)))
 
 
 COMMANDS = [shown for page in PAGES for shown in shown_in(page)]
