@@ -34,7 +34,7 @@ CONFIG: dict[str, Any] = {
     "axis": {
         "labelColor": INK, "titleColor": INK, "tickColor": FAINT, "domainColor": FAINT, "gridColor": GRID,
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 150,
-        "titleLimit": 240,
+        "titleLimit": 400,
     },
     "axisX": {"tickCount": 8},
     "legend": {"labelColor": INK, "titleColor": INK, "orient": "top", "labelFontSize": 12, "columns": 3,
