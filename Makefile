@@ -5,7 +5,8 @@ unexport PYTHONDONTWRITEBYTECODE  # each of the many processes of the tests woul
 
 # A process for each core; each takes whole files, whose tests share what is dear to make. The longest files go first,
 # so that no process is left alone with one at the end. kill and ray mostly wait: with two processes, the first takes
-# both, while the second computes.
+# both, while the second computes. Each has one thread, as runs have: with two, threads of small networks wait for each
+# other (one test took 60 s, and 22 s with one).
 SLOW := $(addprefix tests/test_,ray.py engine.py kill.py committed.py methods.py training.py cli.py architecture.py \
 	datasets.py selection.py unlabelled.py package.py use.py check.py)
 
@@ -18,7 +19,7 @@ test-all: .venv/browser
 test-all: MARKED := -m ""  # with the tests marked thorough, and those in the machine's Chromium
 
 test test-all: setup
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 		$(MARKED) --ignore tests/speed $(SLOW) tests
 	$(BIN)/python -m pytest tests/speed  # alone: they compare times
 
