@@ -6,14 +6,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy import stats
 
+from benchmarks.advice.advise import diagnosed
 from benchmarks.advice.diagnosis import NAMED, Diagnosis, diagnose, lines
 from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
+from benchmarks.plan.grid import plan
 from datasets.base import Inputs, Samples, Task
 from datasets.files.images import ImageFiles
+from datasets.own import make_task
 
 COLUMNS = ("age", "weight", "site", "dose")
 
@@ -166,3 +170,13 @@ def test_it_is_short_and_is_json(make: Callable[[], tuple[np.ndarray, np.ndarray
     assert len(found.moved) <= NAMED
     assert len(lines(found)) <= 15
     json.dumps(asdict(found), allow_nan=False)
+
+
+def test_the_columns_of_a_table_have_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    source, target = (pd.DataFrame(x, columns=COLUMNS) for x in table())
+    source.assign(label=np.arange(len(source)) % 2).to_csv(tmp_path / "old.csv", index=False)
+    target.to_csv(tmp_path / "new.csv", index=False)
+    name = make_task(tmp_path / "old.csv", tmp_path / "new.csv", "label")
+    said = "\n".join(diagnosed(plan("quick", ["source_only"], [name], range(1))))
+    assert "'age': KS" in said and "feature 0" not in said

@@ -16,7 +16,7 @@ from benchmarks.plan.spec import RunSpec
 from benchmarks.records.candidates import candidates_of
 from benchmarks.records.record import Record
 from benchmarks.records.store import Store
-from datasets.base import load_task
+from datasets.base import load_task, preprocessing_of
 
 Member = tuple[RunSpec, int]
 """A run, and the step after which its model is used."""
@@ -62,7 +62,8 @@ def diagnosed(grid: Grid) -> list[str]:
     """What the data of a grid's one task say before anything is trained, in sentences."""
     spec = grid.specs[0]
     task = load_task(spec.task, transductive=spec.protocol.scoring == "transductive", seed=spec.seed)
-    return diagnosis.lines(diagnosis.diagnose(task))
+    preprocessing = preprocessing_of(spec.task, spec.seed)
+    return diagnosis.lines(diagnosis.diagnose(task, preprocessing.columns if preprocessing else ()))
 
 
 def advised(grid: Grid, store: Store) -> Advised:
