@@ -164,6 +164,23 @@ def test_a_command_that_is_killed_in_its_estimate_leaves_no_list(
     assert not place(store, GRID, 600).exists()
 
 
+@pytest.mark.parametrize(("budget", "seconds"), [(60, 30.0), (3600, 360.0)])
+def test_a_larger_budget_waits_longer_for_its_first_timing(
+    budget: int, seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large images on a busy machine need more than half a minute for their first steps."""
+    waited = []
+
+    def fake(specs: Sequence[RunSpec], known: Estimate, device: str, patience: float, start: float) -> Estimate:
+        waited.append((patience, start))
+        return known
+
+    monkeypatch.setattr("benchmarks.training.estimate.estimate", fake)
+    with pytest.raises(UserError, match="no kind of run could be timed"), contextlib.redirect_stderr(io.StringIO()):
+        BudgetFlags(budget).within(GRID, lambda _: True, Store(tmp_path), ["cpu"])
+    assert [start for _, start in waited] == [seconds] and waited[0][0] <= 30
+
+
 def some(number: int) -> Listing:
     """The first runs of the grid."""
     ids = [spec.run_id for spec in GRID.runs]

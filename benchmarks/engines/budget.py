@@ -11,7 +11,8 @@ from benchmarks.records.budgets import Listing, listing
 from benchmarks.records.store import Store
 
 SHARE = 0.02  # of a budget that its estimate may take
-LONGEST = 30.0  # seconds of an estimate; also until a first kind of run is timed, since nothing fits without one
+LONGEST = 30.0  # seconds of an estimate
+FIRST = 0.1  # of a budget, or LONGEST, until a first kind of run is timed: nothing is done without one
 
 
 def afforded(
@@ -40,7 +41,7 @@ def _listing(
     todo = [spec for spec in planned.runs if to_do(spec)]
     require_files(todo)
     patience = min(LONGEST, max(PATIENCE, SHARE * budget))
-    known = estimate(todo, recorded(todo, store, devices[0]), devices[0], patience, LONGEST)
+    known = estimate(todo, recorded(todo, store, devices[0]), devices[0], patience, max(LONGEST, FIRST * budget))
     if todo and not known.known:
         raise UserError("--budget: no kind of run could be timed; do one run without it, and its record tells")
     seconds = dict.fromkeys((spec.run_id for spec in planned.runs), 0.0) | known.seconds(todo)
