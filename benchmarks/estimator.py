@@ -105,7 +105,7 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         labelled = LabelledArrays(source, numbers.astype(np.int64), np.zeros(len(numbers), np.int64))
         view = TrainView(labelled, UnlabelledArrays(target, np.zeros(len(target), np.int64)))
         signature = Signature(
-            facts=facts_of(view, len(self.classes_)),
+            facts=facts_of(view, Facts(n_classes=len(self.classes_))),
             classes=tuple(str(label) for label in self.classes_),
             inputs=input_kind(source),
             preprocessing=Preprocessing(

@@ -75,7 +75,7 @@ class Batch:
     """What is drawn for one step; a side that the stage may not see is None.
 
     Attributes:
-        few: target samples with granted labels, where the task has such and the stage sees the target.
+        few: target samples with granted labels, where the task has such, in every stage: a batch of them, or all.
     """
 
     source: Labelled | None
@@ -131,6 +131,7 @@ class StageData:
 
     Attributes:
         source, target: all training samples, inputs as stored (uint8 images unscaled); None where not visible.
+        few: all target samples with granted labels, as the source's are stored; None where the task has none.
         embed: side to (features, logits) of all its samples, in evaluation mode, without gradients.
         inputs: side to batches of all its samples, as networks take them.
         seed: for random numbers of the method's own.
@@ -141,6 +142,7 @@ class StageData:
     embed: Callable[[Side], tuple[Tensor, Tensor]]
     inputs: Callable[[Side], Iterator[Tensor]]
     seed: int
+    few: Labelled | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ class Method(nn.Module, ABC):
     """One way of adapting. Everything that outlives a step is a parameter or a persistent buffer."""
 
     settings: ClassVar[type[Params]] = Params
+    pools_few: ClassVar[bool] = False  # target samples with granted labels are a part of its source
     params: Params
 
     def __init__(self, params: Params, build: Build) -> None:
@@ -213,12 +216,18 @@ class Deep(Method):
         return [Stage("joint", [Update(self.loss)])]
 
     def loss(self, batch: Batch, progress: Tensor) -> Loss:
-        """The objective's loss on the source, weighted by :meth:`source_weight`, plus the alignment terms."""
+        """The objective's loss on the source and on the few, plus the alignment terms.
+
+        The source's is weighted by :meth:`source_weight`. The mean over the few counts as much as that over the
+        source, however few they are (as half of each batch does in Saito et al., ICCV 2019).
+        """
         assert batch.source is not None
-        source, target = self.embed(batch)
+        source, target, few = self.embed(batch)
         errors = self.objective.loss(source.logits, batch.source.y)
         self.log(source_accuracy=(source.logits.detach().argmax(1) == batch.source.y).double().mean())
         task = (self.source_weight(batch.source) * errors).mean()
+        if few:
+            task = task + self.objective.loss(few.logits, few.samples.y).mean()
         return Loss(task, {} if target is None else self.alignment(source, target, progress))
 
     def source_weight(self, source: Labelled) -> Tensor:
@@ -231,15 +240,18 @@ class Deep(Method):
         """Named, weighted scalar terms that pull the domains together. What most methods override."""
         return {}
 
-    def embed(self, batch: Batch) -> tuple[Embedded[Labelled], Embedded[Unlabelled] | None]:
-        """Features and logits of the source and, where the batch has it, of the target."""
+    def embed(
+        self, batch: Batch
+    ) -> tuple[Embedded[Labelled], Embedded[Unlabelled] | None, Embedded[Labelled] | None]:
+        """Features and logits of the source and, where the batch has them, of the target and of the few."""
         assert batch.source is not None
-        source, target = batch.source, batch.target
-        features = self.features(*(side.x for side in (source, target) if side))
-        logits = self._forwarded(self.head, features)
+        source, target, few = batch.source, batch.target, batch.few
+        features = self.features(*(side.x for side in (source, target, few) if side))
+        embedded = zip(features, self._forwarded(self.head, features), strict=True)
         return (
-            Embedded(source, features[0], logits[0]),
-            Embedded(target, features[1], logits[1]) if target else None,
+            Embedded(source, *next(embedded)),
+            Embedded(target, *next(embedded)) if target else None,
+            Embedded(few, *next(embedded)) if few else None,
         )
 
     def features(self, *inputs: Tensor) -> Sequence[Tensor]:
@@ -264,8 +276,10 @@ class Shallow(Method):
     """A classifier from before deep features: fitted once, to inputs as training has them (images in [-1, 1]).
 
     It takes no step and builds no network: what is fitted is kept in buffers, whose shapes are known before.
+    Target samples with granted labels are a further domain of its source.
     """
 
+    pools_few = True
     sees: ClassVar[Literal["both", "source"]] = "source"
 
     def __init__(self, params: Params, build: Build) -> None:

@@ -64,13 +64,16 @@ class MCD(base.Deep):
         return discrepancy(first, second)
 
     def error_and_logits(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-        """The sum of the heads' errors on the source, a scalar; the logits (n, classes) of both on the target."""
+        """The sum of the heads' errors on what has labels, a scalar; both logits (n, classes) on the target."""
         assert batch.source is not None
         assert batch.target is not None
-        source, target = self.features(batch.source.x, batch.target.x)
+        few = [batch.few] if batch.few else []
+        source, target, *features = self.features(batch.source.x, batch.target.x, *(side.x for side in few))
         heads = (self.head, self.second_head)
         logits = torch.stack([head(source) for head in heads])
         errors = [self.objective.loss(each, batch.source.y).mean() for each in logits]
+        for side, x in zip(few, features, strict=True):
+            errors += [self.objective.loss(head(x), side.y).mean() for head in heads]
         right = logits.detach().mean(0).argmax(1) == batch.source.y
         self.log(source_accuracy=right.double().mean())
         return torch.stack(errors).sum(), [head(target) for head in heads]

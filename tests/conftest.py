@@ -78,7 +78,7 @@ def trainer_of(spec: RunSpec, task: Task | None = None) -> Trainer:
     prepare(CPU, spec.protocol)
     task = task or load_task(spec.task)
     view = task.train_view()
-    return new_trainer(spec, facts_of(view, len(task.classes)), view, CPU)
+    return new_trainer(spec, facts_of(view, task.facts), view, CPU)
 
 
 def trained(spec: RunSpec, task: Task | None = None) -> Trainer:

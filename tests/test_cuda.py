@@ -28,7 +28,7 @@ def on_gpu(method: str, task: str = TASK, **protocol: object) -> Trainer:
     spec, device = spec_of(method, task, **protocol), torch.device("cuda:0")
     prepare(device, spec.protocol)
     view = load_task(task).train_view()
-    trainer = new_trainer(spec, facts_of(view, len(load_task(task).classes)), view, device)
+    trainer = new_trainer(spec, facts_of(view, load_task(task).facts), view, device)
     for _ in trainer.run():
         pass
     return trainer

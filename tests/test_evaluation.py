@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.core.objective import Classes
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation import agreement
 from benchmarks.evaluation.oracle import calibration_error
@@ -152,10 +153,10 @@ def test_pickled_objects_are_refused(tmp_path: Path) -> None:
 
 
 def oracle_scores(logits: list[list[float]], y: list[int]) -> dict[str, Any]:
-    outputs = Outputs({"target_test.logits": np.array(logits, dtype=float)})
-    return evaluate_oracle_last(
-        outputs, np.array([0, 1]), Oracle(np.array(y), np.array([0, 2]), np.arange(len(y)))
-    )
+    said = np.array(logits, dtype=float)
+    labels = Oracle(np.array(y), np.array([0, 2]), np.arange(len(y)), Classes(said.shape[1]))
+    outputs = Outputs({"target_test.logits": said, "source_val.logits": said})
+    return evaluate_oracle_last(outputs, np.array([0, 1]), labels)
 
 
 def test_class_mean_accuracy_and_majority_rate_tell_what_accuracy_hides() -> None:

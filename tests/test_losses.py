@@ -11,8 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from benchmarks.core.facts import Facts
-from benchmarks.core.objective import Objective
+from benchmarks.core.objective import Classes
 from methods.losses.adversarial import domain_accuracy, domain_loss, ramp
 from methods.losses.coral import coral
 from methods.losses.mmd import mk_mmd
@@ -129,9 +128,8 @@ def test_the_ramp_rises_from_zero_after_its_warmup(p: float, gamma: float, warmu
 
 def test_the_objective_of_classes_is_cross_entropy_scored_by_accuracy() -> None:
     rng = np.random.default_rng(0)
-    logits, y, objective = rng.normal(size=(50, 4)), rng.integers(4, size=50), Objective()
+    logits, y, objective = rng.normal(size=(50, 4)), rng.integers(4, size=50), Classes(4)
     losses = objective.loss(torch.from_numpy(logits), torch.from_numpy(y))
     np.testing.assert_allclose(losses, logsumexp(logits, axis=1) - logits[np.arange(50), y])
-    assert objective.scores(logits, y) == {"accuracy": (logits.argmax(1) == y).mean()}
-    assert objective.outputs(Facts(n_classes=4)) == 4
-    assert objective.headline == "target_test_accuracy"
+    assert objective.scores(logits, y, logits) == {objective.headline: (logits.argmax(1) == y).mean()}
+    assert objective.outputs == 4

@@ -130,7 +130,7 @@ def test_tensors_of_any_kind_are_kept(tmp_path: Path) -> None:
     net.register_buffer("slice", net[0].weight.detach()[:, 1])
     net.register_buffer("adapting", torch.tensor(True))
     task = load_task(MOONS.task)
-    net.facts = facts = facts_of(task.train_view(), n_classes=2)
+    net.facts = facts = facts_of(task.train_view(), task.facts)
     save_weights(SimpleNamespace(method=net), task, tmp_path)
     read, state = weights.read(tmp_path)
     assert read == weights.Signature(facts=facts, inputs="float32", classes=("0", "1"), preprocessing=None)

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.core.facts import Facts
 from benchmarks.core.registry import ADVERSARIAL, DATASETS, METHODS, DatasetInfo, MethodInfo, Trait
 from benchmarks.core.settings import UserError
 from benchmarks.plan.grid import NotApplicable, plan
@@ -175,7 +176,7 @@ def start(method: str, task: str | Task | None = None, seed: int = 0, **protocol
     prepare(CPU, spec.protocol)
     task = load_task(task) if isinstance(task, str) else task
     view = few_labels(task) if method == "mme" else task.train_view()
-    return new_trainer(spec, facts_of(view, len(task.classes)), view, CPU)
+    return new_trainer(spec, facts_of(view, task.facts), view, CPU)
 
 
 def run(trainer: Trainer) -> Trainer:
@@ -290,7 +291,7 @@ def test_granted_labels_come_with_batches_of_the_target() -> None:
     few = granted.at(0).few
     assert few is not None
     assert sorted(few.index.tolist()) == list(range(6))  # all, where a batch would hold more
-    assert granted.at(0, sees="source").few is None
+    assert granted.at(0, sees="source").few is not None
     assert without.at(0).few is None
     assert torch.equal(granted.at(0).target.index, without.at(0).target.index)
 
@@ -401,7 +402,7 @@ def test_a_slip_in_a_method_is_one_clear_error(message: str, monkeypatch: pytest
 
 def test_facts_are_those_of_what_a_run_trains_on() -> None:
     view = load_task("shifts/a+b-c").train_view()
-    found = facts_of(view, n_classes=2)
+    found = facts_of(view, Facts(n_classes=2))
     assert (found.n_sources, found.n_targets, found.traits) == (2, 1, ("several_sources",))
     assert (found.input_shape, found.source_size) == ((2,), len(view.source.y))
-    assert facts_of(few_labels(load_task("toys/blobs")), n_classes=2).traits == ("few",)
+    assert facts_of(few_labels(load_task("toys/blobs")), Facts(n_classes=2)).traits == ("few",)

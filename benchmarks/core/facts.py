@@ -12,7 +12,10 @@ class Facts:
     Attributes:
         input_shape: of one sample; None where the family does not know it without reading.
         n_sources, n_targets: how many domains there are of each.
+        n_classes: that the source has. Where the target has others, all of them are one class more: the number
+            ``n_classes``, which no method is told of in training.
         traits: what the task is, beside one labelled source and one unlabelled target with the same classes.
+        objective: what is learnt, by its name in :data:`benchmarks.core.objective.OBJECTIVES`.
         source_size, target_size: samples to train on; None while planning.
     """
 
@@ -21,6 +24,7 @@ class Facts:
     n_sources: int = 1
     n_targets: int = 1
     traits: tuple[Trait, ...] = ()
+    objective: str = "classes"
     source_size: int | None = None
     target_size: int | None = None
 

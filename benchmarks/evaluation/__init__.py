@@ -1,5 +1,5 @@
 """Scores of saved outputs. Only `oracle` reads target labels."""
 
-from benchmarks.core.objective import Objective
+from benchmarks.core.objective import Classes
 
-HEADLINE = Objective.headline  # the column that a table is about
+HEADLINE = Classes.headline  # the column that a table is about

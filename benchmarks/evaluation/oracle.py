@@ -6,6 +6,7 @@ out; where no sample has one, no score exists.
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +17,8 @@ from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 from benchmarks.core import atomic
 from benchmarks.core.outfiles import NAME, writing
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation import HEADLINE, candidates, outcomes
+from benchmarks.evaluation import candidates, outcomes
 from benchmarks.evaluation.outputs import Outputs, capped, read_arrays, write_arrays
-from benchmarks.evaluation.scores import accuracy
 from datasets.base import Oracle, Task, TrainView
 
 CALIBRATION_BINS = 15
@@ -36,9 +36,9 @@ def reference_view(task: Task, on: Literal["target", "both"]) -> TrainView:
 
 
 def evaluate_oracle(outputs: Outputs, oracle: Oracle) -> dict[str, float]:
-    """The headline, at one checkpoint."""
-    logits, y = _labelled(outputs["target_test.logits"], oracle.target_test_y)
-    return {HEADLINE: accuracy(logits, y)} if len(y) else {}
+    """What the objective says of one checkpoint: the headline, and what belongs beside it."""
+    said = Said.of(outputs, oracle)
+    return oracle.objective.scores(said.logits, said.y, outputs["source_val.logits"]) if len(said.y) else {}
 
 
 def evaluate_last(outputs: Outputs, target_train: np.ndarray, oracle: Oracle) -> dict[str, Any]:
@@ -48,29 +48,50 @@ def evaluate_last(outputs: Outputs, target_train: np.ndarray, oracle: Oracle) ->
         target_train: (n,) predictions of the samples that training used without labels: their accuracy is the
             transductive one.
     """
-    logits, y = _labelled(outputs["target_test.logits"], oracle.target_test_y)
-    predicted, true = _labelled(target_train, oracle.target_train_y)
-    found: dict[str, Any] = {}
-    for score in LAST if len(y) else ():
-        found |= score(logits, y)
-    if len(true):
-        found |= {"target_train_accuracy": float((predicted == true).mean()), "target_train_n": len(true)}
+    said = Said.of(outputs, oracle)
+    known = oracle.objective.labelled(oracle.target_train_y)
+    found: dict[str, Any] = {"target_test_n": len(said.y)} if len(said.y) else {}
+    if not oracle.objective.of_classes:
+        return found
+    for score in LAST if len(said.y) else ():
+        found |= score(said)
+    if known.any():
+        right = target_train[known] == oracle.target_train_y[known]
+        found |= {"target_train_accuracy": float(right.mean()), "target_train_n": len(right)}
     return found
 
 
-def _labelled(of: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What is known of the samples that have a label, and their labels."""
-    known = y >= 0
-    return of[known], y[known]
+@dataclass(frozen=True)
+class Said:
+    """What a model says of the target's test samples that have a label.
+
+    Attributes:
+        logits: (n, outputs).
+        predicted: (n,) what the objective makes of them.
+        y: (n,) the labels.
+        n_classes: that labels may be of, unknown among them.
+    """
+
+    logits: np.ndarray
+    predicted: np.ndarray
+    y: np.ndarray
+    n_classes: int
+
+    @classmethod
+    def of(cls, outputs: Outputs, oracle: Oracle) -> "Said":
+        objective, known = oracle.objective, oracle.objective.labelled(oracle.target_test_y)
+        logits, y = outputs["target_test.logits"][known], oracle.target_test_y[known]
+        predicted = objective.predicted(logits, outputs["source_val.logits"])
+        return cls(logits, predicted, y, objective.n_labels)
 
 
-def _by_class(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
+def _by_class(said: Said) -> dict[str, float]:
     """Mean recall (of two classes: balanced accuracy) and F1 of the classes present; the share of the largest."""
-    predicted, sizes = logits.argmax(1), np.bincount(y, minlength=logits.shape[1])
+    predicted, y = said.predicted, said.y
+    sizes = np.bincount(y, minlength=said.n_classes)
     present = np.flatnonzero(sizes)
     right = np.bincount(y[predicted == y], minlength=len(sizes))
     return {
-        "target_test_n": len(y),
         "target_class_mean_accuracy": float((right[present] / sizes[present]).mean()),
         "target_macro_f1": float(f1_score(y, predicted, labels=present, average="macro", zero_division=0)),
         "target_majority_rate": float(sizes.max() / len(y)),
@@ -79,37 +100,42 @@ def _by_class(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 def right(outputs: Outputs, oracle: Oracle) -> str:
     """Which labelled target test samples are classified rightly: packed bits in base64; empty without labels."""
-    logits, y = _labelled(outputs["target_test.logits"], oracle.target_test_y)
-    return b64encode(np.packbits(logits.argmax(1) == y).tobytes()).decode()
+    if not oracle.objective.of_classes:
+        return ""
+    said = Said.of(outputs, oracle)
+    return b64encode(np.packbits(said.predicted == said.y).tobytes()).decode()
 
 
 def test_units(oracle: Oracle) -> str:
     """Which group, or sample, each bit of :func:`right` is of; empty without labels."""
-    return outcomes.packed_units(oracle.target_test_units[oracle.target_test_y >= 0])
+    return outcomes.packed_units(oracle.target_test_units[oracle.objective.labelled(oracle.target_test_y)])
 
 
-def _auc(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
+def _auc(said: Said) -> dict[str, float]:
     """The area under the ROC curve, for two classes."""
-    if logits.shape[1] != 2 or len(np.unique(y)) != 2:
+    logits, y = said.logits, said.y
+    if said.n_classes != 2 or len(np.unique(y)) != 2:
         return {}
     return {"target_auc": float(roc_auc_score(y, logits[:, 1] - logits[:, 0]))}
 
 
-def _calibration(logits: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    return {"target_calibration_error": calibration_error(logits, y)}
+def _calibration(said: Said) -> dict[str, float]:
+    """None where a class may be said that has no probability."""
+    if said.logits.shape[1] < said.n_classes:
+        return {}
+    return {"target_calibration_error": calibration_error(said.logits, said.y)}
 
 
-def _confusion(logits: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+def _confusion(said: Said) -> dict[str, Any]:
     """Samples by true class (rows) and predicted class, of up to 100 classes."""
-    classes = range(logits.shape[1])
+    classes = range(said.n_classes)
     if len(classes) > CONFUSION_CLASSES:
         return {}
-    return {"confusion": confusion_matrix(y, logits.argmax(1), labels=classes).tolist()}
+    return {"confusion": confusion_matrix(said.y, said.predicted, labels=classes).tolist()}
 
 
-Score = Callable[[np.ndarray, np.ndarray], dict[str, Any]]
-LAST: tuple[Score, ...] = (_by_class, _auc, _calibration, _confusion)
-"""Scores of logits (n, classes) and labels (n,) after the last step, n at least 1. To add one, add a function."""
+LAST: tuple[Callable[[Said], dict[str, Any]], ...] = (_by_class, _auc, _calibration, _confusion)
+"""Scores of classes after the last step, of at least one sample. To add one, add a function."""
 
 
 def calibration_error(logits: np.ndarray, y: np.ndarray) -> float:

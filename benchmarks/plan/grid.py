@@ -178,7 +178,7 @@ def _planned(
     name: str, suite: Suite, tasks: Sequence[str], override: Mapping[str, Any], scale: StepsScale | None
 ) -> dict[str, PlannedTask]:
     """By task name."""
-    from datasets.base import resolve
+    from datasets.base import facts_of_task, resolve
 
     listed = {resolve(task.name).name: task for task in suite.task}
     without_dials = {resolve(name).without_dials: task for name, task in listed.items()}
@@ -192,7 +192,7 @@ def _planned(
         data = {"options": dict(spec.options), "version": spec.version}
         protocol = complete(base.replace(override, "protocol"))
         resolved[spec.name] = PlannedTask(
-            data, protocol.scaled(scale) if scale else protocol, family.facts(spec.task)
+            data, protocol.scaled(scale) if scale else protocol, facts_of_task(spec.name)
         )
     return resolved
 

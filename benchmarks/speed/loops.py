@@ -144,7 +144,7 @@ def _trainer(
     overrides = {"protocol": {"optimizer": "sgd", "backbone": backbone, **protocol}}
     spec, task = plan("quick", [method], [TASK], [0], overrides).specs[-1], task_of(backbone)
     view = task.train_view()
-    return new_trainer(spec, facts_of(view, len(task.classes)), view, torch.device(device))
+    return new_trainer(spec, facts_of(view, task.facts), view, torch.device(device))
 
 
 def task_of(backbone: str) -> Task:

@@ -70,7 +70,7 @@ def _train(spec: RunSpec, folder: Path, step: int, device: torch.device) -> dict
         task = load_task(spec.task, transductive=spec.protocol.scoring == "transductive", seed=spec.seed)
         view = task.train_view()
         inputs = evaluation_inputs(view, task.evaluation_view())
-        trainer = new_trainer(spec, facts_of(view, len(task.classes)), view, device)
+        trainer = new_trainer(spec, facts_of(view, task.facts), view, device)
         x, y = inputs["source_val"]
         assert y is not None
         stopping = Stopping(spec.protocol, trainer, (x, y))

@@ -55,7 +55,7 @@ class Batches:
             fresh: names a stream of its own, for an update that takes further samples in the same step.
             views: of the target's samples.
         """
-        source = target = few = None
+        source = target = None
         if sees != "target":
             source = self._labelled("source", self.source, fresh, step)
         if sees != "source":
@@ -63,8 +63,7 @@ class Batches:
             x = self._taken("target", fresh, step, i)
             seen = {name: x if name == "plain" else self._view(name, x, fresh, step) for name in views}
             target = Unlabelled(x, i, self.target.domain[i], seen)
-            few = self.few and self._labelled("few", self.few, fresh, step)
-        return Batch(source, target, few)
+        return Batch(source, target, self.few and self._labelled("few", self.few, fresh, step))
 
     def stream(self, part: Part, fresh: str = "") -> BatchStream:
         """Positions of a part's samples, step by step."""

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from benchmarks.core.facts import TrainFacts, counted_traits
+from benchmarks.core.facts import Facts, TrainFacts, counted_traits
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.plan.spec import RunSpec
@@ -14,12 +14,19 @@ from methods.base import Method
 from methods.networks.build import Build
 
 
-def facts_of(view: TrainView, n_classes: int) -> TrainFacts:
-    """The facts of what a run trains on, which for a reference is not what its task has for methods."""
+def facts_of(view: TrainView, known: Facts) -> TrainFacts:
+    """The facts of what a run trains on, which for a reference is not what its task has for methods.
+
+    Args:
+        known: of the task: its classes and its objective. A reference on labels of target samples that are unknown
+            has a class more.
+    """
+    unknown = bool((view.source.y == known.n_classes).any())
     n_sources, n_targets = (int(side.domain.max()) + 1 for side in (view.source, view.target))
     return TrainFacts(
         input_shape=view.source.x.shape[1:],
-        n_classes=n_classes,
+        n_classes=known.n_classes + unknown,
+        objective=known.objective,
         n_sources=n_sources,
         n_targets=n_targets,
         traits=counted_traits(n_sources, n_targets, 0 if view.few is None else len(view.few.y)),
@@ -32,6 +39,9 @@ def new_trainer(spec: RunSpec, facts: TrainFacts, view: TrainView, device: torch
     """The method of a spec, ready to train on a view and on nothing else."""
     normalisation = spec.protocol.normalisation
     means = None if normalisation == "range" else _channel_means(view, normalisation)
+    if view.few and METHODS.get(spec.method).pools_few:
+        view = view.pooled()
+        facts = facts_of(view, facts)
     return Trainer(new_method(spec, facts, means, device), view, spec.protocol, spec.seed, device)
 
 

@@ -101,7 +101,7 @@ def _training_seconds(spec: RunSpec, device: torch.device) -> float:
     transductive = probe.protocol.scoring == "transductive"
     task = load_task(probe.task, transductive=transductive, seed=probe.seed)
     view = task.train_view()
-    trainer = new_trainer(probe, facts_of(view, len(task.classes)), view, device)
+    trainer = new_trainer(probe, facts_of(view, task.facts), view, device)
     start = time.perf_counter()
     marks = [time.perf_counter() - start for _ in trainer.run(also=[WARM])]
     step = (marks[-1] - marks[0]) / (trainer.steps - WARM)

@@ -184,7 +184,7 @@ class Trainer:
         self.progress.backward_passes += 1
 
     def data_of(self, stage: Stage) -> StageData:
-        """All that a stage may see, and nothing of the other domain."""
+        """All that a stage may see, and nothing else of the other domain than the few."""
         visible: dict[Side, Labelled | Unlabelled] = {}
         if stage.sees != "target":
             visible["source"] = self.source
@@ -194,6 +194,7 @@ class Trainer:
         return StageData(
             source=self.source if "source" in visible else None,
             target=self.target if "target" in visible else None,
+            few=self.few,
             embed=lambda side: self.outputs(visible[side].x, side),
             inputs=lambda side: map(self.batches.inputs, _parts(visible[side].x)),
             seed=key(self.seed, "method", self.stages.index(stage), self.progress.step),

@@ -81,7 +81,8 @@ class Recorder:
     def _predictions(self, trainer: Trainer) -> np.ndarray:
         """What the model says of every target training sample: the labels of a run derived from this one."""
         _, logits = trainer.outputs(on_device(self.target_train_x, CPU), "target")
-        predictions = logits.argmax(1).cpu().numpy()
+        assert self.last is not None
+        predictions = self.oracle.objective.predicted(logits.float().cpu().numpy(), self.last["source_val.logits"])
         with atomic.writing(self.folder / PREDICTIONS) as file:
             np.savez_compressed(file, target_train=predictions)
         return predictions

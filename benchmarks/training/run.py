@@ -88,7 +88,7 @@ class Run:
         """Before the first step."""
         reference = METHODS.info(self.spec.method).reference
         seen = oracle.reference_view(self.task, reference) if reference else self.task.train_view()
-        self.trainer = new_trainer(self.spec, facts_of(seen, len(self.task.classes)), seen, self.device)
+        self.trainer = new_trainer(self.spec, facts_of(seen, self.task.facts), seen, self.device)
         self.recorder = Recorder(self.spec, self.task, self.folder)
         x, y = self.recorder.inputs["source_val"]
         assert y is not None

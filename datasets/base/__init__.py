@@ -1,15 +1,16 @@
 """What a data set is made of, and how it becomes a task: what data sets and the harness import from here."""
 
-from datasets.base.dials import Options
 from datasets.base.family import DomainFamily, Family, Preprocessing, parse_domains
 from datasets.base.loading import (
     TaskSpec,
+    facts_of_task,
     forget_tasks,
     load_task,
     preprocessing_of,
     resolve,
     seed_that_matters,
 )
+from datasets.base.options import Options
 from datasets.base.samples import (
     Domains,
     EvaluationView,
@@ -41,6 +42,7 @@ __all__ = [
     "TaskSpec",
     "TrainView",
     "UnlabelledArrays",
+    "facts_of_task",
     "forget_tasks",
     "load_task",
     "parse_domains",

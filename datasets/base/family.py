@@ -1,13 +1,14 @@
 """What a data set says of itself: its tasks, their classes and options, and how their domains are read."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from itertools import permutations
 from typing import Any, ClassVar
 
 from benchmarks.core.facts import Facts, counted_traits
 from benchmarks.core.registry import DATASETS, DataFile, Trait
 from benchmarks.core.settings import Settings, UserError, nearest
-from datasets.base.dials import Options
+from datasets.base.options import Options
 from datasets.base.samples import Domains, Samples
 
 
@@ -64,14 +65,22 @@ class Family(ABC):
         """Whether every target sample has a label, so that references can be trained on them."""
         return True
 
-    def facts(self, task: str) -> Facts:
-        """What is known of the task without reading its data."""
+    def objective(self, task: str) -> str:
+        """What is learnt where dials change no classes, by its name in ``benchmarks.core.objective``."""
+        return "classes"
+
+    def facts(self, task: str, options: Options | None = None) -> Facts:
+        """What is known of the task, with its dials, without reading its data."""
+        options = options or self.options(task)()
         n_sources, n_targets = self.domain_counts(task)
+        classes = options.class_sets(self.classes(task), f"{self.name}/{task}")
+        known = self.fully_labelled(task)
         return Facts(
-            n_classes=len(self.classes(task)),
+            n_classes=len(classes.source),
             n_sources=n_sources,
             n_targets=n_targets,
-            traits=traits_of(n_sources, n_targets, fully_labelled=self.fully_labelled(task)),
+            traits=traits_of(n_sources, n_targets, classes.traits, few=options.shots > 0, fully_labelled=known),
+            objective=classes.objective(self.objective(task)),
         )
 
     def files(self, task: str) -> tuple[DataFile, ...]:
@@ -134,7 +143,9 @@ def parse_domains(task: str) -> tuple[list[str], list[str]]:
     return sources.split("+"), targets.split("+")
 
 
-def traits_of(n_sources: int, n_targets: int, *, fully_labelled: bool) -> tuple[Trait, ...]:
-    """What a task with so many domains is."""
+def traits_of(
+    n_sources: int, n_targets: int, of_classes: Sequence[Trait] = (), *, few: bool = False, fully_labelled: bool
+) -> tuple[Trait, ...]:
+    """What a task with so many domains is, and whose classes make it partial, open or neither."""
     unlabelled: tuple[Trait, ...] = () if fully_labelled else ("unlabelled",)
-    return counted_traits(n_sources, n_targets) + unlabelled
+    return (*of_classes, *counted_traits(n_sources, n_targets, int(few)), *unlabelled)

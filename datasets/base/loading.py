@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from benchmarks.core.facts import Facts
+from benchmarks.core.objective import OBJECTIVES
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError, format_query, parse_query
-from datasets.base.dials import Options, check_split
-from datasets.base.family import Preprocessing
+from datasets.base.dials import Dials, check_split
+from datasets.base.family import Family, Preprocessing
+from datasets.base.options import Options
 from datasets.base.task import Task
 
 
@@ -35,7 +38,7 @@ def resolve(text: str) -> TaskSpec:
     """Check a task name such as ``toys/moons?rotation=50`` without loading its data.
 
     Raises:
-        UserError: an unknown family, domain, task or option.
+        UserError: an unknown family, domain, task or option, or dials that do not fit the task.
     """
     path, query = parse_query(text)
     family_name, slash, task = path.partition("/")
@@ -43,7 +46,7 @@ def resolve(text: str) -> TaskSpec:
         raise UserError(f"task {text!r}: expected family/task, for example toys/blobs; see `list tasks`")
     family = DATASETS.get(family_name)()
     family.check(task)
-    options = family.options(task).parse(query, f"task {text!r}")
+    options = _canonical(family.options(task).parse(query, f"task {text!r}"), family, task, f"task {text!r}")
     changed = options.changed()
     own = {key: value for key, value in changed.items() if key not in Options.model_fields}
     return TaskSpec(
@@ -54,6 +57,29 @@ def resolve(text: str) -> TaskSpec:
         options=options.identity(),
         version=DATASETS.info(family_name).version,
     )
+
+
+def _canonical(options: Options, family: Family, task: str, where: str) -> Options:
+    """The options in the one way of writing them.
+
+    Raises:
+        UserError: they do not fit the task.
+    """
+    if (reading := options.of_target_labels) and not family.fully_labelled(task):
+        dials = " and ".join(reading)
+        raise UserError(f"{where}: {dials} must know the target's labels, and not all of its samples have one")
+    if of_classes := options.of_classes:
+        if not OBJECTIVES[family.objective(task)].of_classes:
+            raise UserError(f"{where}: {of_classes[0]} is for classes, and the labels here are real numbers")
+        options = options.canonical(family.classes(task), where)
+    return options
+
+
+def facts_of_task(name: str) -> Facts:
+    """What is known of a task without reading its data."""
+    spec = resolve(name)
+    family = DATASETS.get(spec.family)()
+    return family.facts(spec.task, family.options(spec.task).of_identity(spec.options, name))
 
 
 def load_task(name: str, *, transductive: bool = False, seed: int | None = None) -> Task:
@@ -89,12 +115,17 @@ def _load_task(name: str, transductive: bool, seed: int | None) -> Task:
     domains = family.read(spec.task, options)
     if seed is None:
         check_split(name, options, domains)
+    facts = family.facts(spec.task, options)
+    classes = options.class_sets(family.classes(spec.task), name)
+    domains = Dials(options, classes, name, spec.without_dials, transductive).applied(domains)
     return Task(
         name,
-        family.classes(spec.task),
+        [classes.names[number] for number in classes.source],
         domains.sources,
         domains.targets,
         split_seed=options.draw,
+        objective=facts.objective,
+        traits=classes.traits,
         transductive=transductive,
     )
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.core.facts import TrainFacts
-from benchmarks.core.objective import Objective
+from benchmarks.core.objective import Objective, objective_of
 from benchmarks.core.randomness import key
 from benchmarks.core.settings import UserError, nearest, parse_query
 from methods.networks.backbones import build_backbone
@@ -41,7 +41,11 @@ class Build:
     channel_means: tuple[float, ...] | None = None
     autocast: bool = False
     compile: bool = False
-    objective: Objective = field(default_factory=Objective)
+
+    @property
+    def objective(self) -> Objective:
+        """What is learnt, and how."""
+        return objective_of(self.facts)
 
     def encoder(self, name: str = "encoder") -> nn.Module:
         """Inputs (n, \\*input_shape) to features (n, out_features).
@@ -60,7 +64,7 @@ class Build:
         self, in_features: int, name: str = "head", *, outputs: int | None = None, role: Role = "new"
     ) -> nn.Module:
         """Features (n, in_features) to logits (n, outputs): by default as many as the objective has."""
-        last = self.objective.outputs(self.facts) if outputs is None else outputs
+        last = self.objective.outputs if outputs is None else outputs
         return self.network(lambda: perceptron([in_features, *self.head_layers, last]), name, role)
 
     def discriminator(self, in_features: int, name: str = "discriminator") -> Discriminator:

@@ -48,7 +48,7 @@ def trained(spec: RunSpec, task: Task) -> Trainer:
     """The method of a run at its last step."""
     prepare(CPU, spec.protocol)
     view = task.train_view()
-    trainer = new_trainer(spec, facts_of(view, len(task.classes)), view, CPU)
+    trainer = new_trainer(spec, facts_of(view, task.facts), view, CPU)
     for _ in trainer.run():
         pass
     return trainer
