@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from benchmarks.report.statistics import LEVEL
 
@@ -46,7 +46,10 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, the variance of its error, and how many degrees of freedom that variance has."""
+    """A mean, the variance of its error, and how many degrees of freedom that variance has.
+
+    Student's t is scipy.special's: ``scipy.stats.t`` says the same, in thirty times the time of a single number.
+    """
 
     mean: float
     variance: float
@@ -55,14 +58,14 @@ class Estimate:
     @property
     def half_width(self) -> float:
         """Half the width of the 95% t-interval."""
-        return float(stats.t.ppf((1 + LEVEL) / 2, self.freedom)) * math.sqrt(self.variance)
+        return float(special.stdtrit(self.freedom, (1 + LEVEL) / 2)) * math.sqrt(self.variance)
 
     @property
     def p(self) -> float:
         """Two-sided, of a mean of 0."""
         if not self.variance:
             return 1.0 if not self.mean else 0.0
-        return float(2 * stats.t.sf(abs(self.mean) / math.sqrt(self.variance), self.freedom))
+        return float(2 * special.stdtr(self.freedom, -abs(self.mean) / math.sqrt(self.variance)))
 
 
 def estimate(

@@ -4,7 +4,7 @@ A candidate is a configuration of a method at a checkpoint. The choice is made w
 pure function of scores that no target label has touched.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -54,27 +54,40 @@ def _recorded(scores: Mapping[str, Any]) -> dict[str, Any]:
     return {name: scores[score] for name, score in RECORDED.items() if score in scores}
 
 
-def validator_scores(scores: pd.DataFrame, validator: str) -> pd.Series:
-    """By what a validator ranks candidates (one a row): higher is better, NaN is never chosen.
+def validator_scores(scores: pd.DataFrame, validator: str, groups: pd.Series | None = None) -> pd.Series:
+    """By what a validator ranks the candidates of a group (one a row): higher is better, NaN is never chosen.
 
-    That is its column; MixVal's is the mean of the ranks that its two parts give among these candidates
+    That is its column; MixVal's is the mean of the ranks that its two parts give within the group
     (Hu et al., NeurIPS 2023).
+
+    Args:
+        groups: of each row, the group of candidates that it is in; None: all are of one.
     """
     if validator == "mixval":
-        return scores[PARTS].rank().mean(axis=1, skipna=False)
+        parts = scores[PARTS] if groups is None else scores[PARTS].groupby(groups)
+        return parts.rank().mean(axis=1, skipna=False)
     return scores[validator]
 
 
-def select(scores: pd.DataFrame, validator: str) -> Hashable | None:
-    """The label of the best row, the first of equals, or the only one; None if no row of several has a score.
+def select(scores: pd.DataFrame, validator: str, groups: pd.Series) -> pd.Series:
+    """By group, the label of the best row, the first of equals, or of the only one; none if no row has a score.
 
     Args:
-        scores: the candidates of one (method, task, seed), label-free columns only.
+        scores: label-free columns only.
+        groups: of each row, the group of candidates that one is chosen of.
     """
-    if len(scores) == 1:
-        return scores.index[0]
-    ranked = validator_scores(scores, validator).dropna()
-    return ranked.idxmax() if len(ranked) else None
+    ranked = validator_scores(scores, validator, groups)
+    return _best(ranked.where(groups.duplicated(keep=False), 0.0), groups)
+
+
+def _best(scores: pd.Series, groups: pd.Series) -> pd.Series:
+    """By group, the label of the highest score, the first of equals; none without a score."""
+    return scores.dropna().groupby(groups, sort=False).idxmax()
+
+
+def _groups(frame: pd.DataFrame) -> pd.Series:
+    """Of each candidate, the number of its (method, task, seed)."""
+    return frame.groupby(GROUP, sort=False).ngroup()
 
 
 def label_free(frame: pd.DataFrame) -> pd.DataFrame:
@@ -90,21 +103,33 @@ def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
     The oracle takes the best of the same candidates by target test accuracy. The random candidate is an
     expectation: the mean accuracy of all.
     """
-    pick: dict[str, Callable[[pd.DataFrame], tuple[Any, ...] | None]] = {
-        SELECTED: lambda group: _at(group, select(label_free(group), validator), ACCURACY),
-        ORACLE: lambda group: _at(group, group[ACCURACY].idxmax(), ACCURACY),
-        RANDOM: lambda group: (float(group[ACCURACY].mean()), " ".join(group["run_id"].unique())),
-    }
-    if len(frame) and not _columns(validator) <= set(frame):
+    found: dict[str, Choice] = {name: {} for name in (SELECTED, ORACLE, RANDOM, SELECTED_SOURCE)}
+    if not len(frame):
+        return found
+    if not _columns(validator) <= set(frame):
         raise UserError(
             f"--select {validator}: these records are of an older version without its scores; run again"
         )
-    unscored = {SELECTED_SOURCE: lambda group: _at(group, select(label_free(group), validator), SOURCE)}
-    found: dict[str, Choice] = {name: {} for name in (*pick, *unscored)}
-    for (variant, task, seed), group in frame.groupby(GROUP, sort=False) if len(frame) else ():
-        for name, rule in (pick if len(scored(group)) else unscored).items():
-            if (value := rule(group)) is not None:
-                found[name].setdefault((variant, task), {})[seed] = Value(*value)
+    groups = _groups(frame)
+    chosen = frame.loc[select(label_free(frame), validator, groups)]
+    known = scored(frame)
+    if len(known):
+        found[SELECTED] = _values(scored(chosen), ACCURACY)
+        found[ORACLE] = _values(frame.loc[_best(known[ACCURACY], groups)], ACCURACY)
+        runs = frame.drop_duplicates("run_id").groupby(GROUP)["run_id"].agg(" ".join)
+        means = known.groupby(GROUP, sort=False)[ACCURACY].mean()
+        found[RANDOM] = _values(pd.concat([means, runs], axis=1, join="inner").reset_index(), ACCURACY)
+    if len(known) < len(frame):
+        found[SELECTED_SOURCE] = _values(chosen.drop(scored(chosen).index), SOURCE)
+    return found
+
+
+def _values(rows: pd.DataFrame, metric: str) -> Choice:
+    """What was chosen, a row each."""
+    found: Choice = {}
+    for row in rows.to_dict("records"):
+        value = Value(row[metric], row["run_id"], row.get("step"))
+        found.setdefault((row["variant"], row["task"]), {})[row["seed"]] = value
     return found
 
 
@@ -120,17 +145,10 @@ def scored(frame: pd.DataFrame) -> pd.DataFrame:
 
 def chosen_steps(frame: pd.DataFrame, validator: str) -> dict[str, int]:
     """By run id, the step of each candidate that a validator chooses."""
-    groups = [group for _, group in frame.groupby(GROUP, sort=False)] if len(frame) else []
-    labels = [select(label_free(group), validator) for group in groups]
-    rows = [group.loc[label] for group, label in zip(groups, labels, strict=True) if label is not None]
-    return {str(row["run_id"]): int(row["step"]) for row in rows}
-
-
-def _at(group: pd.DataFrame, label: Hashable | None, metric: str) -> tuple[float, str, int] | None:
-    if label is None:
-        return None
-    row = group.loc[label]
-    return float(row[metric]), str(row["run_id"]), int(row["step"])
+    if not len(frame):
+        return {}
+    chosen = frame.loc[select(label_free(frame), validator, _groups(frame))]
+    return dict(zip(chosen["run_id"], chosen["step"].tolist(), strict=True))
 
 
 def regrets(frame: pd.DataFrame) -> pd.DataFrame:
@@ -140,14 +158,12 @@ def regrets(frame: pd.DataFrame) -> pd.DataFrame:
     random candidate. In target test accuracy (0.01 is one point). NaN where a rule had no choice somewhere: a mean
     over fewer cells would not compare.
     """
-    names = _known(frame)
-    rows = []
-    for (*_, seed), group in frame.groupby(GROUP, sort=False):
-        best, accuracy = group[ACCURACY].max(), group[ACCURACY]
-        scores = label_free(group)
-        own = {name: best - _chosen(accuracy, select(scores, name)) for name in names}
-        rows.append({"seed": seed, **own, LAST: best - accuracy.iloc[0], RANDOM: best - accuracy.mean()})
-    return _seed_means(rows)
+    groups, scores = _groups(frame), label_free(frame)
+    accuracy = frame[ACCURACY].groupby(groups)
+    chosen = {name: select(scores, name, groups).map(frame[ACCURACY]) for name in _known(frame)}
+    own = pd.DataFrame({**chosen, LAST: accuracy.first(), RANDOM: accuracy.mean()})
+    own = own.rsub(accuracy.max(), axis=0)
+    return _seed_means(own.assign(seed=frame["seed"].groupby(groups).first()))
 
 
 def rank_correlations(frame: pd.DataFrame) -> pd.DataFrame:
@@ -156,20 +172,26 @@ def rank_correlations(frame: pd.DataFrame) -> pd.DataFrame:
     A row a validator, a column a seed, mean over tasks. Equal scores correlate with nothing: 0. NaN where a task
     has no scores.
     """
-    rows = []
-    for (_, seed), group in frame.groupby(["task", "seed"], sort=False):
-        scores = label_free(group)
-        own = {}
-        for name in _known(frame):
-            ranked = validator_scores(scores, name).dropna()
-            correlation = ranked.rank().corr(group.loc[ranked.index, ACCURACY].rank())
-            own[name] = 0.0 if len(ranked) and np.isnan(correlation) else correlation
-        rows.append({"seed": seed, **own})
-    return _seed_means(rows)
+    groups = frame.groupby(["task", "seed"], sort=False).ngroup()
+    scores = label_free(frame)
+    own = pd.DataFrame({"seed": frame["seed"].groupby(groups).first()})
+    for name in _known(frame):
+        ranked = validator_scores(scores, name, groups).dropna()
+        own[name] = _correlations(ranked, frame.loc[ranked.index, ACCURACY], groups[ranked.index])
+    return _seed_means(own)
 
 
-def _seed_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows).groupby("seed").agg(lambda column: column.mean(skipna=False)).T
+def _correlations(a: pd.Series, b: pd.Series, groups: pd.Series) -> pd.Series:
+    """By group, Spearman's rank correlation; 0 where one of both does not vary."""
+    ranks = pd.DataFrame({"a": a, "b": b}).groupby(groups).rank()
+    ranks -= ranks.groupby(groups).transform("mean")
+    squares = (ranks**2).groupby(groups).sum()
+    products = (ranks["a"] * ranks["b"]).groupby(groups).sum()
+    return (products / np.sqrt(squares["a"] * squares["b"])).fillna(0.0)
+
+
+def _seed_means(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.groupby("seed").agg(lambda column: column.mean(skipna=False)).T
 
 
 def _known(frame: pd.DataFrame) -> list[str]:
@@ -178,13 +200,9 @@ def _known(frame: pd.DataFrame) -> list[str]:
     return [
         name
         for name in SELECTABLE
-        if _columns(name) <= set(scores) and validator_scores(scores, name).notna().any()
+        if (columns := _columns(name)) <= set(scores) and scores[[*columns]].notna().all(axis=1).any()
     ]
 
 
 def _columns(validator: str) -> set[str]:
     return set(PARTS) if validator == "mixval" else {validator}
-
-
-def _chosen(accuracy: pd.Series, label: Hashable | None) -> float:
-    return np.nan if label is None else float(accuracy[label])

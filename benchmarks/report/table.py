@@ -1,7 +1,9 @@
 """What a report says: blocks of cells, listings, and notes on what is missing and why."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -88,7 +90,7 @@ class Report:
             listings=[each for each in self.listings if _called(each.name, names)],
         )
 
-    @property
+    @cached_property
     def tasks(self) -> list[str]:
         scored = [task for block in self.blocks for task in block.tasks]
         return list(dict.fromkeys([*scored, *(each.task for each in self.overviews)]))
@@ -99,7 +101,7 @@ class Report:
         ours = {*self.tasks} <= {*task_names(self.suite)}
         return f"Suite {self.suite}" if ours else f"Settings of suite {self.suite}"
 
-    @property
+    @cached_property
     def family(self) -> str:
         """Of all tasks, with its slash; empty where there are several."""
         families = {task.partition("/")[0] for task in self.tasks}
@@ -111,9 +113,13 @@ class Report:
 
     def shown(self, text: str) -> str:
         """A text with its tasks as people read them: a note says once that splits follow the seed."""
-        for task in sorted(self.tasks, key=len, reverse=True):  # one may begin with another
-            text = text.replace(task, without_split(task, self.tasks))
-        return text
+        pattern, names = self._names
+        return pattern.sub(lambda task: names[task[0]], text) if names else text
+
+    @cached_property
+    def _names(self) -> tuple[re.Pattern[str], dict[str, str]]:
+        tasks = sorted(self.tasks, key=len, reverse=True)  # one may begin with another
+        return re.compile("|".join(map(re.escape, tasks))), {task: without_split(task, tasks) for task in tasks}
 
 
 def build_report(
