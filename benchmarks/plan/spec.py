@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from benchmarks.core.protocol import Protocol
@@ -18,6 +18,11 @@ def run_id_of(spec: Mapping[str, Any]) -> str:
     """The id of a run, from what :meth:`RunSpec.to_dict` says of it."""
     text = json.dumps({"format": FORMAT, **spec}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=1024)  # thousands of runs share a few protocols
+def _identity(protocol: Protocol, uses: tuple[str, ...]) -> dict[str, Any]:
+    return protocol.identity(uses)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class RunSpec:
             "harness": self.harness,
             "method": self.method,
             "params": dict(self.params),
-            "protocol": self.protocol.identity(METHODS.info(self.method).uses),
+            "protocol": dict(_identity(self.protocol, METHODS.info(self.method).uses)),
             "seed": self.seed,
             "task": self.task,
             "version": self.version,
