@@ -20,7 +20,7 @@ from datasets.base.samples import (
     TrainView,
     UnlabelledArrays,
 )
-from datasets.base.splits import SPLIT_SEED, TEST_SHARE, VAL_SHARE, split
+from datasets.base.splits import SPLIT_SEED, TEST_SHARE, VAL_SHARE, draw, split
 from datasets.base.task import Task
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "TaskSpec",
     "TrainView",
     "UnlabelledArrays",
+    "draw",
     "forget_tasks",
     "load_task",
     "parse_domains",
