@@ -31,6 +31,7 @@ PROTOCOLS = {
     "mnist-m": "JMLR 2016, section 5.2: full sets, lambda ramped over the training",
     "mnist-m-reruns": "other code, networks and budgets on MNIST-M",
     "office-caltech-surf-full": "SURF features, all source samples to train on, transductive",
+    "gas-drift-1nn": "each feature divided by its L2 norm over a batch, whole batches, 1-NN",
     "har-adatime": "AdaTime's: averages over its scenarios, metric not labelled",
     "office31-tllib": "TLlib's, ResNet-50",
     "office31-shot": "SHOT's, ResNet-50",

@@ -21,7 +21,7 @@ from datasets.base.samples import (
     TrainView,
     UnlabelledArrays,
 )
-from datasets.base.splits import SPLIT_SEED, TEST_SHARE, VAL_SHARE, split
+from datasets.base.splits import SPLIT_SEED, TEST_SHARE, VAL_SHARE, draw, split
 from datasets.base.task import Task
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "TaskSpec",
     "TrainView",
     "UnlabelledArrays",
+    "draw",
     "facts_of_task",
     "forget_tasks",
     "load_task",

@@ -4,11 +4,13 @@ A chunk of the features at a time, so that beside the inputs and the result litt
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
+
+from datasets.base import Domains, split
 
 CHUNK = 2**24  # numbers that are worked on at once
 FAR = 1e6  # deviations of the source between it and the target, past which units must be different
@@ -50,6 +52,21 @@ def standardised(x: np.ndarray, scale: Scale) -> np.ndarray:
                 values = (values.astype(np.float64) - mean) / deviation
             made[:, part] = values
     return made
+
+
+def by_sources(domains: Domains, draw: int) -> Domains:
+    """Arrays of all domains, standardised by the training samples of the sources.
+
+    Args:
+        draw: of the splits.
+    """
+    training = np.concatenate([np.asarray(source.x)[split(source, draw)[0]] for source in domains.sources])
+    scale = fitted(training, np.arange(len(training)))
+    sources, targets = (
+        [replace(domain, x=standardised(np.asarray(domain.x), scale)) for domain in side]
+        for side in (domains.sources, domains.targets)
+    )
+    return Domains(sources, targets)
 
 
 def doubts(source: np.ndarray, target: np.ndarray, scale: Scale, names: Sequence[str]) -> list[str]:

@@ -1,0 +1,150 @@
+"""Drifting gas sensors: which batches make a task, what is held out, and the published neighbours."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from benchmarks.core.registry import DATASETS
+from benchmarks.core.settings import UserError
+from benchmarks.report.published import Published, published_for
+from datasets import files, gas_drift
+from datasets.base import Samples, forget_tasks, load_task, resolve, split
+from datasets.gas_drift import FEWEST, GASES, WITHOUT_TOLUENE, GasDrift, held_out
+from datasets.gas_drift_standardised import GasDriftStandardised
+
+NEEDED = [
+    file.path
+    for name in ("gas_drift", "gas_drift_standardised")
+    for file in DATASETS.info(name).files
+    if files.state(file) != "present"
+]
+real = pytest.mark.skipif(bool(NEEDED), reason=f"no {NEEDED} in ${files.VARIABLE}")
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches like the real ones: eight exposures at each of six concentrations of a gas, three features."""
+    rng = np.random.default_rng(0)
+    domains = [domain for domain in GasDrift.domains for _ in range(6 * 6 * 8)]
+    y = np.tile(np.repeat(np.arange(6), 48), 8)
+    archive = {
+        "X": (rng.normal(size=(len(y), 3)) * [1, 100, 10_000] + 50).astype(np.float32),
+        "y": y.astype(np.uint8),
+        "concentration_ppmv": np.tile(np.repeat(np.arange(6), 8), 48).astype(np.float32),
+        "batch": np.array(domains, np.uint8),
+    }
+    has = (archive["y"] < 5) | ~np.isin(archive["batch"], [3, 4, 5])
+    monkeypatch.setattr(gas_drift, "_archive", lambda: {key: array[has] for key, array in archive.items()})
+    forget_tasks()
+
+
+def test_of_56_pairs_26_are_closed_15_partial_and_15_open_and_refused() -> None:
+    found = {"closed": 0, "partial": 0, "open": 0}
+    for source, target in permutations(GasDrift.domains, 2):
+        name = f"gas_drift/{source}-{target}"
+        if f"{source}-{target}" not in GasDrift().tasks():
+            found["open"] += 1
+            with pytest.raises(UserError, match="the target has toluene and no source has it"):
+                resolve(name)
+        else:
+            found["partial" if "partial" in GasDrift().facts(f"{source}-{target}").traits else "closed"] += 1
+    assert found == {"closed": 26, "partial": 15, "open": 15}
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "traits"),
+    [
+        ("1-6", 6, ()),
+        ("3-4", 5, ()),
+        ("1+3-4", 6, ("partial", "several_sources")),
+        ("3+1-6", 6, ("several_sources",)),
+        ("1-3+6", 6, ("several_targets",)),
+    ],
+)
+def test_classes_are_those_of_the_sources_and_a_target_that_lacks_one_is_partial(
+    task: str, classes: int, traits: tuple[str, ...]
+) -> None:
+    facts = GasDrift().facts(task)
+    assert (facts.n_classes, facts.traits) == (classes, traits)
+    assert len(GasDrift().classes(task)) == classes
+
+
+@pytest.mark.usefixtures("made")
+def test_features_are_standardised_by_the_sources_training_samples_alone() -> None:
+    view = load_task("gas_drift/1-6", transductive=True).train_view()
+    assert np.allclose(view.source.x.mean(0), 0, atol=1e-5)
+    assert np.allclose(view.source.x.std(0), 1, atol=1e-5)
+    assert abs(view.target.x.mean(0)).max() > 1e-3
+
+
+@pytest.mark.usefixtures("made")
+def test_exposures_at_one_concentration_stay_together_and_every_gas_is_in_every_part() -> None:
+    source = GasDrift().read_domain("1")
+    assert source.groups is not None
+    for seed in range(3):
+        parts = split(held_out(source, seed), seed)
+        assert sum(map(len, parts)) == len(source.y)
+        together = [set(source.groups[part]) for part in parts]
+        assert not together[0] & together[1] | together[0] & together[2] | together[1] & together[2]
+        assert all(set(source.y[part]) == set(range(6)) for part in parts)
+
+
+def test_a_gas_of_few_concentrations_is_divided_by_single_exposures() -> None:
+    y = np.repeat([0, 1], [40, 5])
+    groups = np.concatenate([np.arange(40) // 4, np.full(5, 99)])
+    parts = split(held_out(Samples(np.zeros((45, 2), np.float32), y, groups=groups), 0))
+    assert all(set(y[part]) == {0, 1} for part in parts)
+    assert len(np.unique(groups[y == 1])) < FEWEST
+
+
+@pytest.mark.usefixtures("made")
+def test_the_target_is_whole_and_its_groups_are_concentrations() -> None:
+    task = load_task("gas_drift/1-3", transductive=True)
+    target = GasDrift().read_domain("3")
+    assert len(task.train_view().target.x) == len(task.oracle().target_test_y) == len(target.y)
+    assert np.array_equal(task.oracle().target_test_units, target.groups)
+    assert len(task.supervised("target").source.y) == len(
+        target.y
+    )  # no sample is lost to a validation that is not
+
+
+@pytest.mark.usefixtures("made")
+def test_with_l2_each_domain_is_divided_by_itself_and_all_of_the_source_trains() -> None:
+    view = load_task("gas_drift/1-3?normalised=l2", transductive=True).train_view()
+    assert len(view.source.x) == len(GasDrift().read_domain("1").y)
+    for x in (view.source.x, view.target.x):
+        assert np.allclose((x.astype(float) ** 2).sum(0), 1)
+
+
+@real
+@pytest.mark.parametrize(
+    "row", [each for each in published_for("gas-drift-1nn") if each.ours], ids=lambda r: r.task
+)
+def test_nearest_neighbours_are_the_published_ones_to_two_decimals(row: Published) -> None:
+    task = load_task(row.task, transductive=True)
+    view = task.train_view()
+    nearest = cdist(view.target.x, view.source.x).argmin(1)
+    right = view.source.y[nearest] == task.oracle().target_train_y
+    assert round(100 * float(right.mean()), 2) == row.accuracy
+
+
+@real
+def test_the_real_batches_have_the_gases_that_tasks_are_planned_by() -> None:
+    sizes = [445, 1244, 1586, 161, 197, 2300, 294, 470]
+    batches = [GasDrift().read_domain(domain) for domain in GasDrift.domains]
+    assert [len(batch.y) for batch in batches] == sizes
+    for family in (GasDrift(), GasDriftStandardised()):
+        for domain in family.domains:
+            gases = set(family.read_domain(domain).y)
+            assert gases == set(range(len(GASES) - (domain in WITHOUT_TOLUENE)))
+
+
+@real
+def test_the_standardised_file_is_the_raw_one_standardised_batch_by_batch() -> None:
+    for domain in ("4", "9"):
+        raw, scaled = GasDrift().read_domain(domain), GasDriftStandardised().read_domain(domain)
+        x = np.asarray(raw.x, np.float64)
+        assert np.array_equal(raw.y, scaled.y)
+        assert np.allclose((x - x.mean(0)) / x.std(0), scaled.x, atol=1e-4)
