@@ -63,8 +63,8 @@ class Batches(DomainFamily):
                 "no method could predict it, so add another source or take another pair"
             )
 
-    def facts(self, task: str) -> Facts:
-        known, (_, targets) = super().facts(task), parse_domains(task)
+    def facts(self, task: str, options: Options | None = None) -> Facts:
+        known, (_, targets) = super().facts(task, options), parse_domains(task)
         partial = len(self.classes(task)) == len(GASES) and set(targets) <= WITHOUT_TOLUENE
         return replace(known, traits=("partial", *known.traits)) if partial else known
 

@@ -174,8 +174,8 @@ class Dials:
             if len(found) < self.options.shots:
                 name = self.classes.names[self.classes.source[number]]
                 raise UserError(
-                    f"{self.name}: shots={self.options.shots}: the target has {len(found)} training samples of the "
-                    f"class {name!r}"
+                    f"{self.name}: shots={self.options.shots}: the target has {len(found)} training samples of "
+                    f"the class {name!r}"
                 )
             few[found[: self.options.shots]] = True
         mates = seen & ~few & np.isin(group, group[few])
