@@ -224,7 +224,8 @@ class Deep(Method):
         assert batch.source is not None
         source, target, few = self.embed(batch)
         errors = self.objective.loss(source.logits, batch.source.y)
-        self.log(source_accuracy=(source.logits.detach().argmax(1) == batch.source.y).double().mean())
+        if self.objective.of_classes:
+            self.log(source_accuracy=(source.logits.detach().argmax(1) == batch.source.y).double().mean())
         task = (self.source_weight(batch.source) * errors).mean()
         if few:
             task = task + self.objective.loss(few.logits, few.samples.y).mean()

@@ -23,17 +23,28 @@ class Objective(ABC):
 
     Attributes:
         n_classes: that the source has.
-        headline: the column of a table's figures.
-        unit: that they are printed in.
+        headline: the column of a table's figures, and its ``title``.
+        unit: that they are printed in; ``%`` where they are shares.
         higher_is_better: whether of two headlines the larger is the better.
         of_classes: whether labels are classes (int64): then dials of classes and scores by class have a meaning.
     """
 
     n_classes: int
     headline: ClassVar[str]
+    title: ClassVar[str]
     unit: ClassVar[str] = "%"
     higher_is_better: ClassVar[bool] = True
     of_classes: ClassVar[bool] = True
+
+    @property
+    def scale(self) -> float:
+        """By which a headline is multiplied where it is printed."""
+        return 100.0 if self.unit == "%" else 1.0
+
+    @property
+    def heading(self) -> str:
+        """What is printed, and in which unit."""
+        return self.title + (f" ({self.unit})" if self.unit else "")
 
     @property
     def outputs(self) -> int:
@@ -72,6 +83,7 @@ class Classes(Objective):
     """One class a sample, of those that the source has."""
 
     headline = "target_test_accuracy"
+    title = "Target test accuracy"
 
     def scores(self, logits: np.ndarray, y: np.ndarray, source_val: np.ndarray) -> dict[str, float]:
         """Accuracy is the share of samples whose largest logit (n, outputs) is at their label (n,)."""
@@ -100,6 +112,7 @@ class ClassesWithUnknown(Objective):
     """
 
     headline = "target_h_score"
+    title = "Target H-score of shared classes and unknown"
 
     @property
     def n_labels(self) -> int:
@@ -132,6 +145,7 @@ class RealNumbers(Objective):
     """One real number a sample: labels are float32."""
 
     headline = "target_rmse"
+    title = "Target root mean squared error"
     unit = ""
     higher_is_better = False
     of_classes = False
@@ -167,6 +181,11 @@ OBJECTIVES: dict[str, type[Objective]] = {
 def objective_of(facts: Facts) -> Objective:
     """What is learnt on a task."""
     return OBJECTIVES[facts.objective](facts.n_classes)
+
+
+def of_classes(y: np.ndarray) -> bool:
+    """Whether labels (n,) are numbers of classes, and not real numbers."""
+    return y.dtype.kind != "f"
 
 
 def _entropy(logits: np.ndarray) -> np.ndarray:

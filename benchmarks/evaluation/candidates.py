@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logsumexp
 
+from benchmarks.core.objective import of_classes
 from benchmarks.core.outfiles import NAME, writing
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.outputs import Outputs, read_arrays, write_arrays
@@ -45,11 +46,16 @@ class Candidate:
 
 
 def candidate(run_id: str, step: int, outputs: Outputs) -> Candidate | None:
-    """What is kept of a checkpoint's outputs; None if they are not finite: nobody chooses such a model."""
+    """What is kept of a checkpoint's outputs; None if they are not finite, since nobody chooses such a model.
+
+    Nor is there anything to keep where labels are real numbers.
+    """
     target, source = outputs["target_train.logits"], outputs["source_val.logits"]
     if not (np.isfinite(target).all() and np.isfinite(source).all()):
         return None
     y = outputs["source_val.y"]
+    if not of_classes(y):
+        return None
     return Candidate(run_id, step, target.argmax(1), _level(target), _level(source), source.argmax(1) == y, y)
 
 

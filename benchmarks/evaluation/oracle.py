@@ -17,7 +17,7 @@ from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 from benchmarks.core import atomic
 from benchmarks.core.outfiles import NAME, writing
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation import candidates, outcomes
+from benchmarks.evaluation import HEADLINE, candidates, outcomes
 from benchmarks.evaluation.outputs import Outputs, capped, read_arrays, write_arrays
 from datasets.base import Oracle, Task, TrainView
 
@@ -99,8 +99,11 @@ def _by_class(said: Said) -> dict[str, float]:
 
 
 def right(outputs: Outputs, oracle: Oracle) -> str:
-    """Which labelled target test samples are classified rightly: packed bits in base64; empty without labels."""
-    if not oracle.objective.of_classes:
+    """Which labelled target test samples are classified rightly: packed bits in base64.
+
+    Empty without labels, and where the headline is no mean over samples.
+    """
+    if oracle.objective.headline != HEADLINE:
         return ""
     said = Said.of(outputs, oracle)
     return b64encode(np.packbits(said.predicted == said.y).tobytes()).decode()

@@ -1,9 +1,11 @@
 """Scores of saved outputs that need no target label."""
 
+import math
 from typing import Any
 
 import numpy as np
 
+from benchmarks.core.objective import of_classes
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.proxy_a_distance import ProxyADistance, proxy_a_distance
 
@@ -13,12 +15,25 @@ def accuracy(logits: np.ndarray, y: np.ndarray) -> float:
     return float((logits.argmax(1) == y).mean())
 
 
+def error(outputs: np.ndarray, y: np.ndarray) -> float:
+    """Root of the mean squared error of outputs (n, 1) for real numbers (n,)."""
+    return float(np.square(outputs[:, 0] - y).mean() ** 0.5)
+
+
+def goodness(logits: np.ndarray, y: np.ndarray) -> float:
+    """Accuracy, or of real numbers minus the error: a larger one is better."""
+    return accuracy(logits, y) if of_classes(y) else -error(logits, y)
+
+
 def evaluate(outputs: Outputs) -> dict[str, float]:
-    """Scores at one checkpoint."""
-    return {
-        f"{split}_accuracy": accuracy(outputs[f"{split}.logits"], outputs[f"{split}.y"])
-        for split in ("source_train", "source_val", "source_test")
-    }
+    """Scores at one checkpoint: accuracies on the source; of real numbers, errors."""
+    found = {}
+    for split in ("source_train", "source_val", "source_test"):
+        logits, y = outputs[f"{split}.logits"], outputs[f"{split}.y"]
+        found[f"{split}_accuracy"] = accuracy(logits, y) if of_classes(y) else math.nan
+        if not of_classes(y):
+            found[f"{split}_rmse"] = error(logits, y)
+    return found
 
 
 def evaluate_last(outputs: Outputs) -> dict[str, Any]:

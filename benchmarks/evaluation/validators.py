@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy  # its parts are imported where they are used
 
+from benchmarks.core.objective import of_classes
 from benchmarks.core.randomness import generator
 
 if TYPE_CHECKING:
@@ -318,6 +319,9 @@ SELECTABLE["reverse_validation"] = "Ganin et al., JMLR 2016, section 5.1.2, afte
 RECORDED = {"source_accuracy": "source_val_accuracy"}
 """Validators that are among the scores of every checkpoint, under another name: no outputs are read for them."""
 
+OF_FEATURES = ("proxy_a_distance",)
+"""Those that read no probability of a class, and so are defined where labels are real numbers."""
+
 WITHOUT_LABELS = ("im",)
 """Those shown of the last step of a run that no target label scores."""
 
@@ -332,9 +336,12 @@ def needed(validator: str | None) -> list[str]:
 def score_outputs(outputs: "Outputs", names: Iterable[str] = tuple(VALIDATORS)) -> dict[str, float]:
     """Scores of those names at one checkpoint; all NaN if what the model said of a split is not finite.
 
+    Where labels are real numbers, a score that is of probabilities of classes is NaN too.
+
     Test splits are not looked at.
     """
     if not all(np.isfinite(array).all() for name, array in outputs.arrays.items() if "_test." not in name):
         return dict.fromkeys(names, math.nan)
     evidence = Evidence(outputs)
-    return {name: float(VALIDATORS[name](evidence)) for name in names}
+    defined = VALIDATORS if of_classes(outputs["source_val.y"]) else OF_FEATURES
+    return {name: float(VALIDATORS[name](evidence)) if name in defined else math.nan for name in names}

@@ -23,6 +23,15 @@ def parse_overrides(assignments: Sequence[str], flag: str = "--set") -> dict[str
     return overrides
 
 
+def parse_sweep(text: str) -> tuple[str, list[str]]:
+    """``shots=1,3`` to a dial and its values."""
+    dial, _, listed = text.partition("=")
+    values = split(listed)
+    if not dial or not values:
+        raise UserError(f"--sweep {text!r}: expected DIAL=VALUE,VALUE, as shots=1,3,10")
+    return dial, values
+
+
 def parse_search(size: int | None, assignments: Sequence[str]) -> Search:
     """``--search 4``, or ``--grid dann.gamma=1,5``; not both."""
     if size and assignments:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from benchmarks.core.protocol import Protocol
 from benchmarks.core.registry import METHODS
-from benchmarks.core.settings import Settings, UserError, nearest
+from benchmarks.core.settings import Settings, UserError, format_query, nearest, parse_query
 from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.search import Search
 
@@ -116,6 +116,23 @@ def _toml(name: str, where: str) -> dict[str, Any]:
 def task_names(suite: str) -> list[str]:
     """The tasks of a suite, as runs name them."""
     return _task_names(load_suite(suite))
+
+
+def swept(tasks: Sequence[str], dial: str, values: Sequence[str]) -> list[str]:
+    """Every task with each value of a dial.
+
+    Raises:
+        UserError: a task has the dial already, or does not take it or the value.
+    """
+    from datasets.base import resolve
+
+    found = []
+    for task in tasks:
+        path, options = parse_query(task)
+        if dial in options:
+            raise UserError(f"--sweep {dial}: the task {task} has a value of it already")
+        found += [resolve(format_query(path, {**options, dial: value})).name for value in values]
+    return list(dict.fromkeys(found))
 
 
 def _task_names(suite: Suite) -> list[str]:

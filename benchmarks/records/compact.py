@@ -21,7 +21,7 @@ from benchmarks.core.escape import reason
 from benchmarks.core.outfiles import writing
 from benchmarks.core.reading import parse_json, read_bytes
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation import HEADLINE
+from benchmarks.evaluation import HEADLINE, HEADLINES
 from benchmarks.records.plausible import check_value, kind_of
 from benchmarks.records.record import IMPOSSIBLE, check_spec
 
@@ -250,7 +250,7 @@ def _checked(row: Mapping[str, str]) -> dict[str, Any]:
         differ = own != known and own == own and known == known  # NaN stands for no score
         if name.endswith("accuracy") and differ:
             raise ValueError(f"column {name!r}: it is {own}, and {known} at the last checkpoint")
-    if values.get("target_test_n") is not None and values.get(HEADLINE) is None:
+    if values.get("target_test_n") is not None and all(values.get(name) is None for name in HEADLINES):
         raise ValueError(f"column {HEADLINE!r}: it is empty")
     given = {"confusion": [], "right": {}, "test_units": "", "versions": ""} | values
     return {"spec": spec} | {name: given[name] for name in APART}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation import HEADLINE
+from benchmarks.evaluation import HEADLINES
 from benchmarks.evaluation.agreement import predicted, source_shares
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.validators import WITHOUT_LABELS
@@ -101,7 +101,7 @@ def record_row(record: Record, validators: Collection[str]) -> dict[str, Any]:
     parts = {name.removesuffix(".json"): record.json(name) for name in FILES if name != "provenance.json"}
     spec = record.spec
     try:
-        known = PREDICTED in validators or HEADLINE not in parts["oracle"]["checkpoints"][-1]
+        known = PREDICTED in validators or not HEADLINES & parts["oracle"]["checkpoints"][-1].keys()
         names = dict.fromkeys([*validators, *WITHOUT_LABELS * known])
         row = _row(record, spec, parts, [name for name in names if name != PREDICTED])
         check_row(row)

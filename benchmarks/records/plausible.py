@@ -18,9 +18,10 @@ KINDS: dict[Kind, str] = {
     "checkpoints": "checkpoints",
     "confusion": "confusion",
     "text": "run_id|task|method|reverse_of|code|device|versions|warnings",
-    "share": r".*(accuracy|_f1|_auc|_majority_rate|_calibration_error|reverse_validation|mixval_int(ra|er))",
+    "share": r".*(accuracy|_f1|_auc|_majority_rate|_calibration_error|reverse_validation|mixval_int(ra|er))|"
+    "target_(h_score|os|os_star|absent_share)",
     "count": "seed|step|parameters|harness|.*(_n|_size|_passes|_step|version)",
-    "amount": ".*(_spread|_seconds|_mb)",
+    "amount": ".*(_spread|_seconds|_mb|_rmse)",
     "distance": "proxy_a_distance(_inputs)?",  # negative as a validator
 }
 

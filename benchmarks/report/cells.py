@@ -7,18 +7,18 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from benchmarks.core.registry import DATASETS, METHODS
+from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError, format_query, parse_query
-from benchmarks.evaluation import HEADLINE
+from benchmarks.evaluation import HEADLINE, HEADLINES
 from benchmarks.evaluation.outcomes import unpacked_right, unpacked_units
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
 from benchmarks.report.intervals import Outcomes
 from benchmarks.report.statistics import Summary, summarise
-from datasets.base import resolve
+from datasets.base import class_names, objective_of
 
-ACCURACY = HEADLINE
+ACCURACY = HEADLINE  # of any task, its objective's headline
 SKEWED = 1.5  # times the share that a class would have if all were equal: then the most frequent one is shown
 
 
@@ -83,6 +83,7 @@ class Cells:
         self.variants = list(dict.fromkeys(variant for variant, _ in keys))
         self.tasks = list(dict.fromkeys(task for _, task in keys))
         self.seeds = sorted({spec.seed for spec in grid.specs})
+        self.objectives = {task: objective_of(task) for task in self.tasks}
         self.unscored = [task for task in self.tasks if self._is_unscored(task)]
         self.scored = [task for task in self.tasks if task not in self.unscored]
         self.skewed = [task for task in self.scored if self._is_skewed(task)]
@@ -97,7 +98,7 @@ class Cells:
         """Whether there are records, and none has the headline: no target sample has a label."""
         specs = [spec for (_, of), by_seed in self.specs.items() if of == task for spec in by_seed.values()]
         rows = [self.records[spec.run_id] for spec in specs if spec.run_id in self.records]
-        return bool(rows) and all(pd.isna(row.get(ACCURACY)) for row in rows)
+        return bool(rows) and all(pd.isna(row.get(self.objectives[task].headline)) for row in rows)
 
     def majority_rate(self, task: str) -> float:
         """Share of the most frequent class among scored samples, mean over seeds; NaN if no record has it."""
@@ -123,9 +124,10 @@ class Cells:
         """What a metric, or a choice, gave in each seed that has it."""
         if metric in self.chosen:
             return self.chosen[metric].get((variant, task), {})
+        column = self.objectives[task].headline if metric == ACCURACY else metric
         found = {}
         for seed, spec in self.specs.get((variant, task), {}).items():
-            number = self.records.get(spec.run_id, {}).get(metric)
+            number = self.records.get(spec.run_id, {}).get(column)
             if number is not None and not math.isnan(number):
                 found[seed] = Value(float(number), spec.run_id)
         return found
@@ -176,7 +178,7 @@ def require_labels(command: str, records: pd.DataFrame) -> None:
         UserError: no target sample of a task has a label.
     """
     for row in records.to_dict("records"):
-        if not row.get("reverse_of") and pd.isna(row.get(ACCURACY)):
+        if not row.get("reverse_of") and all(pd.isna(row.get(name)) for name in HEADLINES):
             raise UserError(f"{command} needs target labels: no target sample of {row['task']} has one")
 
 
@@ -196,12 +198,6 @@ def display_name(variant: str) -> str:
 
 def summary_of(values: Iterable[Value]) -> Summary | None:
     return summarise([value.number for value in values])
-
-
-def class_names(task: str) -> list[str]:
-    """Names of a task's classes, in the order of their numbers."""
-    spec = resolve(task)
-    return [str(name) for name in DATASETS.get(spec.family)().classes(spec.task)]
 
 
 def draws_by_seed(task: str) -> bool:

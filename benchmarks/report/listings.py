@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report import selection
-from benchmarks.report.cells import ACCURACY, Cells, class_names, summary_of
+from benchmarks.report.cells import ACCURACY, Cells, summary_of
 from benchmarks.report.comparison import (
     ENOUGH_METHODS,
     ENOUGH_TASKS,
@@ -24,6 +24,7 @@ from benchmarks.report.comparison import (
 )
 from benchmarks.report.means import Mean, domains_of, mean
 from benchmarks.report.statistics import Summary, holm, summarise
+from datasets.base import class_names
 
 JOINT = "joint"
 PAGE = 30  # classes that a confusion matrix on a page may have

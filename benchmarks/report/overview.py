@@ -9,11 +9,12 @@ import numpy as np
 from benchmarks.evaluation.agreement import agreement, class_shares, mean_agreement
 from benchmarks.evaluation.validators import WITHOUT_LABELS
 from benchmarks.plan.methods import BASELINE
-from benchmarks.report.cells import Cell, Cells, class_names, is_reference
+from benchmarks.report.cells import Cell, Cells, is_reference
 from benchmarks.report.listings import POINTS, Entry, Listing
 from benchmarks.report.means import mean
 from benchmarks.report.selection import SOURCE
 from benchmarks.report.statistics import Summary, summarise
+from datasets.base import class_names
 
 RAW = "(raw inputs)"
 SHORT = 10  # characters of a class's name

@@ -12,7 +12,7 @@ from benchmarks.core.settings import UserError, nearest
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.suite import task_names
-from benchmarks.report import listings, notes, overview, selection
+from benchmarks.report import listings, notes, overview, selection, sweep
 from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference, without_split
 from benchmarks.report.listings import Complete, Listing
 from benchmarks.report.means import mean
@@ -165,11 +165,13 @@ def report_on(chosen: Chosen, show: Sequence[str], select: str | None) -> Report
     kept = ", ".join(sorted({spec.protocol.stopping.kept for spec in grid.specs}))
     blocks = []
     if cells.scored:
-        blocks.append(_with_majority(cells, accuracy_block(cells, ACCURACY, f"Target test accuracy (%), {kept}")))
-        if select:
-            blocks.append(
-                accuracy_block(cells, selection.SELECTED, f"Target test accuracy (%), selected by {select}")
-            )
+        for headline, tasks in _by_headline(cells).items():
+            title = cells.objectives[tasks[0]].heading
+            block = _with_majority(cells, accuracy_block(cells, ACCURACY, f"{title}, {kept}", tasks))
+            blocks.append(replace(block, metric=headline))
+            if select:
+                by = f"{title}, selected by {select}"
+                blocks.append(accuracy_block(cells, selection.SELECTED, by, tasks))
         if cells.skewed and BALANCED not in show:
             blocks.append(
                 block_of(cells, BALANCED, f"Balanced target accuracy (%), {kept}", PERCENT, cells.skewed)
@@ -215,6 +217,7 @@ def _listings(
     if "statistics" in show:
         for each in complete:
             found += listings.statistics(cells, each)
+    found += sweep.listings_of(cells)
     if "bound" in show:
         found.append(listings.bound(cells))
     if "shares" in show:
@@ -224,15 +227,29 @@ def _listings(
     return [listing for listing in found if listing.rows]
 
 
-def accuracy_block(cells: Cells, metric: str, title: str) -> Block:
-    """A block whose methods are compared with the baseline; with the size of each test set."""
-    block = block_of(cells, metric, title, PERCENT, cells.scored)
+def _by_headline(cells: Cells) -> dict[str, list[str]]:
+    """Scored tasks by the column that they are about."""
+    found: dict[str, list[str]] = {}
+    for task in cells.scored:
+        found.setdefault(cells.objectives[task].headline, []).append(task)
+    return found
+
+
+def accuracy_block(cells: Cells, metric: str, title: str, tasks: Sequence[str] = ()) -> Block:
+    """A block whose methods are compared with the baseline; with the size of each test set.
+
+    Args:
+        tasks: that have one headline; none: all that are scored.
+    """
+    tasks = tasks or cells.scored
+    objective = cells.objectives[tasks[0]]
+    block = block_of(cells, metric, title, objective.scale, tasks)
     rows = block.rows
     for column in block.columns:
         rows = _mark_gains(cells, metric, rows, column, block.means.get(column, [column]))
     if cells.grid.ranked:
-        _mark_best(rows, block.columns, block.references)
-    sizes = _test_sets(cells)
+        _mark_best(rows, block.columns, block.references, highest=objective.higher_is_better)
+    sizes = {task: size for task, size in _test_sets(cells).items() if task in block.columns}
     return replace(block, rows=rows, footer={"(test samples; their standard error)": sizes} if sizes else {})
 
 
@@ -251,8 +268,9 @@ def _mark_gains(
     tested = [variant for variant in cells.candidates if variant != BASELINE]
     found = [mean(cells, metric, variant, tasks, BASELINE) for variant in tested]
     adjusted = holm([each and each.p for each in found])
+    higher = cells.objectives[tasks[0]].higher_is_better
     marked = {
-        variant: replace(rows[variant][column], gain=each.summary, p=p, mark=_mark(each.summary, p))
+        variant: replace(rows[variant][column], gain=each.summary, p=p, mark=_mark(each.summary, p, higher))
         for variant, each, p in zip(tested, found, adjusted, strict=True)
         if each
     }
@@ -261,10 +279,10 @@ def _mark_gains(
     }
 
 
-def _mark(gain: Summary, p: float | None) -> Literal["", "▲", "▼"]:
+def _mark(gain: Summary, p: float | None, higher: bool) -> Literal["", "▲", "▼"]:
     if p is None or p >= 1 - LEVEL:
         return ""
-    return "▲" if gain.mean > 0 else "▼"
+    return "▲" if (gain.mean > 0) == higher else "▼"
 
 
 def _test_sets(cells: Cells) -> dict[str, str]:
@@ -275,7 +293,9 @@ def _test_sets(cells: Cells) -> dict[str, str]:
         baseline = summarise(list(cells.numbers(ACCURACY, BASELINE, task).values()))
         if sizes and baseline:
             n = int(next(iter(sizes)))
-            found[task] = f"{n}; {PERCENT * binomial_error(baseline.mean, n):.1f}"
+            of_samples = cells.objectives[task].headline == ACCURACY  # and so a share of them
+            error = f"{PERCENT * binomial_error(baseline.mean, n):.1f}" if of_samples else "-"
+            found[task] = f"{n}; {error}"
     return found
 
 
@@ -305,7 +325,9 @@ def _called(name: str, asked: Sequence[str]) -> bool:
     return any(name == each or name.startswith(f"{each}-") for each in asked)
 
 
-def _mark_best(rows: dict[str, dict[str, Cell]], columns: list[str], references: frozenset[str]) -> None:
+def _mark_best(
+    rows: dict[str, dict[str, Cell]], columns: list[str], references: frozenset[str], *, highest: bool
+) -> None:
     """And the second, of columns where several methods have a number."""
     for column in columns:
         means = {
@@ -313,7 +335,7 @@ def _mark_best(rows: dict[str, dict[str, Cell]], columns: list[str], references:
             for variant, row in rows.items()
             if variant not in references and (cell := row[column]).summary is not None
         }
-        best, second, *_ = [*sorted(set(means.values()), reverse=True), None, None]
+        best, second, *_ = [*sorted(set(means.values()), reverse=highest), None, None]
         for variant, value in means.items() if len(means) > 1 else ():
             rows[variant][column] = replace(rows[variant][column], best=value == best, second=value == second)
 

@@ -10,6 +10,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.core import atomic
+from benchmarks.core.objective import of_classes
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation import oracle
@@ -130,7 +131,8 @@ class Run:
         if len(curves) >= FEWEST and METHODS.info(self.spec.method).reference != "target":
             _, y = self.recorder.inputs["source_val"]
             assert y is not None
-            doubts.append(source_doubt(self.recorder.rows[-1]["source_val_accuracy"], y))
+            if of_classes(y):
+                doubts.append(source_doubt(self.recorder.rows[-1]["source_val_accuracy"], y))
         for doubt in filter(None, doubts):
             warnings.warn(f"{self.spec.method}: {doubt}", MethodWarning, stacklevel=1)
 

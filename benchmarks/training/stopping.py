@@ -1,5 +1,6 @@
 """Which model of a run is kept: the protocol's ``stopping``."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,9 +17,9 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Best:
-    """The model with the best source validation accuracy so far."""
+    """The model with the best source validation accuracy so far; of real numbers, with the least error."""
 
-    accuracy: float = -1.0
+    score: float = -math.inf
     step: int = 0
     epoch: int = 0
     state: dict[str, Tensor] = field(default_factory=dict)
@@ -49,13 +50,13 @@ class Stopping:
             return
         x, y = self.validation
         _, logits = self.trainer.outputs(on_device(x, CPU), "source")
-        accuracy = scores.accuracy(logits.cpu().numpy(), y)
+        score = scores.goodness(logits.cpu().numpy(), y)
         epoch = self.looks.index(step) + 1
         rule = self.protocol.stopping
         assert isinstance(rule, SourceVal)
-        if accuracy > self.best.accuracy or (rule.ties == "latest" and accuracy == self.best.accuracy):
+        if score > self.best.score or (rule.ties == "latest" and score == self.best.score):
             state = {name: tensor.clone() for name, tensor in self.trainer.method.state_dict().items()}
-            self.best = Best(accuracy, step, epoch, state)
+            self.best = Best(score, step, epoch, state)
         if rule.patience and epoch >= max(rule.patience, 1.5 * self.best.epoch):
             self.trainer.finish()
         if step == self.looks[-1]:

@@ -172,11 +172,8 @@ class Dials:
         for number in sorted({*y.tolist()} & {*range(len(self.classes.source))}):
             found = order[seen[order] & (y[order] == number)]
             if len(found) < self.options.shots:
-                name = self.classes.names[self.classes.source[number]]
-                raise UserError(
-                    f"{self.name}: shots={self.options.shots}: the target has {len(found)} training samples of "
-                    f"the class {name!r}"
-                )
+                lacking = f"{len(found)} training samples of {self.classes.names[self.classes.source[number]]!r}"
+                raise UserError(f"{self.name}: shots={self.options.shots}, and the target has {lacking}")
             few[found[: self.options.shots]] = True
         mates = seen & ~few & np.isin(group, group[few])
         return _taken(replace(samples, few=few), np.flatnonzero(~mates))

@@ -6,13 +6,15 @@ from functools import lru_cache
 from typing import Any
 
 from benchmarks.core.facts import Facts
-from benchmarks.core.objective import OBJECTIVES
+from benchmarks.core.objective import OBJECTIVES, Objective
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError, format_query, parse_query
 from datasets.base.dials import Dials, check_split
 from datasets.base.family import Family, Preprocessing
 from datasets.base.options import Options
 from datasets.base.task import Task
+
+UNKNOWN = "unknown"  # the name of all classes that the source lacks
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,21 @@ def facts_of_task(name: str) -> Facts:
     return family.facts(spec.task, family.options(spec.task).of_identity(spec.options, name))
 
 
+def objective_of(name: str) -> Objective:
+    """What is learnt on a task, and how it is scored."""
+    facts = facts_of_task(name)
+    return OBJECTIVES[facts.objective](facts.n_classes)
+
+
+def class_names(name: str) -> list[str]:
+    """Names of the classes that a task's labels may be of, in the order of their numbers."""
+    spec = resolve(name)
+    family = DATASETS.get(spec.family)()
+    options = family.options(spec.task).of_identity(spec.options, name)
+    names = options.class_sets(family.classes(spec.task), name).source_names
+    return [*names, *[UNKNOWN] * (objective_of(name).n_labels - len(names))]
+
+
 def load_task(name: str, *, transductive: bool = False, seed: int | None = None) -> Task:
     """Read and split a task. The runs of a grid share it.
 
@@ -120,7 +137,7 @@ def _load_task(name: str, transductive: bool, seed: int | None) -> Task:
     domains = Dials(options, classes, name, spec.without_dials, transductive).applied(domains)
     return Task(
         name,
-        [classes.names[number] for number in classes.source],
+        classes.source_names,
         domains.sources,
         domains.targets,
         split_seed=options.draw,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from benchmarks.core.objective import of_classes
 from benchmarks.core.registry import Trait
 from benchmarks.core.settings import Settings, UserError, nearest, setting, short, whole_number
 from datasets.base.splits import SPLIT_SEED
@@ -181,6 +182,10 @@ class ClassSets:
     source: tuple[int, ...]
     target: tuple[int, ...]
 
+    @property
+    def source_names(self) -> list[str]:
+        return [self.names[number] for number in self.source]
+
     def of(self, side: Side) -> tuple[int, ...]:
         return self.source if side == "source" else self.target
 
@@ -198,7 +203,12 @@ class ClassSets:
         return next((name for trait, name in by_trait.items() if trait in self.traits), usual)
 
     def renumbered(self, y: np.ndarray) -> np.ndarray:
-        """Labels (n,) numbered as the source's classes are; others are the number after these, and -1 stays."""
+        """Labels (n,) numbered as the source's classes are; others are the number after these, and -1 stays.
+
+        Real numbers are as they were.
+        """
+        if not of_classes(y):
+            return y
         number = np.full(len(self.names) + 1, len(self.source))
         number[[*self.source, -1]] = [*range(len(self.source)), -1]
         return number[y]

@@ -13,9 +13,9 @@ from benchmarks.core.settings import UserError, nearest, split
 from benchmarks.evaluation.validators import SELECTABLE
 from benchmarks.plan.grid import Grid, plan
 from benchmarks.plan.methods import method_names
-from benchmarks.plan.overrides import parse_overrides, parse_search
+from benchmarks.plan.overrides import parse_overrides, parse_search, parse_sweep
 from benchmarks.plan.search import Search
-from benchmarks.plan.suite import load_suite, suite_search
+from benchmarks.plan.suite import load_suite, suite_search, swept, task_names
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,14 @@ class WhatFlags:
     source: Path | None
     target: Path | None
     label: str | None
+    sweep: str | None = None
 
     def __post_init__(self) -> None:
         load_suite(self.suite)
         method_names(self.methods or "")
         check_tasks(self.tasks)
+        if self.sweep:
+            parse_sweep(self.sweep)
         if bool(self.source) != bool(self.target):
             raise UserError("--source and --target: give both")
         if self.label and not self.source:
@@ -48,6 +51,9 @@ class WhatFlags:
             "--suite", type=values.file_name, default="quick", help="a suite's name or .toml file; default quick"
         )
         flags.add_argument("--tasks", help="these instead of the suite's, by commas: toys/moons?rotation=50")
+        flags.add_argument(
+            "--sweep", metavar="DIAL=VALUES", help="every task with each value of a dial: target_size=50,200,1000"
+        )
         own = "your own data, an .npz (x, y), a .csv or a folder class/image"
         flags.add_argument("--source", type=values.path, metavar="PATH", help=f"{own}: the labelled source")
         flags.add_argument(
@@ -62,7 +68,7 @@ class WhatFlags:
             from datasets import own
 
             tasks.append(own.make_task(self.source, self.target, self.label or "label"))
-        return tasks
+        return swept(tasks or task_names(self.suite), *parse_sweep(self.sweep)) if self.sweep else tasks
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from benchmarks.plan.methods import BASELINE
-from benchmarks.report.cells import Cells, class_names, without_split
+from benchmarks.report.cells import Cells, without_split
 from benchmarks.report.page import vega
 from benchmarks.report.page.section import Chart, Section
+from datasets.base import class_names
 
 NAMED = 30  # classes that an axis can name
 SIDE, LABEL = 220, 80  # pixels of a matrix and of a class's name

@@ -15,9 +15,10 @@ from benchmarks.plan.methods import BASELINE
 from benchmarks.records.record import Record
 from benchmarks.records.rescoring import shown_labels
 from benchmarks.records.store import Store
-from benchmarks.report.cells import ACCURACY, Cells, class_names, without_split
+from benchmarks.report.cells import ACCURACY, Cells, without_split
 from benchmarks.report.page import vega
 from benchmarks.report.page.section import Chart, Section
+from datasets.base import class_names
 
 POINTS = 40_000  # of all maps together, which makes 1.5 MB of a page
 FEWEST, MOST = 20, 200  # points of a domain on a map
