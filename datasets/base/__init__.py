@@ -21,7 +21,7 @@ from datasets.base.samples import (
     TrainView,
     UnlabelledArrays,
 )
-from datasets.base.splits import SPLIT_SEED, TEST_SHARE, VAL_SHARE, draw, split
+from datasets.base.splits import SPLIT_SEED, TEST_SHARE, VAL_SHARE, draw, held_out, split, unvalidated
 from datasets.base.task import Task
 
 __all__ = [
@@ -45,10 +45,12 @@ __all__ = [
     "draw",
     "facts_of_task",
     "forget_tasks",
+    "held_out",
     "load_task",
     "parse_domains",
     "preprocessing_of",
     "resolve",
     "seed_that_matters",
     "split",
+    "unvalidated",
 ]
