@@ -23,11 +23,10 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.core.facts import Facts
-from benchmarks.core.randomness import generator
 from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from benchmarks.core.settings import UserError, setting
 from datasets import files
-from datasets.base import TEST_SHARE, VAL_SHARE, DomainFamily, Domains, Options, Samples, draw, parse_domains
+from datasets.base import DomainFamily, Domains, Options, Samples, held_out, parse_domains, unvalidated
 from datasets.readers.standardise import by_sources
 
 READINGS = DataFile(
@@ -35,7 +34,6 @@ READINGS = DataFile(
 )
 GASES = ("ethanol", "ethylene", "ammonia", "acetaldehyde", "acetone", "toluene")
 WITHOUT_TOLUENE = {"3", "4", "5"}
-FEWEST = 5  # groups of a gas that are held out whole
 
 
 class Normalised(Options):
@@ -98,8 +96,7 @@ class GasDrift(Batches):
     def read(self, task: str, options: Options) -> Domains:
         assert isinstance(options, Normalised)
         domains = super().read(task, options)
-        # No target sample is kept for validation, since none could be used for it.
-        targets = [replace(target, val=np.zeros(len(target.y), bool)) for target in domains.targets]
+        targets = list(map(unvalidated, domains.targets))
         if options.normalised == "l2":
             return Domains(list(map(_repeated, map(_l2, domains.sources))), list(map(_l2, targets)))
         sources = [held_out(source, options.draw) for source in domains.sources]
@@ -116,22 +113,6 @@ class GasDrift(Batches):
 @lru_cache(maxsize=1)
 def _archive() -> dict[str, np.ndarray]:
     return files.arrays(READINGS)
-
-
-def held_out(source: Samples, seed: int) -> Samples:
-    """A source with test and validation samples of each gas: whole groups, where it has enough of them."""
-    test, val = np.zeros((2, len(source.y)), bool)
-    for gas in np.unique(source.y):
-        own = np.flatnonzero(source.y == gas)
-        groups = None if source.groups is None else source.groups[own]
-        if groups is not None and len(np.unique(groups)) < FEWEST:
-            groups = None
-        tested = draw(len(own), groups, TEST_SHARE, generator(seed, f"split/test/{gas}"))
-        test[own[tested]] = True
-        rest = own[~tested]
-        left = None if groups is None else groups[~tested]
-        val[rest[draw(len(rest), left, VAL_SHARE, generator(seed, f"split/val/{gas}"))]] = True
-    return replace(source, test=test, val=val)
 
 
 def _l2(domain: Samples) -> Samples:

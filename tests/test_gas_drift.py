@@ -10,8 +10,9 @@ from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError
 from benchmarks.report.published import Published, published_for
 from datasets import files, gas_drift
-from datasets.base import Samples, forget_tasks, load_task, resolve, split
-from datasets.gas_drift import FEWEST, GASES, WITHOUT_TOLUENE, GasDrift, held_out
+from datasets.base import Samples, forget_tasks, held_out, load_task, resolve, split
+from datasets.base.splits import FEWEST
+from datasets.gas_drift import GASES, WITHOUT_TOLUENE, GasDrift
 from datasets.gas_drift_standardised import GasDriftStandardised
 
 NEEDED = [

@@ -23,7 +23,7 @@ from datasets.base.samples import (
     TrainView,
     UnlabelledArrays,
 )
-from datasets.base.splits import SPLIT_SEED, TEST_SHARE, VAL_SHARE, draw, split
+from datasets.base.splits import SPLIT_SEED, TEST_SHARE, VAL_SHARE, draw, held_out, split, unvalidated
 from datasets.base.task import Task
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "draw",
     "facts_of_task",
     "forget_tasks",
+    "held_out",
     "load_task",
     "objective_of",
     "parse_domains",
@@ -55,4 +56,5 @@ __all__ = [
     "resolve",
     "seed_that_matters",
     "split",
+    "unvalidated",
 ]

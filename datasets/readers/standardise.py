@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.base import Domains, split
+from datasets.base import Domains, Samples, split
 
 CHUNK = 2**24  # numbers that are worked on at once
 FAR = 1e6  # deviations of the source between it and the target, past which units must be different
@@ -67,6 +67,19 @@ def by_sources(domains: Domains, draw: int) -> Domains:
         for side in (domains.sources, domains.targets)
     )
     return Domains(sources, targets)
+
+
+def each_by_itself(domains: Domains, draw: int) -> Domains:
+    """Arrays of all domains, each standardised by its own samples for training, which adapts whatever follows."""
+
+    def own(domain: Samples, *parts: np.ndarray) -> Samples:
+        x = np.asarray(domain.x)
+        return replace(domain, x=standardised(x, fitted(x, np.concatenate(parts))))
+
+    return Domains(
+        [own(source, split(source, draw)[0]) for source in domains.sources],
+        [own(target, *split(target, draw)[:2]) for target in domains.targets],
+    )
 
 
 def doubts(source: np.ndarray, target: np.ndarray, scale: Scale, names: Sequence[str]) -> list[str]:
