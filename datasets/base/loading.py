@@ -1,15 +1,20 @@
 """From the name of a task to the task."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError, format_query, parse_query
 from datasets.base.dials import Options, check_split
 from datasets.base.family import Preprocessing
+from datasets.base.samples import Inputs, Samples
 from datasets.base.task import Task
+
+Through = Callable[[Inputs], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,16 @@ def resolve(text: str) -> TaskSpec:
     )
 
 
-def load_task(name: str, *, transductive: bool = False, seed: int | None = None) -> Task:
+def load_task(
+    name: str, *, transductive: bool = False, seed: int | None = None, through: Through | None = None
+) -> Task:
     """Read and split a task. The runs of a grid share it.
 
     Args:
         seed: of the run, for a task whose split follows it.
+        through: makes other inputs of each domain's, such as the features of a frozen network.
     """
-    return _load_task(name, transductive, seed_that_matters(name, seed))
+    return _load_task(name, transductive, seed_that_matters(name, seed), through)
 
 
 def seed_that_matters(name: str, seed: int | None) -> int | None:
@@ -83,7 +91,7 @@ def preprocessing_of(name: str, seed: int | None) -> Preprocessing | None:
 
 
 @lru_cache(maxsize=2)
-def _load_task(name: str, transductive: bool, seed: int | None) -> Task:
+def _load_task(name: str, transductive: bool, seed: int | None, through: Through | None) -> Task:
     spec = resolve(name)
     family, options = DATASETS.get(spec.family)(), options_of(name, seed)
     domains = family.read(spec.task, options)
@@ -92,11 +100,15 @@ def _load_task(name: str, transductive: bool, seed: int | None) -> Task:
     return Task(
         name,
         family.classes(spec.task),
-        domains.sources,
-        domains.targets,
+        _passed(domains.sources, through),
+        _passed(domains.targets, through),
         split_seed=options.draw,
         transductive=transductive,
     )
+
+
+def _passed(side: Sequence[Samples], through: Through | None) -> Sequence[Samples]:
+    return [replace(samples, x=through(samples.x)) for samples in side] if through else side
 
 
 def forget_tasks() -> None:
