@@ -47,6 +47,8 @@ class AdaBN(base.Deep):
 
     @classmethod
     def unsupported(cls, facts: Facts, protocol: Protocol) -> str | None:
+        if protocol.frozen:
+            return "it adapts the batch norms of the whole encoder, and the backbone is frozen (protocol.frozen)"
         if has_batch_norm(protocol.backbone):
             return None
         return f"it needs batch normalisation, which backbone {protocol.backbone!r} does not have"

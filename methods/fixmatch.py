@@ -6,7 +6,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.registry import ALIGNING, METHODS, MethodInfo
 from benchmarks.core.settings import Share, param
 from methods import base
 from methods.base import Stage, Update
@@ -26,6 +26,7 @@ class Params(base.Params):
         2020,
         "NeurIPS",
         "Sohn et al., FixMatch: Simplifying Semi-supervised Learning with Consistency and Confidence",
+        uses=(*ALIGNING, "views"),
         display="FixMatch",
     ),
 )

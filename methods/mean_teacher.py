@@ -6,7 +6,7 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 
-from benchmarks.core.registry import METHODS, MethodInfo
+from benchmarks.core.registry import ALIGNING, METHODS, MethodInfo
 from benchmarks.core.settings import Share, param
 from methods import base
 from methods.base import Side, Stage, Update
@@ -27,7 +27,13 @@ class Params(base.Params):
 
 @METHODS.register(
     "mean_teacher",
-    MethodInfo("certainty", 2018, "ICLR", "French et al., Self-ensembling for Visual Domain Adaptation"),
+    MethodInfo(
+        "certainty",
+        2018,
+        "ICLR",
+        "French et al., Self-ensembling for Visual Domain Adaptation",
+        uses=(*ALIGNING, "views"),
+    ),
 )
 class MeanTeacher(base.Deep):
     """The student is to say of a weak view of the target what its teacher, an average of it, says of the sample.

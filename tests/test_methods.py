@@ -307,6 +307,7 @@ def test_a_method_uses_what_it_says(method: str) -> None:
     used = {module.role for module in trainer.method.modules() if hasattr(module, "role")}
     used |= {"finetune" for stage in trainer.stages if stage.finetune}
     used |= {"target" for stage in trainer.stages if stage.updates and stage.sees != "source"}
+    used |= {"views" for stage in trainer.stages if stage.views != ("plain",)}
     assert used == set(METHODS.info(method).uses)
 
 

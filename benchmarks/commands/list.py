@@ -85,8 +85,9 @@ def _backbones() -> Iterator[str]:
 
     for name in backbone_names():
         fields = backbone_options(name).model_fields
-        query = "&".join(f"{key}={field.default}" for key, field in fields.items())
-        yield f"{name:12} {(backbone(name).__doc__ or '').splitlines()[0]}" + (f"  (?{query})" if query else "")
+        defaults = {key: "..." if field.is_required() else field.default for key, field in fields.items()}
+        query = "&".join(f"{key}={default}" for key, default in defaults.items())
+        yield f"{name:18} {(backbone(name).__doc__ or '').splitlines()[0]}" + (f"  (?{query})" if query else "")
 
 
 def _validators() -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The budget and conditions that every method of a table shares."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -119,6 +120,12 @@ class Protocol(Settings):
     """What it says of the parts that a method uses is part of its runs' identity. Stdlib and pydantic only."""
 
     backbone: str = setting("mlp", "name?key=value; see `list backbones`", of=("backbone",))
+    frozen: bool = setting(
+        False,
+        "the pretrained backbone sees each image once, and its features are kept in the cache folder; what trains "
+        "is a bottleneck (linear, batch norm, ReLU) and the head",
+        before=False,
+    )
     head_layers: Layers = setting((), "hidden sizes of the classifier head", of=("new",))
     discriminator_layers: Layers = setting((500, 500), "hidden sizes of discriminators", of=("adversary",))
     discriminator_dropout: float = setting(
@@ -191,6 +198,10 @@ class Protocol(Settings):
     def _none_if_it_is_the_training(cls, horizon: int | None, info: ValidationInfo) -> int | None:
         """One value for one meaning."""
         return None if horizon == info.data.get("steps") else horizon
+
+    def identity(self, uses: Collection[str] | None = None) -> dict[str, Any]:
+        """As of all settings; a frozen backbone counts for every method, since its features are the inputs."""
+        return super().identity(uses) | ({"backbone": self.backbone} if self.frozen else {})
 
     def scaled(self, scale: StepsScale) -> "Protocol":
         """With another number of steps: schedules as they were and cut short, or squeezed with them.

@@ -171,6 +171,8 @@ def obstacle(method: str, facts: Facts, protocol: Protocol) -> str | None:
         return f"it needs what the task does not have: {', '.join(lacking)}"
     if METHODS.info(method).reference and "unlabelled" in facts.traits:
         return "it trains on target labels, and not all samples of this target have one"
+    if protocol.frozen and "views" in METHODS.info(method).uses:
+        return "it needs several views of a sample, and a frozen backbone (protocol.frozen) sees each image once"
     return METHODS.get(method).unsupported(facts, protocol)
 
 
@@ -204,8 +206,11 @@ def complete(protocol: Protocol) -> Protocol:
     Raises:
         UserError: an unknown backbone or option, before anything trains.
     """
-    from methods.networks.backbones import backbone_options
+    from methods.networks.backbones import backbone_options, check_frozen
 
     name, options = parse_query(protocol.backbone)
     known = backbone_options(name).parse(options, f"backbone {protocol.backbone!r}")
-    return protocol.replace({"backbone": format_query(name, known.identity())}, "protocol")
+    text = format_query(name, known.identity())
+    if protocol.frozen:
+        check_frozen(text)
+    return protocol.replace({"backbone": text}, "protocol")

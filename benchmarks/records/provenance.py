@@ -28,6 +28,7 @@ HARNESS = (
     "benchmarks.training.recorder",
     "benchmarks.training.stopping",
     "benchmarks.training.build",
+    "benchmarks.training.frozen",
     "benchmarks.training.loop",
     "benchmarks.training.signals",
     "benchmarks.training.batches",

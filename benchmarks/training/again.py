@@ -18,9 +18,9 @@ from benchmarks.records.record import LAYOUT, WEIGHTS, Record, seal, write_json
 from benchmarks.records.store import Store
 from benchmarks.training import weights
 from benchmarks.training.build import facts_of, new_trainer
+from benchmarks.training.frozen import task_for
 from benchmarks.training.loop import on_device, prepare
 from benchmarks.training.stopping import Stopping
-from datasets.base import load_task
 
 CPU = torch.device("cpu")
 COMPARED = ("target_train", "source_val")
@@ -67,7 +67,7 @@ def _train(spec: RunSpec, folder: Path, step: int, device: torch.device) -> dict
     prepare(device, spec.protocol)
     started = time.time()
     with threadpool_limits(spec.protocol.threads), warnings.catch_warnings(action="ignore"):
-        task = load_task(spec.task, transductive=spec.protocol.scoring == "transductive", seed=spec.seed)
+        task = task_for(spec, device)
         view = task.train_view()
         inputs = evaluation_inputs(view, task.evaluation_view())
         trainer = new_trainer(spec, facts_of(view, task.facts), view, device)

@@ -59,6 +59,7 @@ def new_method(
         discriminator_dropout=protocol.discriminator_dropout,
         initial_weights=protocol.initial_weights,
         channel_means=channel_means,
+        frozen=protocol.frozen,
         joint_forward=protocol.forward == "joint",
         autocast=protocol.precision == "bfloat16",
         compile=protocol.compile,

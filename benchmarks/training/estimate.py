@@ -16,9 +16,9 @@ from benchmarks.core.settings import UserError
 from benchmarks.plan.cost import Cell, Estimate, Kind, kind
 from benchmarks.plan.spec import RunSpec
 from benchmarks.training.build import facts_of, new_trainer
+from benchmarks.training.frozen import task_for
 from benchmarks.training.loop import prepare
 from benchmarks.training.run import execute
-from datasets.base import load_task
 
 WARM, TIMED = 4, 8  # steps
 PATIENCE = 4.0  # seconds for all probes: a dry run is for people who wait
@@ -98,8 +98,7 @@ def _training_seconds(spec: RunSpec, device: torch.device) -> float:
     """What precedes the first step is paid once, a step as often as there are steps: never, for some methods."""
     probe = _short(spec)
     prepare(device, probe.protocol)
-    transductive = probe.protocol.scoring == "transductive"
-    task = load_task(probe.task, transductive=transductive, seed=probe.seed)
+    task = task_for(probe, device)
     view = task.train_view()
     trainer = new_trainer(probe, facts_of(view, task.facts), view, device)
     start = time.perf_counter()

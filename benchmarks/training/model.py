@@ -13,6 +13,7 @@ from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import WEIGHTS, read_part
 from benchmarks.training import weights
 from benchmarks.training.build import new_method
+from benchmarks.training.frozen import FrozenBackbone, frozen_backbone
 from benchmarks.training.loop import evaluation_batch
 from benchmarks.training.weights import Signature
 from methods.base import Method
@@ -23,14 +24,16 @@ class TrainedModel(nn.Module):
 
     Attributes:
         classes: their names, in the order of the logits.
+        frozen: the frozen backbone that comes before the method, if one does.
         input_shape: of one sample.
         inputs, preprocessing: as :class:`benchmarks.training.weights.Signature` says.
     """
 
-    def __init__(self, method: Method, signature: Signature) -> None:
+    def __init__(self, method: Method, signature: Signature, frozen: FrozenBackbone | None = None) -> None:
         super().__init__()
         self.method = method
-        self.classes, self.input_shape = signature.classes, signature.facts.input_shape
+        self.classes, self.frozen = signature.classes, frozen
+        self.input_shape = signature.trunk.input_shape if signature.trunk else signature.facts.input_shape
         self.inputs, self.preprocessing = signature.inputs, signature.preprocessing
 
     def forward(self, x: Tensor) -> Tensor:
@@ -38,7 +41,7 @@ class TrainedModel(nn.Module):
 
         Images in uint8 are scaled to [-1, 1] as in training; inputs of any other type are taken as they are.
         """
-        return self._outputs(x)[1]
+        return self._outputs(self.frozen.forward(x) if self.frozen else x)[1]
 
     def _outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Features (n, d) and logits (n, classes)."""
@@ -61,6 +64,7 @@ class TrainedModel(nn.Module):
 
     @torch.no_grad()
     def _batched(self, x: Any, part: int) -> np.ndarray:
+        x = self.frozen(x) if self.frozen else x
         device = self._numbers().device
         size = evaluation_batch(x.shape[1:])
         parts = [
@@ -87,17 +91,24 @@ def load_model(folder: Path, device: torch.device | None = None) -> TrainedModel
     signature, state = weights.read(folder)
     # Where means were subtracted, they are among the weights: what matters here is how many there are.
     means = None if spec.protocol.normalisation == "range" else (0.0,) * signature.facts.input_shape[0]
-    method = new_method(spec, signature.facts, means, device or torch.device("cpu"))
+    device = device or torch.device("cpu")
+    method = new_method(spec, signature.facts, means, device)
+    frozen = frozen_backbone(spec.protocol.backbone, device.type) if spec.protocol.frozen else None
+    if frozen and signature.trunk and frozen.digest != signature.trunk.digest:
+        raise UserError(f"{folder / WEIGHTS}: backbone {frozen.text!r} has other weights than it was trained with")
     try:
         method.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder / WEIGHTS} does not fit {spec}: {reason}") from None
-    return TrainedModel(method, signature).eval()
+    return TrainedModel(method, signature, frozen).eval()
 
 
 def _spec(folder: Path) -> RunSpec:
-    """What a record was asked for, without what only a training needs: among it, pretrained weights."""
+    """What a record was asked for, without what only a training needs.
+
+    That is also a backbone's pretrained weights, unless it is frozen: else those of the training are kept.
+    """
     values = read_part(folder, "spec.json")
     try:
         values.pop("run_id")
@@ -105,6 +116,7 @@ def _spec(folder: Path) -> RunSpec:
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{folder / 'spec.json'} is no spec of a run ({type(error).__name__}: {error})") from None
     name, options = parse_query(spec.protocol.backbone)
-    options.pop("weights", None)
+    if "weights" in options and not spec.protocol.frozen:
+        options["weights"] = "none"
     plain = {"backbone": format_query(name, options), "compile": False, "augmentation": "none"}
     return replace(spec, protocol=spec.protocol.replace(plain, str(folder)))

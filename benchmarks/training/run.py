@@ -21,12 +21,13 @@ from benchmarks.records.record import LAYOUT, WEIGHTS, digests, seal, write_json
 from benchmarks.records.store import PREDICTIONS
 from benchmarks.training import state, weights
 from benchmarks.training.build import facts_of, new_trainer
+from benchmarks.training.frozen import task_for
 from benchmarks.training.loop import prepare
 from benchmarks.training.memory import is_out_of_memory, peak_mb, reset_peak
 from benchmarks.training.recorder import Recorder
 from benchmarks.training.signals import FEWEST, Signals, alignment_doubt, discriminator_doubt, source_doubt
 from benchmarks.training.stopping import Best, Stopping
-from datasets.base import Task, load_task
+from datasets.base import Task
 from methods.base import MethodWarning
 
 SAVE_EVERY = 60.0  # seconds between saved states of a long run
@@ -82,7 +83,7 @@ class Run:
     def __init__(self, spec: RunSpec, folder: Path, device: torch.device) -> None:
         self.spec, self.folder, self.device = spec, folder, device
         self.code = spec_digest(spec)
-        self.task = task_of(spec, folder)
+        self.task = task_of(spec, folder, device)
         self._begin()
 
     def _begin(self) -> None:
@@ -187,8 +188,7 @@ class Run:
         self.reported = saved["reported"]
 
 
-def task_of(spec: RunSpec, folder: Path) -> Task:
+def task_of(spec: RunSpec, folder: Path, device: torch.device) -> Task:
     """The task of a run: by its name, or derived from what another run predicted."""
-    transductive = spec.protocol.scoring == "transductive"
-    task = load_task(spec.task, transductive=transductive, seed=spec.seed)
+    task = task_for(spec, device)
     return task.reversed(read_arrays(folder / PREDICTIONS)["target_train"]) if spec.reverse_of else task

@@ -16,8 +16,9 @@ from benchmarks.core.reading import parse_json
 from benchmarks.core.settings import Settings, UserError
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import WEIGHTS, Record
+from benchmarks.training.frozen import frozen_backbone
 from benchmarks.training.loop import Trainer
-from datasets.base import Inputs, Preprocessing, Task, preprocessing_of
+from datasets.base import Inputs, Preprocessing, Task, load_task, preprocessing_of
 from datasets.files.images import ImageFiles
 
 AGAIN = "delete it and run again with --save-weights"
@@ -31,6 +32,18 @@ def input_kind(x: Inputs) -> InputKind:
     return "uint8" if x.dtype == np.uint8 else "float32"
 
 
+class Trunk(Settings):
+    """A frozen backbone's: its weights are not kept with each model, but known again.
+
+    Attributes:
+        digest: of the network and its weights.
+        input_shape: of one sample, before features are made of it.
+    """
+
+    digest: str
+    input_shape: tuple[int, ...]
+
+
 class Signature(Settings):
     """What networks are built for, besides what a spec says: with both, they can be built without the data.
 
@@ -39,12 +52,14 @@ class Signature(Settings):
         classes: their names, in the order of the logits.
         inputs: float32; uint8 for images in an array; files for images that are resized when they are read.
         preprocessing: what new data must pass before the model takes them; None: nothing.
+        trunk: of a model on a frozen backbone, what comes before it.
     """
 
     facts: TrainFacts
     classes: tuple[str, ...]
     inputs: InputKind
     preprocessing: Preprocessing | None
+    trunk: Trunk | None = None
 
 
 def write(folder: Path, trainer: Trainer, spec: RunSpec, task: Task) -> None:
@@ -54,11 +69,17 @@ def write(folder: Path, trainer: Trainer, spec: RunSpec, task: Task) -> None:
         name: tensor.cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in trainer.method.state_dict().items()
     }
+    x, trunk = task.train_view().target.x, None
+    if spec.protocol.frozen:
+        x = load_task(spec.task, seed=spec.seed).train_view().target.x
+        frozen = frozen_backbone(spec.protocol.backbone, trainer.device.type)
+        trunk = Trunk(digest=frozen.digest, input_shape=x.shape[1:])
     signature = Signature(
         facts=trainer.method.facts,
         classes=task.classes,
-        inputs=input_kind(task.train_view().target.x),
+        inputs=input_kind(x),
         preprocessing=preprocessing_of(spec.task, spec.seed),
+        trunk=trunk,
     )
     with atomic.writing(folder / WEIGHTS) as file:
         file.write(save(tensors, {"model": signature.model_dump_json()}))

@@ -1,9 +1,11 @@
 """From the name of a task to the task."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from benchmarks.core.facts import Facts
 from benchmarks.core.objective import OBJECTIVES, Objective
@@ -12,8 +14,10 @@ from benchmarks.core.settings import UserError, format_query, parse_query
 from datasets.base.dials import Dials, check_split
 from datasets.base.family import Family, Preprocessing
 from datasets.base.options import Options
+from datasets.base.samples import Inputs, Samples
 from datasets.base.task import Task
 
+Through = Callable[[Inputs], np.ndarray]
 UNKNOWN = "unknown"  # the name of all classes that the source lacks
 
 
@@ -99,13 +103,16 @@ def class_names(name: str) -> list[str]:
     return [*names, *[UNKNOWN] * (objective_of(name).n_labels - len(names))]
 
 
-def load_task(name: str, *, transductive: bool = False, seed: int | None = None) -> Task:
+def load_task(
+    name: str, *, transductive: bool = False, seed: int | None = None, through: Through | None = None
+) -> Task:
     """Read and split a task. The runs of a grid share it.
 
     Args:
         seed: of the run, for a task whose split follows it.
+        through: makes other inputs of each domain's, such as the features of a frozen network.
     """
-    return _load_task(name, transductive, seed_that_matters(name, seed))
+    return _load_task(name, transductive, seed_that_matters(name, seed), through)
 
 
 def seed_that_matters(name: str, seed: int | None) -> int | None:
@@ -126,7 +133,7 @@ def preprocessing_of(name: str, seed: int | None) -> Preprocessing | None:
 
 
 @lru_cache(maxsize=2)
-def _load_task(name: str, transductive: bool, seed: int | None) -> Task:
+def _load_task(name: str, transductive: bool, seed: int | None, through: Through | None) -> Task:
     spec = resolve(name)
     family, options = DATASETS.get(spec.family)(), options_of(name, seed)
     domains = family.read(spec.task, options)
@@ -138,13 +145,17 @@ def _load_task(name: str, transductive: bool, seed: int | None) -> Task:
     return Task(
         name,
         classes.source_names,
-        domains.sources,
-        domains.targets,
+        _passed(domains.sources, through),
+        _passed(domains.targets, through),
         split_seed=options.draw,
         objective=facts.objective,
         traits=classes.traits,
         transductive=transductive,
     )
+
+
+def _passed(side: Sequence[Samples], through: Through | None) -> Sequence[Samples]:
+    return [replace(samples, x=through(samples.x)) for samples in side] if through else side
 
 
 def forget_tasks() -> None:

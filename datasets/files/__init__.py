@@ -1,5 +1,7 @@
 """Files that cannot be shipped: in a data directory of the user's, and checked before they are read."""
 
+import fcntl
+import glob
 import hashlib
 import os
 import sys
@@ -12,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from benchmarks.core import atomic
 from benchmarks.core.escape import reason
 from benchmarks.core.registry import DataFile
 from benchmarks.core.settings import UserError
@@ -124,6 +127,40 @@ def cached(
     if not folder.is_dir():
         _keep(folder, make())
     return _Kept(folder)
+
+
+def kept(
+    name: str, shape: tuple[int, ...], dtype: np.dtype, make: Callable[[], Iterable[np.ndarray]]
+) -> np.ndarray:
+    """An array of the cache, memory-mapped. One process makes its file, part by part; it is renamed when whole.
+
+    Args:
+        name: of the file; it says what the array is made from, since another content is another array.
+        make: its parts, one after the other.
+
+    Raises:
+        UserError: the cache cannot be written, or what it holds was broken from outside.
+    """
+    path = cache() / f"{name}.npy"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                for left in path.parent.glob(f".{glob.escape(path.name)}.*{atomic.ASIDE}"):  # by killed processes
+                    left.unlink()
+                with atomic.writing(path) as file:
+                    # Not a memory map: writing to one on a full disk ends the process.
+                    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(file, header)
+                    for part in make():
+                        file.write(part.tobytes())
+    except OSError as error:
+        raise unwritable(error) from None
+    array = mapped(path)
+    if (array.shape, array.dtype) != (shape, dtype):
+        raise broken(path, f"an array of {array.dtype} {array.shape}")
+    return array
 
 
 class _Kept(dict[str, np.ndarray]):

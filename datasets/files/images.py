@@ -9,8 +9,6 @@ Networks see what a viewer shows: upright, the first picture of several, what is
 a channel as 8. Colour profiles are not applied.
 """
 
-import fcntl
-import glob
 import hashlib
 import io
 import os
@@ -21,11 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from threading import Lock
-from typing import IO, TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from benchmarks.core import atomic
 from benchmarks.core.escape import reason, shown
 from benchmarks.core.randomness import generator
 from benchmarks.core.settings import UserError
@@ -103,6 +100,14 @@ class ImageFiles:
         which = [part.which + offset for part, offset in zip(parts, offsets[:-1], strict=True)]
         sets = tuple(squares for part in parts for squares in part.sets)
         return parts[0]._with(sets, np.concatenate(which), np.concatenate([part.position for part in parts]))
+
+    def whole_sets(self) -> "list[ImageFiles]":
+        """Of each of ``sets``, all of its images in their order."""
+        sizes = [len(squares.paths) for squares in self.sets]
+        return [
+            self._with((squares,), np.zeros(size, np.int64), np.arange(size))
+            for squares, size in zip(self.sets, sizes, strict=True)
+        ]
 
     def open(self) -> None:
         """Make or open the cached squares, of sets that are small enough for it."""
@@ -186,39 +191,16 @@ class SquareImages:
         return np.asarray(open_image(self.paths[i]).resize((self.size, self.size), Image.Resampling.BICUBIC))
 
     def _from_cache(self) -> np.ndarray:
-        """All squares (n, size, size, 3), memory-mapped. One process makes the file; it is renamed when whole."""
-        folder = files.cache()
-        path = folder / f"{self.name}-{self._digest()}.npy"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with path.with_suffix(".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if not path.exists():
-                    for left in folder.glob(f".{glob.escape(path.name)}.*{atomic.ASIDE}"):  # by killed processes
-                        left.unlink()
-                    with atomic.writing(path) as file:
-                        self._write(file)
-        except OSError as error:
-            raise files.unwritable(error) from None
-        cached = files.mapped(path)
-        if (cached.shape, cached.dtype) != (self._shape, np.uint8):
-            raise files.broken(path, f"an array of {cached.dtype} {cached.shape}")
-        return cached
+        """All squares (n, size, size, 3), memory-mapped."""
+        shape = (len(self.paths), self.size, self.size, 3)
+        return files.kept(f"{self.name}-{self.digest()}", shape, np.dtype(np.uint8), self._all)
 
-    @property
-    def _shape(self) -> tuple[int, ...]:
-        return (len(self.paths), self.size, self.size, 3)
-
-    def _write(self, file: IO[bytes]) -> None:
-        # Not a memory map: writing to one on a full disk ends the process.
-        header = {"descr": "|u1", "fortran_order": False, "shape": self._shape}
-        np.lib.format.write_array_header_1_0(file, header)
+    def _all(self) -> Iterator[np.ndarray]:
         # A chunk at a time: a pool's results would pile up in memory.
         for start in range(0, len(self.paths), 256):
-            for square in _pool().map(self._decoded, range(start, min(start + 256, len(self.paths)))):
-                file.write(square.tobytes())
+            yield from _pool().map(self._decoded, range(start, min(start + 256, len(self.paths))))
 
-    def _digest(self) -> str:
+    def digest(self) -> str:
         """16 hex digits over what the squares are made from: the files' bytes, their order, size and decoder."""
         import PIL
 

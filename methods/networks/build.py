@@ -12,7 +12,7 @@ from benchmarks.core.facts import TrainFacts
 from benchmarks.core.objective import Objective, objective_of
 from benchmarks.core.randomness import key
 from benchmarks.core.settings import UserError, nearest, parse_query
-from methods.networks.backbones import build_backbone
+from methods.networks.backbones import build_backbone, build_bottleneck
 from methods.networks.layers import Discriminator, Encoder, MeanSubtraction, initialise, perceptron
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -28,6 +28,7 @@ class Build:
 
     Attributes:
         facts: of the samples that the run trains on.
+        frozen: inputs are features of the backbone's trunk, and encoders its bottleneck alone.
     """
 
     seed: int
@@ -38,6 +39,7 @@ class Build:
     joint_forward: bool
     discriminator_dropout: float = 0.0
     initial_weights: str = "pytorch"
+    frozen: bool = False
     channel_means: tuple[float, ...] | None = None
     autocast: bool = False
     compile: bool = False
@@ -53,7 +55,8 @@ class Build:
         Raises:
             UserError: initial weights other than PyTorch's for a backbone that comes with trained ones.
         """
-        if self.initial_weights != "pytorch" and parse_query(self.backbone)[1].get("weights", "none") != "none":
+        trained = not self.frozen and parse_query(self.backbone)[1].get("weights", "none") != "none"
+        if trained and self.initial_weights != "pytorch":
             raise UserError(
                 f"protocol.initial_weights={self.initial_weights} would undo the trained weights of backbone "
                 f"{self.backbone!r}; set it to pytorch, or the backbone's weights to none"
@@ -103,6 +106,8 @@ class Build:
             yield
 
     def _encoder(self) -> nn.Module:
+        if self.frozen:
+            return build_bottleneck(self.backbone, self.facts.input_shape[0])
         net = build_backbone(self.backbone, self.facts.input_shape)
         if self.channel_means is None:
             return net

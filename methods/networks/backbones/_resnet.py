@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.core.settings import UserError
+from methods.networks.backbones._pretrained import bottleneck_layers, check_images, given_file, load_weights
 
 # Of ImageNet's pixels in [0, 1], by channel: what torchvision's weights were trained with.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -28,19 +29,14 @@ class ResNet(nn.Module):
         import torchvision
 
         super().__init__()
-        if len(shape) != 3 or shape[0] != 3:
-            raise UserError(f"backbone {name!r} needs three-channel images, not inputs of shape {shape}")
+        check_images(name, shape)
         net = torchvision.models.get_model(name)
         if path := weights_file(name, weights):
-            _load_weights(net, path)
+            load_weights(net, path)
         stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
         self.blocks = nn.Sequential(stem, net.layer1, net.layer2, net.layer3, net.layer4)
         self.bottleneck = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(net.fc.in_features, width),
-            nn.BatchNorm1d(width),
-            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), *bottleneck_layers(net.fc.in_features, width)
         )
         if not 0 <= frozen <= len(self.blocks):
             raise UserError(f"backbone {name!r}: frozen={frozen} must be 0..{len(self.blocks)}")
@@ -55,8 +51,12 @@ class ResNet(nn.Module):
         self.blocks[: self.frozen].eval()
         return self
 
+    def pooled(self, x: Tensor) -> Tensor:
+        """What the blocks say of images: (n, 512 or 2048)."""
+        return self.bottleneck[:2](self.blocks((x - self.mean) / self.deviation))
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.bottleneck(self.blocks((x - self.mean) / self.deviation))
+        return self.bottleneck[2:](self.pooled(x))
 
 
 def weights_file(name: str, weights: str) -> Path | None:
@@ -68,13 +68,15 @@ def weights_file(name: str, weights: str) -> Path | None:
     if weights == "none":
         return None
     if weights != "imagenet":
-        path = Path(weights)
-        if not path.is_file():
-            raise UserError(f"backbone weights {weights!r} cannot be read: there is no such file")
-        return path
+        return given_file(weights)
     import torchvision
 
-    url = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].url
+    known = torchvision.models.get_model_weights(name).__members__
+    if "IMAGENET1K_V1" not in known:
+        raise UserError(
+            f"backbone {name!r}: torchvision has no weights IMAGENET1K_V1 of it; give a file as weights=PATH"
+        )
+    url = known["IMAGENET1K_V1"].url
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not path.is_file():
         raise UserError(
@@ -82,13 +84,3 @@ def weights_file(name: str, weights: str) -> Path | None:
             "or give a state-dict file as weights=PATH, or start from random ones by weights=none"
         )
     return path
-
-
-def _load_weights(net: nn.Module, path: Path) -> None:
-    try:
-        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:
-        raise UserError(
-            f"backbone weights {str(path)!r} cannot be read ({type(error).__name__}); expected a torchvision "
-            "state dict saved with torch.save, or 'none', or 'imagenet'"
-        ) from None
