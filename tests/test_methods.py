@@ -33,6 +33,7 @@ from tests.conftest import (
     hidden_sizes,
     same,
     spec_of,
+    suited,
     takes_steps,
     thorough_for_most,
     trained,
@@ -143,7 +144,8 @@ def distance_to_source_only(method: str) -> float:
     """Largest difference of encoder and head to source_only with such a head after 20 steps, in float64."""
     trainer = trained(spec_of(method, SHIFTED, params=off(method), precision="float64"))
     mine = weights(trainer, "encoder.", "head.")
-    baseline = spec_of("source_only", SHIFTED, precision="float64", head_layers=hidden_sizes(trainer.method.head))
+    task, head = suited(method, SHIFTED), hidden_sizes(trainer.method.head)
+    baseline = spec_of("source_only", task, precision="float64", head_layers=head)
     base = weights(trained(baseline), "encoder.", "head.")
     return max(float((mine[key] - base[key]).abs().max()) for key in base)
 
@@ -185,7 +187,7 @@ def test_a_first_stage_of_the_source_alone_ends_as_source_only_to_the_bit(
     if not staged.stages[0].updates or staged.stages[0].sees != "source":
         pytest.skip("it has no such stage")
     assert next(iter(staged.run(also=[20]))) == staged.ends[0] == 20
-    base = trained(spec_of("source_only", SHIFTED))
+    base = trained(spec_of("source_only", suited(method, SHIFTED)))
     assert same(*(weights(trainer, "encoder.", "head.") for trainer in (staged, base)))
 
 

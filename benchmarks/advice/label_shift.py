@@ -4,8 +4,8 @@ Both estimates assume that samples of a class look alike in both domains: p(x|y)
 show that: both may be wrong alike. One sign that it fails is told: the model is less sure of the target, or surer,
 than of source samples in the estimated shares.
 
-The estimates are those of :mod:`benchmarks.core.label_shift`, BBSE in its hard form: confidences are not used. Both
-are fitted on the source's validation part.
+The estimates are those of :mod:`benchmarks.core.label_shift`, fitted on the source's validation part. BBSE has its
+hard form: confidences are not used.
 
 Intervals are of a bootstrap: target samples are drawn anew, and validation samples within each class. It takes
 a second for three classes, and several for thirty.

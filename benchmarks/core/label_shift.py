@@ -1,11 +1,11 @@
 """Class shares of a target, from what a classifier says of it, if only these shares have changed.
 
 - BBSE (Lipton et al., ICML 2018, Detecting and Correcting for Label Shift with Black Box Predictors): the shares q
-  for which C q is the share of each predicted class. C[i, j] is the share that is predicted as i of class j's samples
-  in the source. Shares are kept at or above 0, by least squares, and sum to 1.
+  for which C q is the share of each predicted class in the target. C[i, j] is the share that is predicted as i of
+  class j's samples in the source. Shares are kept at or above 0, by least squares, and sum to 1.
 - EM (Saerens et al., Neural Computation 14, 2002) on calibrated probabilities: bias-corrected temperature scaling,
-  softmax(logits / T + b), fitted on labelled samples of the source (Alexandari et al., ICML 2020, Maximum Likelihood
-  With Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation).
+  softmax(logits / T + b), fitted on labels of the source (Alexandari et al., ICML 2020, Maximum Likelihood With
+  Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation).
 """
 
 import numpy as np
