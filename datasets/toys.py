@@ -10,6 +10,7 @@ task                  source -> target                                       who
 ``toys/waves``        images with a brightness and contrast shift            every marginal alignment
 ``toys/flipped``      the class priors are reversed                          nobody: aligning must hurt
 ``toys/ladder``       two sources of blobs, the second half as far away      methods for several sources
+``toys/corners``      four blobs turned: drop some of either domain's        methods for open and partial sets
 ====================  =====================================================  =============================
 
 The blobs (lower case: the target)::
@@ -110,6 +111,13 @@ def ladder(rng: np.random.Generator, n: int, domain: str, options: Options) -> t
     return x + np.array([0.0, {"source": 0.0, "source2": 2.75, "target": 5.5}[domain]]), y
 
 
+def corners(rng: np.random.Generator, n: int, domain: str, options: Options) -> tuple[np.ndarray, np.ndarray]:
+    """Four blobs around the origin; those of the target are turned by 30 degrees."""
+    y = rng.integers(4, size=n)
+    angle = np.pi * y / 2 + (np.pi / 6 if domain == "target" else 0.0)
+    return 3 * np.c_[np.cos(angle), np.sin(angle)] + rng.normal(scale=0.5, size=(n, 2)), y
+
+
 MLP = {"backbone": "mlp", "discriminator_layers": [64]}
 
 TOYS: dict[str, tuple[Draw, type[Options], dict[str, Any]]] = {
@@ -120,6 +128,7 @@ TOYS: dict[str, tuple[Draw, type[Options], dict[str, Any]]] = {
     "waves": (waves, Waves, {"backbone": "lenet"}),
     "flipped": (flipped, Options, MLP),
     "ladder": (ladder, Options, MLP),
+    "corners": (corners, Options, MLP),
 }
 SOURCES = {"ladder": ("source", "source2")}  # of toys that have several
 
@@ -137,7 +146,7 @@ class Toys(Family):
     name = "toys"
 
     def classes(self, task: str) -> tuple[str, ...]:
-        return tuple("01234") if task == "waves" else ("0", "1")
+        return tuple(map(str, range({"waves": 5, "corners": 4}.get(task, 2))))
 
     def tasks(self) -> list[str]:
         return list(TOYS)

@@ -55,7 +55,7 @@ class MDAN(base.Deep):
         self.discriminators = nn.ModuleList(build.discriminator(self.n_features, name) for name in names)
 
     def loss(self, batch: base.Batch, progress: Tensor) -> base.Loss:
-        source, target = self.embed(batch)
+        source, target, few = self.embed(batch)
         assert target is not None
         errors = self.objective.loss(source.logits, source.samples.y)
         self.log(source_accuracy=(source.logits.detach().argmax(1) == source.samples.y).double().mean())
@@ -70,4 +70,7 @@ class MDAN(base.Deep):
         total = self.params.sharpness * (of_class + self.params.mu * of_domain)
         weight = total.masked_fill(sizes == 0, -torch.inf).softmax(0).detach()
         self.log(largest_weight=weight.max())
-        return base.Loss(weight @ of_class, {"domain": weight @ of_domain})
+        task = weight @ of_class
+        if few:
+            task = task + self.objective.loss(few.logits, few.samples.y).mean()
+        return base.Loss(task, {"domain": weight @ of_domain})

@@ -32,7 +32,12 @@ from methods.base import SamplesT, Unlabelled
 
 TINY = {"backbone": "mlp?width=16", "discriminator_layers": "16", "steps": 20, "checkpoints": 2}
 FACTS = Facts(input_shape=(2,), n_classes=2)
-SUITED = {"several_sources": "toys/ladder"}  # toys that have what some methods need of a task
+# Toys that have what some methods need of a task.
+SUITED = {
+    "several_sources": "toys/ladder",
+    "few": "toys/blobs?shots=5",
+    "open": "toys/corners?source_classes=0-2",
+}
 # Methods that run under the tiny protocol. A method that needs another backbone has tests of its own.
 RUNNING = [
     name

@@ -34,6 +34,7 @@ Idea = Literal[
     "transport",
     "certainty",
     "source_free",
+    "few_labels",
     "shallow",
     "reference",
 ]
