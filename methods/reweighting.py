@@ -1,31 +1,28 @@
 """Importance weighting by a domain classifier (Shimodaira 2000; Bickel, Brückner and Scheffer, JMLR 2009)."""
 
 import warnings
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import torch
 from pydantic import Field
 from scipy.optimize import brentq
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import cross_val_predict
 from torch import Tensor
 
 from benchmarks.core.registry import METHODS, MethodInfo
-from benchmarks.core.settings import UserError, param
+from benchmarks.core.settings import param
 from methods import base, weighting
 from methods.networks.build import Build
+from methods.shallow.domain_classifier import Classifier, domain_scores
 
-FOLDS = 5
 ALPHA = 0.5  # of the relative density ratio: weights are at most 1 / ALPHA
 FAR = 10.0  # a mean ratio so many times too large or too small is told
 
 
 class Params(weighting.Params):
-    classifier: Literal["logistic", "forest"] = param("logistic", "the domain classifier", source="JMLR 2009")
+    classifier: Classifier = param("logistic", "the domain classifier", source="JMLR 2009")
     effective: Annotated[float, Field(gt=0, le=1)] = param(
         0.5,
         "least effective sample size, as a share of the source: weights are flattened until they have it",
@@ -100,13 +97,10 @@ def flattening(weight: np.ndarray, least: float) -> float:
     return 1.0 if excess(1.0) >= 0 else brentq(excess, 0.0, 1.0)
 
 
-def domain_odds(source: np.ndarray, target: np.ndarray, classifier: str, seed: int) -> np.ndarray:
-    """P(target | x) / P(source | x) of each source sample (n,), cross-fitted over 5 folds and calibrated.
+def domain_odds(source: np.ndarray, target: np.ndarray, classifier: Classifier, seed: int) -> np.ndarray:
+    """P(target | x) / P(source | x) of each source sample (n,), cross-fitted over folds and calibrated.
 
-    With fewer than 5 samples of a domain there are as many folds.
-
-    Each sample is scored by a classifier that has not seen it; a logistic curve fitted to such scores, again
-    across folds, turns them into probabilities (Platt scaling).
+    A logistic curve fitted to scores, again across folds, turns them into probabilities (Platt scaling).
 
     Args:
         source, target: (n, d) and (m, d).
@@ -114,21 +108,6 @@ def domain_odds(source: np.ndarray, target: np.ndarray, classifier: str, seed: i
     Raises:
         UserError: a domain has one sample only.
     """
-    folds = min(FOLDS, len(source), len(target))
-    if folds < 2:
-        raise UserError(
-            f"reweighting: its domain classifier needs 2 training samples of each domain; there are {len(source)} "
-            f"of the source and {len(target)} of the target"
-        )
-    model = (
-        make_pipeline(StandardScaler(), LogisticRegression(C=0.1, tol=1e-2))
-        if classifier == "logistic"
-        else RandomForestClassifier(n_estimators=100, min_samples_leaf=5, random_state=seed % 2**32)
-    )
-    x = np.concatenate([source, target])
-    domain = np.repeat([0, 1], [len(source), len(target)])
-    split = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
-    p = cross_val_predict(model, x, domain, cv=split, method="predict_proba")[:, 1].clip(1e-6, 1 - 1e-6)
-    score = np.log(p / (1 - p))[:, None]
-    odds = cross_val_predict(LogisticRegression(), score, domain, cv=split, method="decision_function")
+    score, domain, split = domain_scores("reweighting", source, target, classifier, seed)
+    odds = cross_val_predict(LogisticRegression(), score[:, None], domain, cv=split, method="decision_function")
     return np.exp(odds[: len(source)])

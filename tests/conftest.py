@@ -32,6 +32,12 @@ from methods.base import SamplesT, Unlabelled
 
 TINY = {"backbone": "mlp?width=16", "discriminator_layers": "16", "steps": 20, "checkpoints": 2}
 FACTS = Facts(input_shape=(2,), n_classes=2)
+# Toys that have what some methods need of a task.
+SUITED = {
+    "several_sources": "toys/ladder",
+    "few": "toys/blobs?shots=5",
+    "open": "toys/corners?source_classes=0-2",
+}
 # Methods that run under the tiny protocol. A method that needs another backbone has tests of its own.
 RUNNING = [
     name
@@ -61,10 +67,16 @@ MakeSpec = Callable[..., RunSpec]
 MakeTrainer = Callable[..., Trainer]
 
 
+def suited(method: str, task: str) -> str:
+    """The task, or a toy that has what the method needs where that is more than the usual toys have."""
+    return next((SUITED[need] for need in METHODS.info(method).needs), task)
+
+
 def spec_of(
     method: str, task: str = "toys/moons", seed: int = 0, params: Mapping[str, Any] | None = None, **protocol: Any
 ) -> RunSpec:
-    """One run under a tiny protocol."""
+    """One run under a tiny protocol, on a task that is suited to the method."""
+    task = suited(method, task)
     overrides = {"protocol": {**TINY, **protocol}} | ({method: params} if params else {})
     names = list(dict.fromkeys(["source_only", method]))
     grid = plan("quick", names, [task], [seed], overrides)

@@ -19,7 +19,7 @@ from benchmarks.core.registry import METHODS
 from benchmarks.training.loop import Trainer
 from benchmarks.training.signals import gradient_ratio
 from datasets.base import Samples, Task
-from methods.base import Batch, Embedded, Labelled, Loss, Stage, Unlabelled, Update
+from methods.base import Batch, Embedded, Loss, Stage, Update
 from tests.conftest import CANDIDATES, rows_of, spec_of, takes_steps, trained, trainer_of
 
 TRAINED = [name for name in CANDIDATES if takes_steps(name)]
@@ -194,18 +194,13 @@ def test_estimated_weights_belong_to_the_samples_that_look_like_the_targets(meth
 
 
 def constant_batch(trainer: Trainer, stage: Stage) -> Batch:
-    """Five times one source sample and nine times one of the target: rows say by their number whose they are."""
+    """Five times one sample of the first source, nine times one of the target: numbers of rows say whose."""
     batch = trainer.batches.at(0, stage.sees, views=stage.views)
     assert batch.source is not None
     assert batch.target is not None
-    return Batch(
-        Labelled(
-            *(getattr(batch.source, name)[:1].repeat_interleave(5, 0) for name in ("x", "y", "index", "domain"))
-        ),
-        Unlabelled(
-            *(getattr(batch.target, name)[:1].repeat_interleave(9, 0) for name in ("x", "index", "domain"))
-        ),
-    )
+    source = rows_of(batch.source, batch.source.domain.argmin().repeat(5))
+    target = replace(batch.target, views={})
+    return Batch(source, rows_of(target, torch.zeros(9, dtype=torch.int64)))
 
 
 def said_of(trainer: Trainer, stage: Stage, batch: Batch) -> dict[int, float]:

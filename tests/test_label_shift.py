@@ -8,7 +8,8 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.advice.label_shift import bbse, calibrate, calibrated, em, estimate, lines, unlike
+from benchmarks.advice.label_shift import estimate, lines, unlike
+from benchmarks.core.label_shift import bbse, calibrate, calibrated, em
 
 CLASSES = ("a", "b", "c")
 

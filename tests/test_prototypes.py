@@ -59,7 +59,7 @@ def prototype(needs: tuple[Trait, ...] = ()) -> Callable[[M], M]:
 
 
 @prototype(needs=("several_sources",))
-class MDAN(Deep):
+class Many(Deep):
     """Several sources, each with a discriminator of its own against the target (Zhao et al., NeurIPS 2018)."""
 
     def __init__(self, params: Params, build: Build) -> None:
@@ -77,7 +77,7 @@ class MDAN(Deep):
 
 
 @prototype()
-class PADA(Deep):
+class Weighed(Deep):
     """DANN whose source classes weigh as much as the target's predictions give them (Cao et al., ECCV 2018)."""
 
     share: Tensor
@@ -103,7 +103,7 @@ class PADA(Deep):
 
 
 @prototype(needs=("few",))
-class MME(Deep):
+class Minimax(Deep):
     """Minimax entropy (Saito et al., ICCV 2019): a few target labels, and entropy against the head."""
 
     def loss(self, batch: Batch, progress: Tensor) -> Loss:
@@ -168,14 +168,14 @@ def few_labels(task: Task, each: int = 3) -> TrainView:
 
 def start(method: str, task: str | Task | None = None, seed: int = 0, **protocol: Any) -> Trainer:
     """A trainer of a prototype, or of another method, on a task of the kind that it is for."""
-    task = task or ("shifts/a+b-c" if method == "mdan" else "toys/blobs")
+    task = task or ("shifts/a+b-c" if method == "many" else "toys/blobs")
     name = task if isinstance(task, str) else "toys/blobs"
     spec = replace(
         spec_of("source_only" if method in PROTOTYPES else method, name, seed, **protocol), method=method
     )
     prepare(CPU, spec.protocol)
     task = load_task(task) if isinstance(task, str) else task
-    view = few_labels(task) if method == "mme" else task.train_view()
+    view = few_labels(task) if method == "minimax" else task.train_view()
     return new_trainer(spec, facts_of(view, task.facts), view, CPU)
 
 
@@ -223,7 +223,7 @@ def test_it_resumes_to_the_same_bits(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "task", "lacks"), [("mdan", "shifts/a-b", "several_sources"), ("mme", "toys/blobs", "few")]
+    ("method", "task", "lacks"), [("many", "shifts/a-b", "several_sources"), ("minimax", "toys/blobs", "few")]
 )
 def test_a_task_that_lacks_what_a_method_needs_is_not_applicable(method: str, task: str, lacks: str) -> None:
     reason = f"it needs what the task does not have: {lacks}"
@@ -233,7 +233,7 @@ def test_a_task_that_lacks_what_a_method_needs_is_not_applicable(method: str, ta
 
 
 def test_a_task_of_several_sources_is_for_methods_that_need_them() -> None:
-    assert not plan("quick", ["source_only", "mdan"], ["shifts/a+b-c"]).not_applicable
+    assert not plan("quick", ["source_only", "many"], ["shifts/a+b-c"]).not_applicable
 
 
 # 2. What each claims.
@@ -244,9 +244,9 @@ def images(shift: float) -> Samples:
     return Samples(rng.normal(shift, 1 + shift, (80, 3, 8, 8)).astype(np.float32), np.arange(80) % 2)
 
 
-def test_mdans_discriminators_tell_each_its_own_source_from_the_target() -> None:
+def test_manys_discriminators_tell_each_its_own_source_from_the_target() -> None:
     """With an encoder that stands still, so that nothing becomes alike."""
-    trainer = run(start("mdan", steps=150, lr_backbone=1e-30, lr_adversary=0.01))
+    trainer = run(start("many", steps=150, lr_backbone=1e-30, lr_adversary=0.01))
     assert len(trainer.method.discriminators) == 2
     assert set(trainer.source.domain.tolist()) == {0, 1}
     source, target = (trainer.outputs(side.x, "target")[0] for side in (trainer.source, trainer.target))
@@ -256,11 +256,11 @@ def test_mdans_discriminators_tell_each_its_own_source_from_the_target() -> None
         assert (net(target) <= 0).double().mean() > 0.8
 
 
-def test_pada_lets_a_class_go_that_the_target_lacks() -> None:
+def test_weighed_lets_a_class_go_that_the_target_lacks() -> None:
     rng, y = np.random.default_rng(0), np.arange(300) % 3
     x = (rng.normal(0, 0.5, (300, 2)) + 4 * np.c_[y == 1, y == 2]).astype(np.float32)
     task = Task("mine/a-b", ("0", "1", "2"), [Samples(x, y)], [Samples(x[y < 2], y[y < 2])])
-    trainer = run(start("pada", task, steps=100, lr_backbone=0.01, lr_new=0.01))
+    trainer = run(start("weighed", task, steps=100, lr_backbone=0.01, lr_new=0.01))
     share = trainer.method.share
     assert share[:2].min() > 0.7
     assert share[2] < 0.1
@@ -287,7 +287,7 @@ def test_a_source_free_stage_has_no_source_in_reach() -> None:
 
 
 def test_granted_labels_come_with_batches_of_the_target() -> None:
-    granted, without = start("mme").batches, start("source_only").batches
+    granted, without = start("minimax").batches, start("source_only").batches
     few = granted.at(0).few
     assert few is not None
     assert sorted(few.index.tolist()) == list(range(6))  # all, where a batch would hold more
@@ -296,10 +296,10 @@ def test_granted_labels_come_with_batches_of_the_target() -> None:
     assert torch.equal(granted.at(0).target.index, without.at(0).target.index)
 
 
-def test_mme_takes_the_few_labels_that_are_granted() -> None:
+def test_minimax_takes_the_few_labels_that_are_granted() -> None:
     task = load_task("toys/blobs")
     trainer, baseline = (
-        run(start(name, seed=1, steps=100, lr_backbone=0.01, lr_new=0.01)) for name in ("mme", "source_only")
+        run(start(name, seed=1, steps=100, lr_backbone=0.01, lr_new=0.01)) for name in ("minimax", "source_only")
     )
     assert accuracy(trainer, task) > accuracy(baseline, task) + 0.3
 
@@ -329,7 +329,7 @@ def test_each_epoch_is_each_pass_over_the_target() -> None:
 def test_an_update_repeats_on_fresh_batches_or_on_the_same(
     batch: Literal["fresh", "same"], different: int
 ) -> None:
-    trainer, seen = start("pada"), []
+    trainer, seen = start("weighed"), []
 
     def spy(batch: Batch, progress: Tensor) -> Loss:
         seen.append((*batch.source.index.tolist(), *batch.target.index.tolist()))
@@ -343,7 +343,7 @@ def test_an_update_repeats_on_fresh_batches_or_on_the_same(
 
 
 def test_an_update_of_buffers_alone_takes_no_gradient() -> None:
-    trainer, told = start("pada"), []
+    trainer, told = start("weighed"), []
 
     def count(batch: Batch, progress: Tensor) -> Loss:
         told.append(torch.is_grad_enabled())
@@ -392,7 +392,7 @@ SLIPS: dict[str, Callable[[Slip, Build], object]] = {
 @pytest.mark.parametrize("message", SLIPS)
 def test_a_slip_in_a_method_is_one_clear_error(message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "slip", SLIPS[message])
-    METHODS.register("slip", INFO["pada"])(Slip)
+    METHODS.register("slip", INFO["weighed"])(Slip)
     try:
         with pytest.raises(UserError, match=message):
             run(start("slip"))

@@ -38,6 +38,7 @@ from tests.conftest import (
     hidden_sizes,
     same,
     spec_of,
+    suited,
     takes_steps,
     trained,
     trainer_of,
@@ -53,10 +54,13 @@ def test_methods_of_a_seed_start_alike_and_draw_alike(method: str) -> None:
     if not takes_steps(method):
         pytest.skip("it has no networks and draws no batches")
     head = hidden_sizes(trainer_of(spec_of(method)).method.head)
-    base = trainer_of(spec_of("source_only", head_layers=head))
+    base = trainer_of(spec_of("source_only", suited(method, "toys/moons"), head_layers=head))
     torch.manual_seed(1)  # nothing depends on what has drawn from PyTorch's generator before
     mine = trainer_of(spec_of(method))
-    assert same(weights(mine, "encoder.", "head."), weights(base, "encoder.", "head."))
+    assert same(weights(mine, "encoder."), weights(base, "encoder."))
+    heads = [weights(trainer, "head.") for trainer in (mine, base)]
+    if len({tuple((name, *value.shape) for name, value in head.items()) for head in heads}) == 1:
+        assert same(*heads)  # some have one of another kind
     batches = [
         trainer.batches.at(step, trainer.stages[0].sees).source for trainer in (mine, base) for step in (0, 30)
     ]

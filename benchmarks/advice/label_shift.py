@@ -4,13 +4,8 @@ Both estimates assume that samples of a class look alike in both domains: p(x|y)
 show that: both may be wrong alike. One sign that it fails is told: the model is less sure of the target, or surer,
 than of source samples in the estimated shares.
 
-- BBSE (Lipton et al., ICML 2018, Detecting and Correcting for Label Shift with Black Box Predictors), in its hard
-  form: the shares q for which C q is the share of each predicted class in the target. C[i, j] is the share that is
-  predicted as i of class j's samples in the source's validation part. Confidences are not used. Shares are kept at
-  or above 0, by least squares, and sum to 1.
-- EM (Saerens et al., Neural Computation 14, 2002) on calibrated probabilities: bias-corrected temperature scaling,
-  softmax(logits / T + b), fitted on the source's validation part (Alexandari et al., ICML 2020, Maximum Likelihood
-  With Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation).
+The estimates are those of :mod:`benchmarks.core.label_shift`, fitted on the source's validation part. BBSE has its
+hard form: confidences are not used.
 
 Intervals are of a bootstrap: target samples are drawn anew, and validation samples within each class. It takes
 a second for three classes, and several for thirty.
@@ -20,11 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize, nnls
-from scipy.special import softmax
 
 from benchmarks.advice.paired import Interval
 from benchmarks.core.escape import quoted
+from benchmarks.core.label_shift import bbse, calibrate, calibrated, confusion, em
 from benchmarks.core.randomness import generator
 from benchmarks.report.statistics import LEVEL
 
@@ -35,9 +29,6 @@ ABSENT = 1 / 3  # of a class's share in the source: below it at the upper end of
 POINT = 0.01  # a gap between intervals, or a surprise, that is smaller means nothing
 SKEWED = 2.0  # times its share in the source: above it at the lower end of both intervals, a class is told of
 NAMED = 8  # classes that are printed
-STEPS, TOLERANCE = 1000, 1e-6  # of EM: at most, and the largest change of a share at which it ends
-ENDS = {"gtol": 1e-5, "ftol": 1e-7}  # of the calibration: far below what a draw changes
-LIMIT = 4.0  # of log T and of b: without errors in the validation part the fit would have no end
 
 
 @dataclass(frozen=True)
@@ -117,14 +108,13 @@ def estimate(source: np.ndarray, y: np.ndarray, target: np.ndarray, classes: Seq
     logits, unlabelled = (of[:, present].astype(np.float64) for of in (source, target))
     order = np.argsort(y, kind="stable")  # class after class, for draws within each
     logits, numbers = logits[order], np.searchsorted(present, y[order])
-    confusion = _confusion(logits, numbers)
     fitted = calibrate(logits, numbers)
     values = _estimates(logits, numbers, unlabelled, fitted)
     draws = np.array(list(_bootstrap(logits, numbers, unlabelled, fitted)))
     ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     *shares, surprise = zip(*(np.split(each, [k, 2 * k]) for each in (values, *ends)), strict=True)
     bbse, em = (Shares(*(tuple(each.tolist()) for each in of)) for of in shares)
-    condition = float(np.linalg.cond(confusion))
+    condition = float(np.linalg.cond(confusion(logits, numbers)))
     return LabelShift(
         classes=tuple(classes[i] for i in present.tolist()),
         missing=tuple(name for name, count in zip(classes, counts, strict=True) if not count),
@@ -141,8 +131,7 @@ def estimate(source: np.ndarray, y: np.ndarray, target: np.ndarray, classes: Seq
 
 def _estimates(source: np.ndarray, y: np.ndarray, target: np.ndarray, fitted: np.ndarray) -> np.ndarray:
     """(2 k + 1,) shares by BBSE and by EM, and the surprise."""
-    confusion = _confusion(source, y)
-    first = bbse(confusion, np.bincount(target.argmax(1), minlength=target.shape[1]) / len(target))
+    first = bbse(confusion(source, y), np.bincount(target.argmax(1), minlength=target.shape[1]) / len(target))
     here, there = (calibrated(of, fitted) for of in (source, target))
     expected = first @ (np.bincount(y, here.max(1)) / np.bincount(y))
     return np.concatenate([first, em(there, here.mean(0)), [there.max(1).mean() - expected]])
@@ -156,52 +145,6 @@ def _bootstrap(source: np.ndarray, y: np.ndarray, target: np.ndarray, fitted: np
         drawn = np.repeat(np.cumsum(sizes) - sizes, sizes) + rng.integers(np.repeat(sizes, sizes))
         others = rng.integers(len(target), size=len(target))
         yield _estimates(source[drawn], y, target[others], calibrate(source[drawn], y, fitted))
-
-
-def _confusion(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """C[i, j]: the share of class j's samples that are predicted as i."""
-    counts = np.zeros((logits.shape[1],) * 2)
-    np.add.at(counts, (logits.argmax(1), y), 1)
-    return counts / counts.sum(0)
-
-
-def bbse(confusion: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Shares (k,) from C (k, k) and the shares (k,) of predicted classes."""
-    shares = nnls(confusion, predicted)[0]
-    return np.asarray(shares / shares.sum())
-
-
-def em(posterior: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Shares (k,) that make the target most likely, from probabilities (m, k) for the source's shares (k,)."""
-    shares, ratio = prior, posterior / prior
-    for _ in range(STEPS):
-        before, shares = shares, shares * (ratio.T @ (1 / (ratio @ shares))) / len(ratio)
-        if np.abs(shares - before).max() < TOLERANCE:
-            break
-    return shares
-
-
-def calibrate(logits: np.ndarray, y: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
-    """(1 + k,) log T and b for which the labels (n,) are most likely."""
-    rows, right = np.arange(len(y)), np.eye(logits.shape[1])[y]
-
-    def loss(fitted: np.ndarray) -> tuple[float, np.ndarray]:
-        scaled = logits * np.exp(-fitted[0])
-        odds = scaled + fitted[1:]
-        p = np.exp(odds - odds.max(1, keepdims=True))
-        p /= p.sum(1, keepdims=True)
-        slope = (p - right) / len(y)
-        value = -np.log(np.maximum(p[rows, y], np.finfo(np.float64).tiny)).mean()
-        return float(value), np.append(-(slope * scaled).sum(), slope.sum(0))
-
-    start = np.zeros(1 + logits.shape[1]) if start is None else start
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(-LIMIT, LIMIT)] * len(start), options=ENDS)
-    return np.asarray(found.x)
-
-
-def calibrated(logits: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-    """Probabilities (n, k) of bias-corrected temperature scaling."""
-    return np.asarray(softmax(logits * np.exp(-fitted[0]) + fitted[1:], axis=1))
 
 
 def unlike(found: LabelShift) -> list[str]:

@@ -35,6 +35,7 @@ Idea = Literal[
     "transport",
     "certainty",
     "source_free",
+    "few_labels",
     "shallow",
     "reference",
 ]
