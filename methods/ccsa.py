@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
+import torch
 from torch import Tensor
 
 from benchmarks.core.registry import METHODS, MethodInfo
@@ -52,4 +53,4 @@ class CCSA(base.Deep):
             self.params.trade_off,
             *zip(*((s.features, s.samples.y) for s in labelled), strict=True),
         )
-        return base.Loss((1 - alpha) * sum(errors), {"contrastive": alpha * contrastive(*features, *y)})
+        return base.Loss((1 - alpha) * torch.stack(errors).sum(), {"contrastive": alpha * contrastive(*features, *y)})

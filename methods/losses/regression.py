@@ -58,6 +58,6 @@ def inverse_gram(source: Tensor, target: Tensor, kept: float, angle: float, scal
         torch.linalg.pinv(gram, rtol=(each[k] / each[0]).detach())
         for gram, each in zip(grams, values, strict=True)
     ]
-    cosines = torch.cosine_similarity(*inverses, dim=0, eps=1e-6)
+    cosines = torch.cosine_similarity(inverses[0], inverses[1], dim=0, eps=1e-6)
     distance = torch.linalg.vector_norm(values[0][:k] - values[1][:k]) / k
     return angle * (1 - cosines).mean() + scale * distance
