@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import Field
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from benchmarks.core.registry import METHODS, MethodInfo
