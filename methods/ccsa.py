@@ -53,4 +53,5 @@ class CCSA(base.Deep):
             self.params.trade_off,
             *zip(*((s.features, s.samples.y) for s in labelled), strict=True),
         )
-        return base.Loss((1 - alpha) * torch.stack(errors).sum(), {"contrastive": alpha * contrastive(*features, *y)})
+        task = (1 - alpha) * torch.stack(errors).sum()
+        return base.Loss(task, {"contrastive": alpha * contrastive(*features, *y)})
