@@ -1,6 +1,7 @@
 """The command `report`, and the page that `run` leaves: for own data without labels it opens with the advice."""
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.advice.advise import advised
-from benchmarks.commands.parser import main
+from benchmarks.commands.parser import main, parser
+from benchmarks.commands.shared.options import typed
+from benchmarks.commands.shared.page import command_line
 from benchmarks.plan.grid import plan
 from benchmarks.records.store import Store
 from benchmarks.report.page.templates import coded
@@ -47,7 +50,9 @@ def test_run_ends_with_a_page_that_opens_with_the_advice(capsys: pytest.CaptureF
         assert coded(paragraph) in html
     assert "What is known of" in html
     assert "Target test accuracy (%)" not in html
+    capsys.readouterr()
     assert main(["report", *OWN, "--store", "store", "--out", "mine.html"]) == 0
+    said = capsys.readouterr().err
     again = Path("mine.html").read_text()
     assert coded(advised(grid, Store(Path("store"))).paragraphs[0]) in again
     assert "Two maps of the features of source_only" in again
@@ -55,6 +60,37 @@ def test_run_ends_with_a_page_that_opens_with_the_advice(capsys: pytest.CaptureF
     assert hidden not in again
     assert main(["report", *OWN, "--store", "store", "--out", "mine.html", *shown]) == 0
     assert hidden in Path("mine.html").read_text()
+    (makes,) = re.findall(
+        "^warning: 4 records lack scores of validators, .*: python -m benchmarks (.*)$", said, re.M
+    )
+    assert main(shlex.split(makes)) == 0
+    capsys.readouterr()
+    assert main(["report", *OWN, "--store", "store", "--out", "mine.html", *shown]) == 0
+    assert "lack scores" not in capsys.readouterr().err
+
+
+def test_a_report_makes_no_score_and_shows_those_that_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    moons = ["--tasks", "toys/moons", "--methods", "source_only,coral", "--seeds", "2", *STEPS, "--store", "store"]
+    assert main(["run", *moons]) == 0
+    assert main(["report", *moons, "--out", "mine.html"]) == 0
+    assert not list(Path("store").rglob("validators.json"))
+    assert "<td>snd</td>" not in Path("mine.html").read_text()
+    assert main(["table", *moons, "--show", "validators"]) == 0
+    assert main(["report", *moons, "--out", "mine.html"]) == 0
+    assert '<th scope="row">snd</th>' in Path("mine.html").read_text()
+
+
+def test_the_command_of_a_page_has_every_flag_and_no_folder_of_a_machine() -> None:
+    given = ["--tasks", "toys/moons", "--store", "/me/runs", "--data-dir", "/me/data", "--out", "/me/my page.html"]
+    words = ["report", *given, "--maps", "tsne", "--show-samples", "--set", "dann.gamma=5"]
+    flags = vars(parser().parse_args(words))
+    options = typed(flags.pop("command").Options, flags)
+    more = {name: value for name, value in vars(options).items() if name not in ("what", "how", "force")}
+    line = command_line("report", options.what, options.how, **more)
+    assert "/me" not in line
+    folders = {"$BENCHMARKS_STORE": "/me/runs", "$BENCHMARKS_DATA": "/me/data", "my page.html": "/me/my page.html"}
+    typed_again = [folders.get(word, word) for word in shlex.split(line)[3:]]
+    assert vars(parser().parse_args(typed_again)) == vars(parser().parse_args(words))
 
 
 def test_a_page_is_written_over_one_of_ours_and_no_other_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.commands import warn
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.execution import add_data_flag, use_data_folder
 from benchmarks.commands.shared.output import add_force_flag
@@ -63,7 +64,7 @@ def add_flags(command: ArgumentParser) -> None:
 
 def main(options: Options) -> int:
     from benchmarks.commands.shared.page import command_line, comparisons_of, write_page
-    from benchmarks.commands.shared.reading import found_grid
+    from benchmarks.commands.shared.reading import found_grid, with_kept_scores
     from benchmarks.records.frame import is_compact
     from benchmarks.report.page.confusion import confusion
     from benchmarks.report.page.contents import SHOWN
@@ -74,13 +75,20 @@ def main(options: Options) -> int:
     what, how = options.what, options.how
     sources, tasks = record_sources(options.store, options.records), what.all_tasks()
     prepare_output(options.out, [*sources, Path(what.suite)], force=options.force)
-    planned, records = found_grid(sources, what, how, tasks, [*VALIDATORS])
+    planned, (found, failures) = found_grid(sources, what, how, tasks, [])
     select = how.validator(what.suite)
     stores = [Store(path) for path in sources if not is_compact(path)]
+    frame, lacking = with_kept_scores(planned, found, stores, [*VALIDATORS])
+    if lacking:
+        makes = command_line("table", what, how, records=options.records, store=options.store, show="validators")
+        warn(
+            f"{lacking} records lack scores of validators, and the page leaves these out; this makes them: {makes}"
+        )
+    given = {name: value for name, value in vars(options).items() if name not in ("what", "how", "force")}
     write_page(
         options.out,
         planned,
-        records,
+        (frame, failures),
         stores,
         [*SHOWN, "validators"],
         select,
@@ -89,10 +97,12 @@ def main(options: Options) -> int:
             maps(cells, stores, options.maps),
             confusion(cells),
         ],
-        comparisons=[] if tasks else comparisons_of(planned, records, select, judged=how.as_the_suite_says),
+        comparisons=[]
+        if tasks
+        else comparisons_of(planned, (frame, failures), select, judged=how.as_the_suite_says),
         commands=[
-            command_line("run", what, how),
-            command_line("report", what, how, records=options.records, store=options.store, out=options.out),
+            command_line("run", what, how, data_dir=options.data_dir),
+            command_line("report", what, how, **given),
         ],
     )
     print(f"report: {shown(options.out)}", file=sys.stderr)

@@ -181,7 +181,7 @@ def _report(planned: Grid, store: Store, options: Options, name: str) -> None:
     atomic.write_text(folder / f"{name}.json", render(report, "json"))
     print(f"written to {folder / name}.md and .json; records in {store.root}", file=sys.stderr)
     page = store.root / "reports" / f"{name}.html"
-    again = command_line("run", options.what, options.how, store=options.store)
+    again = command_line("run", options.what, options.how, data_dir=options.data_dir, store=options.store)
     write_page(page, planned, records, [store], SHOWN, validator, commands=[again])
     print(f"report: {page}", file=sys.stderr)
 

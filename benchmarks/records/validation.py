@@ -86,9 +86,19 @@ def validator_scores(record: Record, names: Collection[str]) -> list[dict[str, A
         kept["scores"] = {file: kept["scores"].get(file, {}) | made[file] for file in files}
         with suppress(OSError):  # a store that cannot be written: the scores are made again next time
             write_json(record.folder / VALIDATORS, {**kept, "digest": _digest(kept)})
+    return _by_step(kept, names)
+
+
+def kept_scores(record: Record, names: Collection[str]) -> list[dict[str, Any]]:
+    """Those of :func:`validator_scores` that are beside a record already, of any of these names."""
+    kept = _kept(record)
+    return _by_step(kept, [name for name in names if kept["code"].get(name) == _code(name)])
+
+
+def _by_step(kept: Mapping[str, Any], names: Collection[str]) -> list[dict[str, Any]]:
     return [
         {"step": int(Path(file).stem), **{name: _rounded(kept["scores"][file][name]) for name in names}}
-        for file in files
+        for file in kept["outputs"]
     ]
 
 

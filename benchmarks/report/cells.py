@@ -88,6 +88,7 @@ class Cells:
         self.scored = [task for task in self.tasks if task not in self.unscored]
         self.skewed = [task for task in self.scored if self._is_skewed(task)]
         self._outcomes: dict[tuple[str, int | None], Outcomes | None] = {}
+        self._first: dict[str, Outcomes] = {}  # by the samples that they are on
 
     @property
     def candidates(self) -> list[str]:
@@ -166,8 +167,11 @@ class Cells:
             row = self.records.get(value.run_id, {})
             right, units = row.get("right") or {}, unpacked_units(row.get("test_units") or "")
             step = str(value.step) if value.step is not None else max(right, key=int, default="")
-            known = step in right and len(units)
-            self._outcomes[key] = Outcomes.of(unpacked_right(right[step])[: len(units)], units) if known else None
+            if step not in right or not len(units):
+                self._outcomes[key] = None
+                return None
+            found = Outcomes.of(unpacked_right(right[step])[: len(units)], units)
+            self._outcomes[key] = found.on(self._first.setdefault(row["test_units"], found))
         return self._outcomes[key]
 
 

@@ -1,7 +1,7 @@
 """A report's page, from what a command has planned and read."""
 
 import shlex
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,10 @@ from benchmarks.core.outfiles import writing
 from benchmarks.core.settings import UserError
 from benchmarks.plan.grid import Grid
 from benchmarks.records.record import Record
-from benchmarks.records.store import Store
+from benchmarks.records.store import STORE_VARIABLE, Store
+from datasets import files
+
+VARIABLES = {"data_dir": files.VARIABLE, "store": STORE_VARIABLE}  # by the flag that each is the default of
 
 if TYPE_CHECKING:
     from benchmarks.commands.shared.reading import Records
@@ -108,11 +111,26 @@ def comparisons_of(planned: Grid, records: "Records", select: str | None, *, jud
     return beside.compare(published_for(suite), cells, suite, suite if judged else "", select, load_explanations())
 
 
-def command_line(command: str, what: WhatFlags, how: HowFlags, **more: Path | None) -> str:
-    """What to type to do it again."""
-    given: Mapping[str, Any] = {**vars(what), **vars(how), **more}
+def command_line(command: str, what: WhatFlags, how: HowFlags, **more: Any) -> str:
+    """What to type to do it again, without the names of this machine's folders.
+
+    Args:
+        more: the command's other flags.
+    """
     words = [command]
-    for name, value in given.items():
+    for name, value in {**vars(what), **vars(how), **more}.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+            continue
         several: Sequence[Any] = value if isinstance(value, list) else [value]
-        words += [word for each in several if each for word in (f"--{name.replace('_', '-')}", str(each))]
-    return f"python -m benchmarks {shlex.join(words)}"
+        words += [word for each in several if each for word in (flag, _typed(name, str(each)))]
+    return f"python -m benchmarks {' '.join(words)}"
+
+
+def _typed(name: str, value: str) -> str:
+    """A flag's value for a shell; of a path from the root, the variable that may stand for it, or its name."""
+    if not Path(value).is_absolute():
+        return shlex.quote(value)
+    variable = VARIABLES.get(name)
+    return f'"${variable}"' if variable else shlex.quote(Path(value).name)

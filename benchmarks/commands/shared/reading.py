@@ -16,9 +16,10 @@ from benchmarks.plan.suite import load_suite
 from benchmarks.records.compact import load_failures
 from benchmarks.records.frame import PREDICTED, is_compact, load_records
 from benchmarks.records.provenance import made_by_other_code
+from benchmarks.records.record import Record
 from benchmarks.records.rescoring import rescore
 from benchmarks.records.store import Store
-from benchmarks.records.validation import make_scores
+from benchmarks.records.validation import kept_scores, make_scores
 
 Records = tuple[pd.DataFrame, dict[str, str]]
 """A row a run, and the errors of failed runs by id."""
@@ -39,6 +40,22 @@ def records_of(planned: Grid, store: Store, validators: Collection[str]) -> Reco
     make_scores(done.values(), [name for name in validators if name != PREDICTED], _tell_of_scores)
     records = load_records(done.values(), broken=warn, validators=validators)
     return records, {run: text for run, text in errors.items() if text}
+
+
+def with_kept_scores(
+    planned: Grid, records: pd.DataFrame, stores: Sequence[Store], validators: Collection[str]
+) -> tuple[pd.DataFrame, int]:
+    """Records with those scores of validators that are beside them, and how many lack some. None is made."""
+    known = {row["run_id"]: row["checkpoints"] for row in records.to_dict("records")}
+    lacking = 0
+    for spec in planned.runs:
+        store = next((store for store in stores if spec.run_id in known and store.finished(spec)), None)
+        if store is None:
+            continue
+        kept = {scores["step"]: scores for scores in kept_scores(Record(store.folder(spec)), validators)}
+        known[spec.run_id] = [kept.get(own["step"], {}) | own for own in known[spec.run_id]]
+        lacking += any(name not in own for own in known[spec.run_id] for name in validators)
+    return records.assign(checkpoints=[known[run] for run in records["run_id"]]), lacking
 
 
 def _tell_of_scores(done: int, total: int) -> None:

@@ -2,6 +2,9 @@
 
 Colours are those of Okabe and Ito. Ink and grid are the page's own (CSS custom properties), so that one chart is
 read on light, on dark and on paper.
+
+Channels are Altair's objects, ``alt.X("gain:Q")`` and not ``"gain:Q"``: it validates what it wraps, for half
+of the time that a page takes.
 """
 
 import math
@@ -47,8 +50,12 @@ CONFIG: dict[str, Any] = {
 
 def chart(drawn: Any, alternative: str) -> Chart:
     """A chart as wide as its place on the page."""
-    spec = drawn.configure(**CONFIG).properties(width="container", description=alternative).to_dict()
-    return Chart(spec, alternative)
+    whole = drawn.configure(**CONFIG).properties(width="container", description=alternative)
+    return Chart(whole.to_dict(validate=False), alternative)
+
+
+def tooltips(*fields: str | alt.Tooltip) -> list[alt.Tooltip]:
+    return [alt.Tooltip(field) if isinstance(field, str) else field for field in fields]
 
 
 def data(rows: Iterable[Mapping[str, Any]]) -> alt.InlineData:

@@ -47,9 +47,9 @@ def _charts(contents: Contents, block: Block, costs: Block, title: str, column: 
     base = alt.Chart(charts.data(rows)).encode(
         x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=30)),
         y=alt.Y("accuracy:Q", title=f"target accuracy, {of} (%)", scale=alt.Scale(zero=False)),
-        tooltip=["method:N", alt.Tooltip("cost:Q", title=title), "accuracy:Q"],
+        tooltip=charts.tooltips("method:N", alt.Tooltip("cost:Q", title=title), "accuracy:Q"),
     )
     points = base.mark_point(filled=True, size=60, opacity=1).encode(**charts.signs(row["shown"] for row in rows))
-    names = base.mark_text(align="left", dx=6, fontSize=10).encode(text="method:N")
+    names = base.mark_text(align="left", dx=6, fontSize=10).encode(text=alt.Text("method:N"))
     drawn = (points + names).properties(height=280)
     yield charts.chart(drawn, f"{title} against target accuracy, {of}, a point for each method.")

@@ -106,8 +106,8 @@ def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Ch
     title = TITLES.get(signal, signal.replace("_", " "))
     colour = charts.VERMILION if signal == HEADLINE else charts.BLUE
 
-    def standing_out(strong: object, faint: object) -> Any:
-        return alt.when("datum.method == method").then(alt.value(strong)).otherwise(alt.value(faint))
+    def standing_out(strong: object) -> Any:
+        return [{"test": "datum.method == method", "value": strong}]
 
     drawn = (
         alt.Chart(charts.data(rows))
@@ -117,11 +117,11 @@ def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Ch
         .encode(
             x=alt.X("step:Q"),
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
-            detail="method:N",
-            tooltip=["method:N", "step:Q", "value:Q"],
-            color=standing_out(colour, charts.FAINT),
-            opacity=standing_out(1, 0.35),
-            strokeWidth=standing_out(3, 1),
+            detail=alt.Detail("method:N"),
+            tooltip=charts.tooltips("method:N", "step:Q", "value:Q"),
+            color=alt.ColorValue(charts.FAINT, condition=standing_out(colour)),
+            opacity=alt.OpacityValue(0.35, condition=standing_out(1)),
+            strokeWidth=alt.StrokeWidthValue(1, condition=standing_out(3)),
         )
         .add_params(alt.param("task", value=task), alt.param("method", value=method))
         .properties(height=160, title=title)

@@ -60,7 +60,7 @@ def _charts(block: Block, distances: Block, tasks: Sequence[str]) -> Iterator[Ch
         .encode(
             x=alt.X("distance:Q", title="proxy A-distance", scale=alt.Scale(zero=False)),
             y=alt.Y("accuracy:Q", title=f"target accuracy, {family} (%)", scale=alt.Scale(zero=False)),
-            tooltip=["method:N", "task:N", "distance:Q", "accuracy:Q", "shown:N"],
+            tooltip=charts.tooltips("method:N", "task:N", "distance:Q", "accuracy:Q", "shown:N"),
             **charts.signs(row["shown"] for row in rows),
         )
         .properties(height=300)

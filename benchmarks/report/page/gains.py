@@ -45,19 +45,14 @@ def _forest(column: str, cells: dict[str, Cell]) -> Chart:
     rows = [_row(name, cell) for name, cell in cells.items()]
     order = [row["method"] for row in sorted(rows, key=lambda row: -row["gain"])]
     y = alt.Y("method:N", sort=order, title=None)
-    tooltip = [
-        alt.Tooltip("method:N"),
-        alt.Tooltip("text:N", title="gain"),
-        alt.Tooltip("p:N"),
-        alt.Tooltip("n:Q"),
-    ]
+    tooltip = charts.tooltips("method:N", alt.Tooltip("text:N", title="gain"), "p:N", "n:Q")
     base = alt.Chart(charts.data(rows)).encode(y=y, tooltip=tooltip)
-    zero = alt.Chart(charts.data([{"zero": 0}])).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q")
+    zero = alt.Chart(charts.data([{"zero": 0}])).mark_rule(strokeDash=[4, 3]).encode(x=alt.X("zero:Q"))
     bars = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title=f"points over {BASELINE}, {column}"), x2="high:Q"
+        x=alt.X("low:Q", title=f"points over {BASELINE}, {column}"), x2=alt.X2("high:Q")
     )
     points = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x="gain:Q", **charts.signs(row["shown"] for row in rows)
+        x=alt.X("gain:Q"), **charts.signs(row["shown"] for row in rows)
     )
     drawn = (zero + bars + points).properties(height=charts.ROW * len(rows))
     said = "; ".join(f"{row['method']} {row['text']}, {row['shown']}" for row in rows)
@@ -90,14 +85,14 @@ def _map(contents: Contents, block: Block, names: Sequence[str], tasks: Sequence
     base = alt.Chart(charts.data(rows)).encode(
         x=alt.X("task:N", title=None, sort=None, axis=alt.Axis(labelAngle=-60)),
         y=alt.Y("method:N", title=None, sort=None),
-        tooltip=["method:N", "task:N", alt.Tooltip("text:N", title="gain"), "p:N", "shown:N"],
+        tooltip=charts.tooltips("method:N", "task:N", alt.Tooltip("text:N", title="gain"), "p:N", "shown:N"),
     )
     colour = alt.Color(
         "gain:Q",
         title="gain (points)",
         scale=alt.Scale(domain=[-widest, 0, widest], range=[charts.VERMILION, "#f7f7f7", charts.BLUE]),
     )
-    marks = base.mark_text(fontSize=13, fontWeight="bold", color="#111").encode(text="sign:N")
+    marks = base.mark_text(fontSize=13, fontWeight="bold", color="#111").encode(text=alt.Text("sign:N"))
     drawn = (base.mark_rect(stroke=charts.GRID).encode(color=colour) + marks).properties(
         height=charts.ROW * len(names)
     )

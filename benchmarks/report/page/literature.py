@@ -57,7 +57,7 @@ def _chart(judged: list[Comparison]) -> Chart:
             y=alt.Y("row:N", title=None, sort=None),
             color=alt.Color("of:N", title=None, scale=colours),
             shape=alt.Shape("of:N", title=None, scale=shapes),
-            tooltip=["row:N", "of:N", "value:Q", "from:N"],
+            tooltip=charts.tooltips("row:N", "of:N", "value:Q", "from:N"),
         )
         .properties(height=charts.ROW * len(rows) // 2)
     )

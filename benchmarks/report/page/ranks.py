@@ -46,7 +46,7 @@ def _chart(complete: Complete) -> Chart:
     y = alt.Y("method:N", sort=order, title=None)
     x = alt.X("rank:Q", title=f"mean rank, {family}", scale=alt.Scale(zero=False))
     points = alt.Chart(charts.data(rows)).mark_point(filled=True, size=70, color=charts.BLUE, opacity=1)
-    drawn = points.encode(x=x, y=y, tooltip=["method:N", "rank:Q"])
+    drawn = points.encode(x=x, y=y, tooltip=charts.tooltips("method:N", "rank:Q"))
     if found:
         drawn = _cliques(found, complete.names, ranks, y) + drawn
     said = ", ".join(f"{row['method']} {row['rank']:.2f}" for row in sorted(rows, key=lambda row: row["rank"]))
@@ -65,5 +65,5 @@ def _cliques(found: Friedman, names: Sequence[str], ranks: Sequence[float], y: a
     return (
         alt.Chart(charts.data(bars))
         .mark_bar(size=6, opacity=0.35, color=charts.ORANGE)
-        .encode(x="low:Q", x2="high:Q", y=y)
+        .encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), y=y)
     )

@@ -76,8 +76,8 @@ def chart() -> Chart:
             y=alt.Y("accuracy:Q", title="accuracy (%)", scale=alt.Scale(zero=False)),
             color=alt.Color("of:N", title=None, scale=alt.Scale(range=[charts.BLUE, charts.ORANGE])),
             strokeDash=alt.StrokeDash("of:N", title=None),
-            detail="run:N",
-            tooltip=["run:N", "seed:Q", "step:Q", "accuracy:Q", "of:N"],
+            detail=alt.Detail("run:N"),
+            tooltip=charts.tooltips("run:N", "seed:Q", "step:Q", "accuracy:Q", "of:N"),
         )
         .properties(height=180)
     )
