@@ -28,7 +28,7 @@ from benchmarks.training.loop import Trainer, prepare
 from datasets import files
 from datasets.base import Domains, Task, forget_tasks, load_task
 from datasets.readers.folders import ImageFamily
-from methods.base import SamplesT, Unlabelled
+from methods.base import Deep, SamplesT, Unlabelled
 
 TINY = {"backbone": "mlp?width=16", "discriminator_layers": "16", "steps": 20, "checkpoints": 2}
 FACTS = Facts(input_shape=(2,), n_classes=2)
@@ -46,6 +46,12 @@ RUNNING = [
 ]
 CANDIDATES = [name for name in RUNNING if not METHODS.info(name).reference]
 ADAPTING = [name for name in CANDIDATES if name != "source_only"]
+# Their task loss is not source_only's, whatever their alignment.
+REWEIGHTING = [
+    name
+    for name in ADAPTING
+    if getattr(METHODS.get(name), "source_weight", Deep.source_weight) is not Deep.source_weight
+]
 
 
 def thorough_for_most(methods: Iterable[str]) -> list[Any]:

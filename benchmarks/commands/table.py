@@ -3,7 +3,7 @@
 import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from benchmarks.commands.shared import values
 from benchmarks.commands.shared.output import TableFlags, add_force_flag, show
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags
 from benchmarks.commands.shared.records import add_records_flags, record_sources
+from benchmarks.core.label_shift import ESTIMATES, Estimate
 from benchmarks.core.outfiles import prepare_output
 from benchmarks.core.settings import UserError, split
 from benchmarks.evaluation.validators import VALIDATORS
@@ -26,6 +27,7 @@ HELP = "print the table of stored records; never trains"
 EXAMPLES = (
     "table --suite toys --format latex --only accuracy",
     "table --show statistics,bound,cost --figure quick.pdf --width column",
+    "table --suite label-shift --correct em",
     "table --records committed.csv --store runs --save-records both.csv",
 )
 PICTURES = (".png", ".svg", ".pdf")
@@ -38,6 +40,7 @@ class Options:
     records: Path | None
     store: Path | None
     table: TableFlags
+    correct: Estimate | None
     only: str
     width: Width
     save_records: Path | None
@@ -67,6 +70,11 @@ def add_flags(command: ArgumentParser) -> None:
     add_records_flags(where)
     shown = command.add_argument_group("how it is shown")
     TableFlags.add_to(shown)
+    shown.add_argument(
+        "--correct",
+        choices=ESTIMATES,
+        help="also score predictions corrected for changed class shares, and say under which conditions",
+    )
     shown.add_argument(
         "--only",
         default="",
@@ -106,7 +114,7 @@ def main(options: Options) -> int:
         _save(planned, records, options)
     if options.save_outputs:
         _save_outputs(planned, sources, options.save_outputs)
-    report = options.table.report(planned, records, select)
+    report = _report(planned, records, sources, options, select)
     if options.figure:
         from benchmarks.report.figure import save_figure
 
@@ -131,12 +139,30 @@ def _save(planned: Grid, records: "Records", options: Options) -> None:
     save_records(frame, options.save_records, failures, chosen)
 
 
+def _report(
+    planned: Grid, records: "Records", sources: Sequence[Path], options: Options, select: str | None
+) -> "Report":
+    if options.correct is None:
+        return options.table.report(planned, records, select)
+    from benchmarks.records.correction import METRICS, with_corrections
+
+    frame, failures = records
+    found = with_corrections(frame, planned.specs, _stores(sources), options.correct)
+    show = ",".join(part for part in (options.table.show, "target_class_mean_accuracy", *METRICS) if part)
+    report = replace(options.table, show=show).report(planned, (found.records, failures), select)
+    return replace(report, notes=[*report.notes, *found.notes])
+
+
 def _save_outputs(planned: Grid, sources: Sequence[Path], path: Path) -> None:
     from benchmarks.records.candidates import save_candidates
+
+    save_candidates(planned.specs, _stores(sources), path, _labels(path))
+
+
+def _stores(sources: Sequence[Path]) -> list[Store]:
     from benchmarks.records.frame import is_compact
 
-    stores = [Store(source) for source in sources if not is_compact(source)]
-    save_candidates(planned.specs, stores, path, _labels(path))
+    return [Store(source) for source in sources if not is_compact(source)]
 
 
 def _labels(path: Path) -> Path:

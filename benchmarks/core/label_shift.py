@@ -8,9 +8,13 @@
   Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation).
 """
 
+from typing import Literal, get_args
+
 import numpy as np
-from scipy.optimize import minimize, nnls
-from scipy.special import softmax
+import scipy  # its parts are imported where they are used
+
+Estimate = Literal["em", "bbse"]
+ESTIMATES: tuple[Estimate, ...] = get_args(Estimate)
 
 STEPS, TOLERANCE = 1000, 1e-6  # of EM: at most, and the largest change of a share at which it ends
 ENDS = {"gtol": 1e-5, "ftol": 1e-7}  # of the calibration: far below what a bootstrap's draw changes
@@ -25,9 +29,9 @@ def confusion(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def bbse(confusion: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Shares (k,) from C (k, k) and the shares (k,) of predicted classes."""
-    shares = nnls(confusion, predicted)[0]
-    return np.asarray(shares / shares.sum())
+    """Shares (k,) from C (k, k) and the shares (k,) of predicted classes; NaN if C has none of these classes."""
+    shares = scipy.optimize.nnls(confusion, predicted)[0]
+    return np.asarray(shares / (shares.sum() or np.nan))
 
 
 def em(posterior: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -54,10 +58,11 @@ def calibrate(logits: np.ndarray, y: np.ndarray, start: np.ndarray | None = None
         return float(value), np.append(-(slope * scaled).sum(), slope.sum(0))
 
     start = np.zeros(1 + logits.shape[1]) if start is None else start
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(-LIMIT, LIMIT)] * len(start), options=ENDS)
+    bounds = [(-LIMIT, LIMIT)] * len(start)
+    found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=ENDS)
     return np.asarray(found.x)
 
 
 def calibrated(logits: np.ndarray, fitted: np.ndarray) -> np.ndarray:
     """Probabilities (n, k) of bias-corrected temperature scaling."""
-    return np.asarray(softmax(logits * np.exp(-fitted[0]) + fitted[1:], axis=1))
+    return np.asarray(scipy.special.softmax(logits * np.exp(-fitted[0]) + fitted[1:], axis=1))

@@ -18,6 +18,7 @@ from benchmarks.core import atomic
 from benchmarks.core.outfiles import NAME, writing
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation import HEADLINE, candidates, outcomes
+from benchmarks.evaluation.correction import Correction
 from benchmarks.evaluation.outputs import Outputs, capped, read_arrays, write_arrays
 from datasets.base import Oracle, Task, TrainView
 
@@ -179,6 +180,24 @@ def load_labels(path: Path) -> dict[str, np.ndarray]:
         return {run: known[number] for run, number in numbers}
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise UserError(f"{str(path)!r} is no file of labels ({error}); {candidates.ADVICE}") from None
+
+
+def score_correction(correction: Correction, saved: Path) -> dict[str, float]:
+    """Scores of corrected predictions by the labels in a record's file of :func:`save_oracle`; none without any.
+
+    ``class_share_error`` is the total variation distance of the estimated shares from those of the scored samples.
+    """
+    y = read_arrays(saved)["target_test_y"]
+    log_p, y = correction.log_p[y >= 0], y[y >= 0]
+    if not len(y):
+        return {}
+    right, sizes = log_p.argmax(1) == y, np.bincount(y, minlength=log_p.shape[1])
+    by_class = np.bincount(y, right, minlength=len(sizes))[sizes > 0] / sizes[sizes > 0]
+    return {
+        "corrected_accuracy": float(right.mean()),
+        "corrected_class_mean_accuracy": float(by_class.mean()),
+        "class_share_error": float(np.abs(correction.shares - sizes / len(y)).sum() / 2),
+    }
 
 
 def candidates_labels(saved: Path) -> np.ndarray:

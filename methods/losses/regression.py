@@ -1,9 +1,11 @@
 """Alignment losses for real numbers: subspaces, and inverse Gram matrices, of features."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-SMALLEST = 1e-3  # singular values of a batch below this share of the largest are noise
+EPSILON = 1e-6  # of differences of squared singular values, as shares of the largest
 
 
 def subspace_distance(source: Tensor, target: Tensor, mismatch: float) -> Tensor:
@@ -17,25 +19,36 @@ def subspace_distance(source: Tensor, target: Tensor, mismatch: float) -> Tensor
         source, target: (n, d) and (m, d).
         mismatch: weight of the penalty.
     """
-    rank = min(*(int(_rank(side)) for side in (source, target)), max(1, source.shape[1] // 2))
-    bases = [_leading(side, rank) for side in (source, target)]
-    p_s, cosines, p_t = torch.linalg.svd(bases[0].T @ bases[1])
+    (u_s, *_), (u_t, *_) = (SVD.apply(side.T) for side in (source, target))
+    rank = min(len(source), len(target), max(1, source.shape[1] // 2))
+    p_s, cosines, p_t = SVD.apply(u_s[:, :rank].T @ u_t[:, :rank])
     sines = (1 - cosines.square()).clamp(min=torch.finfo(cosines.dtype).eps).sqrt()
-    return sines.sum() + mismatch * torch.linalg.matrix_norm(p_s.abs() - p_t.T.abs())
+    return sines.sum() + mismatch * torch.linalg.matrix_norm(p_s.abs() - p_t.abs())
 
 
-def _rank(features: Tensor) -> Tensor:
-    values = torch.linalg.svdvals(features.detach())
-    return (values > SMALLEST * values[0]).sum().clamp(min=1)
+class SVD(torch.autograd.Function):
+    """U, S and V of a matrix. Its gradient stays finite where singular values are equal or 0.
 
-
-def _leading(features: Tensor, rank: int) -> Tensor:
-    """The first left singular vectors of (d, n): (d, rank).
-
-    The right ones are held fixed, so that no gradient divides by the difference of singular values that are 0.
+    PyTorch's divides by differences of squared singular values. Here 1 / x is x / (x² + ε) (Liao et al., Physical
+    Review X 2019, section III).
     """
-    right = torch.linalg.svd(features.detach(), full_matrices=False).U[:, :rank]
-    return torch.linalg.svd(features.T @ right, full_matrices=False).U
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
+        ctx.save_for_backward(u, s, vh)
+        return u, s, vh.T
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (u, s, vh), (of_u, of_s, of_v) = ctx.saved_tensors, gradients
+        largest = s[0].square().clamp(min=torch.finfo(s.dtype).tiny)
+        apart = (s.square() - s.square()[:, None]) / largest
+        f, inverse = apart / (apart.square() + EPSILON) / largest, s / (s.square() + EPSILON * largest)
+        rotations = [f * (own - own.T) for own in (u.T @ of_u, vh @ of_v)]
+        inner = rotations[0] * s + s[:, None] * rotations[1] + of_s.diag()
+        outer = (of_u - u @ (u.T @ of_u)) * inverse @ vh
+        return u @ inner @ vh + outer + u * inverse @ (of_v - vh.T @ (vh @ of_v)).T
 
 
 def inverse_gram(source: Tensor, target: Tensor, kept: float, angle: float, scale: float) -> Tensor:
@@ -54,10 +67,9 @@ def inverse_gram(source: Tensor, target: Tensor, kept: float, angle: float, scal
     values = [torch.linalg.svdvals(gram) for gram in grams]
     shares = [(each.cumsum(0) / each.sum()).detach() for each in values]
     k = max(int((share <= max(kept, float(share[1]))).sum()) - 1 for share in shares)
-    inverses = [
-        torch.linalg.pinv(gram, rtol=(each[k] / each[0]).detach())
-        for gram, each in zip(grams, values, strict=True)
-    ]
+    # The cut is between the k-th value and the next, which rounding might else keep or drop.
+    cuts = [((each[k - 1] * each[k]).sqrt() / each[0]).detach() for each in values]
+    inverses = [torch.linalg.pinv(gram, rtol=cut) for gram, cut in zip(grams, cuts, strict=True)]
     cosines = torch.cosine_similarity(inverses[0], inverses[1], dim=0, eps=1e-6)
     distance = torch.linalg.vector_norm(values[0][:k] - values[1][:k]) / k
     return angle * (1 - cosines).mean() + scale * distance
