@@ -99,6 +99,21 @@ class PartialClasses(Classes):
         return {**super().scores(logits, y, source_val), "target_absent_share": float(absent.mean())}
 
 
+class Ranking(Classes):
+    """Two classes: what counts is the order of samples by the difference of their logits, and no threshold."""
+
+    headline = "target_auc"
+    title = "Target AUC"
+
+    def scores(self, logits: np.ndarray, y: np.ndarray, source_val: np.ndarray) -> dict[str, float]:
+        """The area under the ROC curve, none unless both classes are scored; and accuracy."""
+        from sklearn.metrics import roc_auc_score
+
+        both = len(np.unique(y)) == 2
+        found = {self.headline: float(roc_auc_score(y, logits[:, 1] - logits[:, 0]))} if both else {}
+        return {**found, Classes.headline: float((self.predicted(logits, source_val) == y).mean())}
+
+
 class ClassesWithUnknown(Objective):
     """The target also has classes that the source lacks: for scoring, all of these are one, ``unknown``.
 
@@ -173,6 +188,7 @@ class RealNumbers(Objective):
 OBJECTIVES: dict[str, type[Objective]] = {
     "classes": Classes,
     "partial": PartialClasses,
+    "ranking": Ranking,
     "unknown": ClassesWithUnknown,
     "real": RealNumbers,
 }
