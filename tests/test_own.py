@@ -21,6 +21,7 @@ from datasets import files, own
 from datasets.base import Options, Samples, forget_tasks, load_task, preprocessing_of, resolve, split
 from datasets.readers import standardise
 from datasets.readers.domains import read_domain
+from datasets.readers.folders import TRAINING
 from tests.conftest import CPU, spec_of, trained
 
 
@@ -265,6 +266,28 @@ def test_images_become_a_task(folder: Path) -> None:
     assert own.Own().classes(task.removeprefix("own/")) == ("cat", "dog")
     assert target.x.shape == (6, 3, 224, 224)
     assert sorted(source.y.tolist()) == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("installed", "protocol", "said"),
+    [
+        (True, {"backbone": "efficientnet_lite0", "frozen": True}, "--set protocol.frozen=false"),
+        (False, {"backbone": "resnet18?weights=imagenet", **TRAINING}, "pip install 'domain-adaptation"),
+    ],
+)
+def test_images_are_seen_by_the_network_that_needs_no_download_where_it_is_installed(
+    folder: Path,
+    installed: bool,
+    protocol: dict[str, Any],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(own, "find_spec", lambda name: installed or None)
+    files.tell.cache_clear()
+    task = entered(folder, "")
+    assert own.Own().protocol(task.removeprefix("own/")) == protocol
+    assert said in capsys.readouterr().err
 
 
 def test_byte_images_of_an_npz_stay_bytes(folder: Path) -> None:
