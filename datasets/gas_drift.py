@@ -64,6 +64,7 @@ class Batches(DomainFamily):
     def facts(self, task: str, options: Options | None = None) -> Facts:
         known, (_, targets) = super().facts(task, options), parse_domains(task)
         partial = len(self.classes(task)) == len(GASES) and set(targets) <= WITHOUT_TOLUENE
+        partial = partial and "partial" not in known.traits  # by a dial
         return replace(known, traits=("partial", *known.traits)) if partial else known
 
     def protocol(self, task: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from benchmarks.evaluation.outputs import Outputs, read_arrays
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import DIGESTS, Record, digests, write_json
 from benchmarks.records.store import PREDICTIONS, Store
-from datasets.base import Oracle, load_task
+from datasets.base import Oracle, labels_define, load_task
 
 SCORES, LABELS = "oracle.json", "oracle.npz"
 
@@ -59,7 +59,7 @@ def rescore(store: Store, specs: Iterable[RunSpec], tell: Callable[[UserError], 
             record = Record(store.folder(spec))
             if _kept(record, labels):
                 continue
-            if METHODS.info(spec.method).reference:
+            if METHODS.info(spec.method).reference or labels_define(spec.task):
                 raise UserError(f"{spec}: the target labels that it was trained on have changed; run it --fresh")
             _rescore(record, labels)
         except UserError as error:

@@ -81,11 +81,15 @@ def _canonical(options: Options, family: Family, task: str, where: str) -> Optio
     return options
 
 
+def labels_define(name: str) -> bool:
+    """Whether target labels are a part of what the task is: a dial of it reads them."""
+    return bool(_options(name).of_target_labels)
+
+
 def facts_of_task(name: str) -> Facts:
     """What is known of a task without reading its data."""
     spec = resolve(name)
-    family = DATASETS.get(spec.family)()
-    return family.facts(spec.task, family.options(spec.task).of_identity(spec.options, name))
+    return DATASETS.get(spec.family)().facts(spec.task, _options(name))
 
 
 def objective_of(name: str) -> Objective:
@@ -97,9 +101,7 @@ def objective_of(name: str) -> Objective:
 def class_names(name: str) -> list[str]:
     """Names of the classes that a task's labels may be of, in the order of their numbers."""
     spec = resolve(name)
-    family = DATASETS.get(spec.family)()
-    options = family.options(spec.task).of_identity(spec.options, name)
-    names = options.class_sets(family.classes(spec.task), name).source_names
+    names = _options(name).class_sets(DATASETS.get(spec.family)().classes(spec.task), name).source_names
     return [*names, *[UNKNOWN] * (objective_of(name).n_labels - len(names))]
 
 
@@ -122,8 +124,13 @@ def seed_that_matters(name: str, seed: int | None) -> int | None:
 
 def options_of(name: str, seed: int | None) -> Options:
     """The options of a task in a run of that seed."""
+    return _options(name).of_seed(seed)
+
+
+def _options(name: str) -> Options:
+    """The options of a task, whose split may follow the seed of a run."""
     spec = resolve(name)
-    return DATASETS.get(spec.family)().options(spec.task).of_identity(spec.options, name).of_seed(seed)
+    return DATASETS.get(spec.family)().options(spec.task).of_identity(spec.options, name)
 
 
 def preprocessing_of(name: str, seed: int | None) -> Preprocessing | None:
