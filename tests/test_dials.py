@@ -1,8 +1,10 @@
 """Dials: what they make of any data set's tasks, and what is learnt and scored of those."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -586,3 +588,11 @@ def test_its_suite_is_of_its_setting_and_of_two_families(suite: str, traits: set
     for spec in grid.specs:
         assert {*facts_of_task(spec.task).traits} - {"partial"} == traits - {"partial"}
         assert traits <= {*facts_of_task(spec.task).traits}
+
+
+def test_the_pages_dials_are_as_it_says() -> None:
+    page = (Path(__file__).parents[1] / "datasets/README.md").read_text()
+    shown = re.findall(r"^\| `(\w+=[\w.:-]+)` \|", page, re.MULTILINE)
+    assert {each.partition("=")[0] for each in shown} == {*Options.model_fields}
+    for dial in shown:
+        load_task(f"toys/blobs?{dial}" if dial.startswith("prior") else f"{TOY}?{dial.replace('0-4', '0-3')}")

@@ -246,7 +246,8 @@ def accuracy_block(cells: Cells, metric: str, title: str, tasks: Sequence[str] =
     block = block_of(cells, metric, title, objective.scale, tasks)
     rows = block.rows
     for column in block.columns:
-        rows = _mark_gains(cells, metric, rows, column, block.means.get(column, [column]))
+        own = block.means.get(column, [column])
+        rows = _mark_gains(cells, metric, rows, column, own, higher=objective.higher_is_better)
     if cells.grid.ranked:
         _mark_best(rows, block.columns, block.references, highest=objective.higher_is_better)
     sizes = {task: size for task, size in _test_sets(cells).items() if task in block.columns}
@@ -262,15 +263,14 @@ def _with_majority(cells: Cells, block: Block) -> Block:
 
 
 def _mark_gains(
-    cells: Cells, metric: str, rows: dict[str, dict[str, Cell]], column: str, tasks: Sequence[str]
+    cells: Cells, metric: str, rows: dict[str, dict[str, Cell]], column: str, tasks: Sequence[str], *, higher: bool
 ) -> dict[str, dict[str, Cell]]:
     """Rows with a mark at what differs from the baseline, Holm-adjusted over the candidates of the column."""
     tested = [variant for variant in cells.candidates if variant != BASELINE]
     found = [mean(cells, metric, variant, tasks, BASELINE) for variant in tested]
     adjusted = holm([each and each.p for each in found])
-    higher = cells.objectives[tasks[0]].higher_is_better
     marked = {
-        variant: replace(rows[variant][column], gain=each.summary, p=p, mark=_mark(each.summary, p, higher))
+        variant: replace(rows[variant][column], gain=each.summary, p=p, mark=_mark(each.summary, p, higher=higher))
         for variant, each, p in zip(tested, found, adjusted, strict=True)
         if each
     }
@@ -279,7 +279,7 @@ def _mark_gains(
     }
 
 
-def _mark(gain: Summary, p: float | None, higher: bool) -> Literal["", "▲", "▼"]:
+def _mark(gain: Summary, p: float | None, *, higher: bool) -> Literal["", "▲", "▼"]:
     if p is None or p >= 1 - LEVEL:
         return ""
     return "▲" if (gain.mean > 0) == higher else "▼"

@@ -156,7 +156,7 @@ def _load_task(name: str, transductive: bool, seed: int | None, through: Through
         _passed(domains.targets, through),
         split_seed=options.draw,
         objective=facts.objective,
-        traits=classes.traits,
+        traits=[trait for trait in facts.traits if trait in ("partial", "open")],
         transductive=transductive,
     )
 
