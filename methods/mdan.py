@@ -58,7 +58,8 @@ class MDAN(base.Deep):
         source, target, few = self.embed(batch)
         assert target is not None
         errors = self.objective.loss(source.logits, source.samples.y)
-        self.log(source_accuracy=(source.logits.detach().argmax(1) == source.samples.y).double().mean())
+        if self.objective.of_classes:
+            self.log(source_accuracy=(source.logits.detach().argmax(1) == source.samples.y).double().mean())
         own = F.one_hot(source.samples.domain, self.facts.n_sources).to(errors.dtype)
         sizes = own.sum(0)
         own = own / sizes.clamp(min=1)  # (n, sources): columns are means over the samples of a source

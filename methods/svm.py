@@ -89,9 +89,8 @@ def linear_svm(
         warnings.simplefilter("ignore", ConvergenceWarning)  # told below
         machine.fit(x, y)
     if machine.n_iter_ >= PASSES:
-        warnings.warn(
-            f"the SVM has not converged after {PASSES} passes over the source", MethodWarning, stacklevel=2
-        )
+        problem = f"the SVM has not converged after {PASSES} passes over the source"
+        warnings.warn(problem, MethodWarning, stacklevel=2)
     found = machine.coef_ if axes is None else machine.coef_ @ axes.T
     sign = np.array([[-1], [1]]) if len(present) == 2 else 1  # scikit-learn fits one machine for two classes
     weight[present], bias[present] = sign * found, np.ravel(sign * machine.intercept_)
