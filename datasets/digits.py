@@ -63,7 +63,10 @@ OPTDIGITS_TEST = 540
 class Subset(Options):
     """Which training samples of MNIST and USPS there are."""
 
-    train: Literal["all", "adda"] = Field("all", description="adda: 2,000 and 1,800, as Tzeng et al., CVPR 2017")
+    train: Literal["all", "adda", "drawn"] = Field(
+        "all",
+        description="adda: 2,000 and 1,800 (Tzeng et al., CVPR 2017); drawn: as many, others in each draw of split",
+    )
 
 
 @DATASETS.register(
@@ -107,11 +110,13 @@ class Digits(DomainFamily):
 
     def read(self, task: str, options: Options) -> Domains:
         side = 32 if "svhn" in _domains(task) else 28
-        adda = isinstance(options, Subset) and options.train == "adda"
+        train = options.train if isinstance(options, Subset) else "all"
 
         def read(domain: str) -> Samples:
             samples = self.read_domain(domain)
-            return _sized(_subset(domain, samples) if adda else samples, side)
+            if train != "all":
+                samples = _subset(domain, samples, options.draw if train == "drawn" else None)
+            return _sized(samples, side)
 
         sources, targets = (list(map(read, names)) for names in parse_domains(task))
         return Domains(sources, targets)
@@ -136,17 +141,23 @@ def _domains(task: str) -> list[str]:
     return [name for names in parse_domains(task) for name in names]
 
 
-def _subset(domain: str, samples: Samples) -> Samples:
-    """The training samples of ADDA's protocol, and all test samples.
+def _subset(domain: str, samples: Samples, draw: int | None) -> Samples:
+    """As many training samples as in ADDA's protocol, and all test samples.
 
     The authors' draw was never published. Ours was drawn blind to labels and is kept in a file, as positions in
-    the data set's own order: the same digits under every version of NumPy.
+    the data set's own order: the same digits under every version of NumPy. Others are drawn alike.
+
+    Args:
+        draw: which of the others; None: that of the file.
     """
     import pandas as pd
 
     assert samples.test is not None
     table = pd.read_csv(str(files("datasets").joinpath("readers", "adda.csv")))
     drawn = table["mnist" if domain == "mnist" else "usps"].dropna().to_numpy(np.int64)
+    if draw is not None:
+        rng = generator(draw, f"digits/adda/{domain}")
+        drawn = rng.choice(np.flatnonzero(~samples.test), len(drawn), replace=False)
     kept = np.concatenate([drawn, np.flatnonzero(samples.test)])
     return Samples(samples.x[kept], samples.y[kept], samples.test[kept])
 

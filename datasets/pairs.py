@@ -16,6 +16,7 @@ the texts that training sees, the source's training pairs and the target's witho
 inputs in another task. Features are then standardised by the source's training samples.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
@@ -113,11 +114,12 @@ def _sts() -> list[tuple[str, float, str, str]]:
 
 
 def linked(pairs: np.ndarray) -> np.ndarray:
-    """(n,) the number of the group of each pair (n, 2): pairs that share a text are in one, in any letter case."""
+    """(n,) the number of the group of each pair (n, 2): pairs that share a text, by its words, are in one."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    _, ends = np.unique([text.strip().lower() for text in pairs.ravel()], return_inverse=True)
+    words = [" ".join(re.findall(r"\w\w+", text.lower())) for text in pairs.ravel()]
+    _, ends = np.unique(words, return_inverse=True)
     first, second = ends.reshape(-1, 2).T
     size = ends.max() + 1
     _, component = connected_components(coo_array((np.ones(len(first)), (first, second)), (size, size)), False)

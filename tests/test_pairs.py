@@ -19,7 +19,9 @@ real = pytest.mark.skipif(bool(absent), reason=f"no {absent} in ${files.VARIABLE
 
 
 def test_pairs_that_share_a_text_or_are_linked_by_others_are_one_group() -> None:
-    found = linked(np.array([["a", "b"], ["c", "d"], ["B", "e"], ["f", "g"], ["e", "h"], ["d", "i"]], object))
+    found = linked(
+        np.array([["aa", "bb"], ["cc", "dd"], ["Bb!", "ee"], ["ff", "gg"], ["ee", "hh"], ["dd", "ii"]], object)
+    )
     assert found[0] == found[2] == found[4] != found[1] == found[5] != found[3] != found[0]
 
 

@@ -199,6 +199,19 @@ def test_addas_protocol_has_2000_and_1800_training_digits_and_all_test_digits() 
     assert np.array_equal(task.evaluation_view().target_test_x, whole.evaluation_view().target_test_x)
 
 
+@needs("digits", "usps_zip-mnist")
+def test_drawn_digits_are_as_many_as_addas_and_others_in_each_draw() -> None:
+    fixed, *drawn = (
+        load_task(f"digits/usps_zip-mnist?train={which}") for which in ("adda", "drawn", "drawn&split=1")
+    )
+    views = [task.train_view() for task in (fixed, *drawn)]
+    assert {(len(view.source.x), len(view.target.x)) for view in views} == {(1620, 2000)}
+    digits = [rows(view.target.x) for view in views]
+    assert all(len(a & b) < 200 for a, b in ((digits[0], digits[1]), (digits[1], digits[2])))
+    scored = [task.evaluation_view().target_test_x for task in (fixed, *drawn)]
+    assert all(np.array_equal(x, scored[0]) for x in scored)
+
+
 @needs("digits", "mnist-mnist_m")
 def test_mnist_m_is_the_published_one_pixel_by_pixel_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     rebuilt, labels = published._rebuilt("test")

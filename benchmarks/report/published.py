@@ -33,6 +33,7 @@ PROTOCOLS = {
     "office-caltech-surf-full": "SURF features, all source samples to train on, transductive",
     "gas-drift-1nn": "each feature divided by its L2 norm over a batch, whole batches, 1-NN",
     "har-adatime": "AdaTime's: averages over its scenarios, metric not labelled",
+    "har-uda4tsc": "the UDA-4-TSC benchmark's: InceptionTime or the authors' nets, a single run a cell",
     "office31-tllib": "TLlib's, ResNet-50",
     "office31-shot": "SHOT's, ResNet-50",
     "office31-deepda": "DeepDA's, ResNet-50",
