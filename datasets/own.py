@@ -30,7 +30,7 @@ from benchmarks.core.registry import DATASETS, DatasetInfo
 from benchmarks.core.settings import Settings, UserError, nearest
 from datasets import files
 from datasets.base import SPLIT_SEED, Domains, Family, Inputs, Options, Preprocessing, Samples, forget_tasks, split
-from datasets.files.images import ImageFiles
+from datasets.files.images import DECODER, ImageFiles
 from datasets.readers.domains import Domain, read_domain
 from datasets.readers.folders import TRAINING
 from datasets.readers.standardise import Scale, doubts, fitted, standardised
@@ -373,6 +373,7 @@ def _digest(source: Domain, target: Domain, label: str) -> str:
         digest.update("\0".join((f"{domain.x.dtype.str} {domain.x.shape}", *domain.columns)).encode())
         if isinstance(domain.x, ImageFiles):
             (squares,) = domain.x.sets
+            digest.update(b"\0%d" % DECODER)
             for path, content in zip(squares.paths, squares.digests, strict=True):
                 digest.update(b"\0" + os.fsencode(path.name) + b"\0" + content)
         else:
