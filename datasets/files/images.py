@@ -7,8 +7,8 @@ sets are decoded from their files each time. Both give the same bits.
 
 A JPEG of twice the square's side or more is decoded at a half, a quarter or an eighth of its size, the smallest
 that still holds the square: its format offers that, and it takes a third of the time. Pixels differ a little from
-those of a full decode, and so this is a rule for every set, cached or not: a model sees in one new image what it saw
-in training.
+those of a full decode, and so this is a rule for every set, cached or not: a model sees in one new image what it
+saw in training.
 
 Networks see what a viewer shows: upright, the first picture of several, what is transparent on white, and 16 bits
 a channel as 8. Colour profiles are not applied.
