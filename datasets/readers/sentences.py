@@ -15,10 +15,10 @@ CHUNK = 256  # texts that are forwarded before their features are written
 VERSION = "0.1.0"  # of the package that has the weights
 
 Kind = Literal["tfidf", "minilm"]
-Vectors = Callable[[np.ndarray], np.ndarray]
+Vectors = Callable[[Any], np.ndarray]
 
 
-def vectors(kind: Kind, seen: Sequence[np.ndarray]) -> Vectors:
+def vectors(kind: Kind, seen: Sequence[Any]) -> Vectors:
     """From texts (n,) to inputs (n, d) float32.
 
     Args:
@@ -27,16 +27,35 @@ def vectors(kind: Kind, seen: Sequence[np.ndarray]) -> Vectors:
     return KINDS[kind](seen)
 
 
-def tfidf(seen: Sequence[np.ndarray]) -> Vectors:
+def tfidf(seen: Sequence[Any]) -> Vectors:
     """TF-IDF values of the 5,000 most frequent words and pairs of words."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    words = TfidfVectorizer(ngram_range=(1, 2), max_features=WORDS, sublinear_tf=True, dtype=np.float32)
-    words.fit(np.concatenate(seen))
+    words = _vectorizer().fit(np.concatenate(seen))
     return lambda texts: words.transform(texts).toarray()
 
 
-def minilm(seen: Sequence[np.ndarray]) -> Vectors:
+def fitted_words(texts: np.ndarray) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The words that :func:`tfidf` fits to texts, and the inverse document frequency of each."""
+    words = _vectorizer().fit(texts)
+    return tuple(words.get_feature_names_out().tolist()), tuple(words.idf_.tolist())
+
+
+def values_of(words: tuple[str, ...], idf: tuple[float, ...], texts: np.ndarray) -> np.ndarray:
+    """TF-IDF values (n, words) float32 of texts (n,), by what :func:`fitted_words` returned."""
+    fitted = _vectorizer(words)
+    fitted.idf_ = np.array(idf)
+    return fitted.transform(texts).toarray()
+
+
+def _vectorizer(words: tuple[str, ...] | None = None) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    known = None if words is None else {word: place for place, word in enumerate(words)}
+    return TfidfVectorizer(
+        ngram_range=(1, 2), max_features=WORDS, sublinear_tf=True, dtype=np.float32, vocabulary=known
+    )
+
+
+def minilm(seen: Sequence[Any]) -> Vectors:
     """Features of all-MiniLM-L6-v2 (Wang et al., NeurIPS 2020; Reimers and Gurevych, EMNLP 2019).
 
     It was trained on sentences from elsewhere, is frozen, and learns nothing of the texts that training sees.
@@ -86,4 +105,4 @@ def _model() -> Any:
     return load_model("cpu")
 
 
-KINDS: dict[Kind, Callable[[Sequence[np.ndarray]], Vectors]] = {"tfidf": tfidf, "minilm": minilm}
+KINDS: dict[Kind, Callable[[Sequence[Any]], Vectors]] = {"tfidf": tfidf, "minilm": minilm}
