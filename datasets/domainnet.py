@@ -9,7 +9,7 @@ FOLDER = DataFile("domainnet")
 @DATASETS.register(
     "domainnet",
     DatasetInfo(
-        version=2,
+        version=3,
         summary="DomainNet: about 600,000 images of 345 classes in 6 domains",
         licence="none stated; research use",
         files=(FOLDER,),

@@ -9,7 +9,7 @@ FOLDER = DataFile("office31")
 @DATASETS.register(
     "office31",
     DatasetInfo(
-        version=2,
+        version=3,
         summary="Office-31: 4,110 images of 31 classes of office objects in 3 domains",
         licence="none stated; research use",
         files=(FOLDER,),

@@ -21,7 +21,7 @@ ARCHIVE = DataFile(
 @DATASETS.register(
     "office_caltech",
     DatasetInfo(
-        version=2,
+        version=3,
         summary="Office-Caltech10: 2,533 images of 10 classes of office objects in 4 domains",
         licence="Office-31: none stated, research use; Caltech-256: CC BY 4.0",
         files=(ARCHIVE,),

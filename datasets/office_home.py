@@ -9,7 +9,7 @@ FOLDER = DataFile("office-home")
 @DATASETS.register(
     "office_home",
     DatasetInfo(
-        version=2,
+        version=3,
         summary="Office-Home: 15,500 images of 65 classes of everyday objects in 4 domains",
         licence="none stated; non-commercial research use",
         files=(FOLDER,),

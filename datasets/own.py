@@ -10,7 +10,8 @@ data are the same. Labels of the target are not in it, so that more of them trai
 is kept in the cache folder, for the processes that train and for later commands.
 
 Features are standardised, each by its mean and deviation over the source's training samples; sequences and images
-of real numbers by channel. Images of bytes are left as they are.
+of real numbers by channel. Images of bytes are left as they are. Texts become TF-IDF values of the words that the
+source's training texts have.
 """
 
 import hashlib
@@ -30,13 +31,14 @@ from benchmarks.core.registry import DATASETS, DatasetInfo
 from benchmarks.core.settings import Settings, UserError, nearest
 from datasets import files
 from datasets.base import SPLIT_SEED, Domains, Family, Inputs, Options, Preprocessing, Samples, forget_tasks, split
-from datasets.files.images import ImageFiles
+from datasets.files.images import DECODER, ImageFiles
 from datasets.readers.domains import Domain, read_domain
 from datasets.readers.folders import TRAINING
+from datasets.readers.sentences import fitted_words, values_of
 from datasets.readers.standardise import Scale, doubts, fitted, standardised
 from datasets.readers.text import is_whole, plain
 
-BACKBONES = {2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x
+BACKBONES = {1: "mlp?width=50&depth=1", 2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x; 1: texts
 SMALL, SMALL_IMAGES = range(16, 33), "lenet"  # pixels a side: LeNet's are 28
 # Of folders of images, the first whose packages are installed. A CPU needs minutes with frozen features, and hours
 # to train all of a network; and which it is must not depend on what PyTorch's cache happens to hold.
@@ -82,10 +84,10 @@ class Own(Family):
     def read(self, task: str, options: Options) -> Domains:
         known = _known_task(task)
         domains = known.read()
-        scale = _scale(domains[0], options.draw)
+        how = known.preprocessing(domains[0], options.draw)
         first, last = (
             Samples(
-                _scaled(domain, scale),
+                preprocessed(domain, how).x,
                 domain.numbers(known.classes),
                 groups=_copies(domain.x),
             )
@@ -95,14 +97,8 @@ class Own(Family):
 
     def preprocessing(self, task: str, options: Options) -> Preprocessing:
         known = _known_task(task)
-        scale = known.scale(options.draw)
-        return Preprocessing(
-            label=known.label,
-            columns=known.columns,
-            mean=scale.mean,
-            deviation=scale.deviation,
-            digest=known.digest,
-        )
+        draw = options.draw
+        return known.preprocessing(None if draw == SPLIT_SEED and not known.text else known.read()[0], draw)
 
 
 class OwnTask(Settings):
@@ -125,13 +121,24 @@ class OwnTask(Settings):
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
     fully_labelled: bool = True
+    text: str = ""
 
-    def scale(self, draw: int) -> Scale:
-        """That of a draw of the splits; of the first it is known without reading the source again."""
-        return Scale(self.mean, self.deviation) if draw == SPLIT_SEED else _scale(self.read()[0], draw)
+    def preprocessing(self, source: Domain | None, draw: int) -> Preprocessing:
+        """What new data must pass in a draw of the splits. ``source`` is None where all is known without it."""
+        scale = Scale(self.mean, self.deviation) if source is None else _scale(source, draw)
+        words, idf = fitted_words(source.x[_train(source, draw)]) if source and self.text else ((), ())
+        return Preprocessing(
+            label=self.label,
+            columns=words or self.columns,
+            mean=scale.mean,
+            deviation=scale.deviation,
+            digest=self.digest,
+            text=self.text,
+            idf=idf,
+        )
 
     def read(self) -> tuple[Domain, Domain]:
-        source, target = (read_domain(Path(path), self.label) for path in (self.source, self.target))
+        source, target = (read_domain(Path(path), self.label, self.text) for path in (self.source, self.target))
         target = _in_order(target, source.columns, shown(source.path))
         if self.digest not in ("", _digest(source, target, self.label)):
             raise UserError(
@@ -164,7 +171,7 @@ def _said_of(backbone: str) -> list[str]:
     return []
 
 
-def make_task(source: Path, target: Path, label: str) -> str:
+def make_task(source: Path, target: Path, label: str, text: str = "") -> str:
     """Read and check two domains, and keep where they are; returns the task's name.
 
     What a user should know of the data is told on stderr.
@@ -174,10 +181,10 @@ def make_task(source: Path, target: Path, label: str) -> str:
     """
     if os.path.realpath(source) == os.path.realpath(target):
         raise UserError(f"{shown(source)}: source and target are the same")
-    for text in (str(source.absolute()), str(target.absolute()), label):
-        if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
-            raise UserError(f"{shown(text)} is not UTF-8; rename it")
-    task = OwnTask(source=str(source.absolute()), target=str(target.absolute()), label=label)
+    for name in (str(source.absolute()), str(target.absolute()), label, text):
+        if any(0xD800 <= ord(c) <= 0xDFFF for c in name):
+            raise UserError(f"{shown(name)} is not UTF-8; rename it")
+    task = OwnTask(source=str(source.absolute()), target=str(target.absolute()), label=label, text=text)
     domains = task.read()
     _check_inputs(*domains)
     classes = _shared_classes(*domains)
@@ -218,6 +225,8 @@ def preprocessed(domain: Domain, how: Preprocessing) -> Domain:
     Raises:
         UserError: it has other columns, or values that are too large.
     """
+    if how.text:
+        return replace(domain, x=values_of(how.columns, how.idf, domain.x))
     domain = _in_order(domain, how.columns, "the training data")
     if how.mean and not _is_bytes(domain.x) and domain.x.shape[1] == len(how.mean):  # else of another shape
         domain = replace(domain, x=_scaled(domain, Scale(how.mean, how.deviation)))
@@ -266,8 +275,13 @@ def _check_inputs(source: Domain, target: Domain) -> None:
 
 
 def _is_bytes(x: Any) -> bool:
-    """Whether inputs are images of bytes, which are not standardised."""
+    """Whether inputs are images of bytes."""
     return x.dtype == np.uint8
+
+
+def _stays(x: Any) -> bool:
+    """Whether inputs are not standardised: images of bytes, and texts."""
+    return _is_bytes(x) or x.dtype == object
 
 
 def _doubts(source: Domain, target: Domain, scale: Scale) -> list[str]:
@@ -338,13 +352,15 @@ def _train(source: Domain, draw: int) -> np.ndarray:
 
 
 def _copies(x: Any) -> np.ndarray | None:
-    """(n,) ids of images that are copies of each other, which stay on one side of a split."""
+    """(n,) ids of images or texts that are copies of each other, which stay on one side of a split."""
+    if x.dtype == object:
+        return np.unique(x.astype(str), return_inverse=True)[1]
     return x.copies() if isinstance(x, ImageFiles) else None
 
 
 def _scale(source: Domain, draw: int = SPLIT_SEED) -> Scale:
     """Mean and deviation of each feature or channel over the source's training samples."""
-    return Scale() if _is_bytes(source.x) else fitted(source.x, _train(source, draw))
+    return Scale() if _stays(source.x) else fitted(source.x, _train(source, draw))
 
 
 def _scaled(domain: Domain, scale: Scale) -> Any:
@@ -353,7 +369,7 @@ def _scaled(domain: Domain, scale: Scale) -> Any:
     Raises:
         UserError: a value that is too far from the mean.
     """
-    if _is_bytes(domain.x):
+    if _stays(domain.x):
         return domain.x
     x = standardised(domain.x, scale)
     if not np.isfinite(x).all():
@@ -373,8 +389,12 @@ def _digest(source: Domain, target: Domain, label: str) -> str:
         digest.update("\0".join((f"{domain.x.dtype.str} {domain.x.shape}", *domain.columns)).encode())
         if isinstance(domain.x, ImageFiles):
             (squares,) = domain.x.sets
+            digest.update(b"\0%d" % DECODER)
             for path, content in zip(squares.paths, squares.digests, strict=True):
                 digest.update(b"\0" + os.fsencode(path.name) + b"\0" + content)
+        elif domain.x.dtype == object:
+            for text in domain.x:
+                digest.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
         else:
             digest.update(np.ascontiguousarray(domain.x).data)
     return digest.hexdigest()

@@ -6,7 +6,7 @@ one review or article stay on one side of a split.
 
 Inputs are TF-IDF values of the 5,000 most frequent words and pairs of words. Vocabulary and document frequencies
 come from the texts that training sees, the source's training sentences and the target's, so a domain has other
-inputs in another task.
+inputs in another task. With ``features=minilm`` they are those of a frozen network for sentences.
 """
 
 import re
@@ -15,10 +15,11 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
+from benchmarks.core.settings import setting
 from datasets import files
 from datasets.base import DomainFamily, Domains, Options, Samples, split
+from datasets.readers.sentences import Kind, vectors
 
-WORDS = 5000
 NEUTRAL = 0.05
 RATINGS = {
     domain: DataFile(f"HuttoSentiment/{name}_GroundTruth.txt", sha256)
@@ -29,6 +30,12 @@ RATINGS = {
         ("editorials", "nytEditorialSnippets", "7d8fbcce7dde5d716da53e78f4ef4be6b706e9ef1e1d51887e6d0ad4b69cc27e"),
     )
 }
+
+
+class Features(Options):
+    features: Kind = setting(
+        "tfidf", "what a sentence is made into: tfidf, or minilm (extra text)", before="tfidf"
+    )
 
 
 @DATASETS.register(
@@ -52,19 +59,19 @@ class Sentiment(DomainFamily):
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "mlp?width=50&depth=1", "discriminator_layers": ""}
 
-    def read(self, task: str, options: Options) -> Domains:
-        from sklearn.feature_extraction.text import TfidfVectorizer
+    def options(self, task: str) -> type[Options]:
+        return Features
 
+    def read(self, task: str, options: Options) -> Domains:
+        assert isinstance(options, Features)
         domains = super().read(task, options)
         seen = [source.x[split(source, options.draw)[0]] for source in domains.sources]
         for target in domains.targets:
             train, val, _ = split(target, options.draw)
             seen += [target.x[train], target.x[val]]
-        words = TfidfVectorizer(ngram_range=(1, 2), max_features=WORDS, sublinear_tf=True, dtype=np.float32)
-        words.fit(np.concatenate(seen))
+        make = vectors(options.features, seen)
         sources, targets = (
-            [replace(domain, x=words.transform(domain.x).toarray()) for domain in side]
-            for side in (domains.sources, domains.targets)
+            [replace(domain, x=make(domain.x)) for domain in side] for side in (domains.sources, domains.targets)
         )
         return Domains(sources, targets)
 

@@ -9,7 +9,7 @@ FOLDER = DataFile("visda")
 @DATASETS.register(
     "visda",
     DatasetInfo(
-        version=2,
+        version=3,
         summary="VisDA-2017: 152,397 renderings and 55,388 photographs of 12 classes; published as class means",
         licence="none stated; research use",
         files=(FOLDER,),

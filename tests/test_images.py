@@ -69,6 +69,29 @@ def test_evaluation_sees_the_middle_of_the_resized_square(root: Path) -> None:
     assert np.array_equal(photos(root).decode(np.array([0]))[0], square[2:30, 2:30].transpose(2, 0, 1))
 
 
+@pytest.mark.parametrize(("side", "scale"), [(60, 1), (70, 2), (130, 4), (300, 8)])
+@pytest.mark.parametrize("limit", [images.CACHE_LIMIT, 0], ids=["cached", "each time"])
+def test_a_large_jpeg_is_decoded_at_a_scale_of_its_own_by_one_rule(
+    tmp_path: Path, side: int, scale: int, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cached or not, alone or among others: a model sees a new image as those that it was trained on."""
+    monkeypatch.setattr(images, "CACHE_LIMIT", limit)
+    noise = np.random.default_rng(0).integers(256, size=(side, side + 9, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg")
+    Image.fromarray(noise).save(tmp_path / "b.png")
+    image = Image.open(tmp_path / "a.jpg")
+    image.draft("RGB", (32, 32))
+    assert image.width == -(-(side + 9) // scale)
+    kernel = Image.Resampling.BICUBIC if scale == 1 else Image.Resampling.HAMMING
+    square = np.asarray(image.resize((32, 32), kernel))[2:30, 2:30].transpose(2, 0, 1)
+    both = ImageFiles([tmp_path / "a.jpg", tmp_path / "b.png"], SIDE)
+    for x in (both, both, ImageFiles([tmp_path / "a.jpg"], SIDE)):
+        assert np.array_equal(x.decode(np.array([0]))[0], square)
+    png = np.asarray(Image.fromarray(noise).resize((32, 32), Image.Resampling.BICUBIC))
+    assert np.array_equal(both.decode(np.array([1]))[0], png[2:30, 2:30].transpose(2, 0, 1))
+    assert images.decoded(tmp_path / "a.jpg", (3, side, side + 9)).shape == (3, side, side + 9)
+
+
 def test_augmentation_is_a_function_of_seed_and_place(root: Path) -> None:
     x, same = photos(root), np.zeros(64, np.int64)
     first = x.decode(same, seed=1)

@@ -16,6 +16,7 @@ from PIL import Image
 from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
 from benchmarks.training.model import load_model
+from benchmarks.training.predictions import predict
 from benchmarks.training.run import execute
 from datasets import files, own
 from datasets.base import Options, Samples, forget_tasks, load_task, preprocessing_of, resolve, split
@@ -513,3 +514,56 @@ def test_the_network_follows_the_kind_of_inputs_and_small_images_have_a_small_on
         np.savez(tmp_path / f"{name}.npz", x=x + (name == "new"), y=np.arange(20) % 2)
     task = own.make_task(tmp_path / "old.npz", tmp_path / "new.npz", "label")
     assert own.Own().protocol(task.partition("/")[2])["backbone"] == backbone
+
+
+def sentences(path: Path, size: int, seed: int, **columns: Any) -> Path:
+    """Praise and blame, in other words in each domain."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(size) % 2
+    said = [f"{('bad', 'good')[label]} {('film', 'phone')[seed]} number {rng.integers(99)}" for label in y]
+    pd.DataFrame({"review": said, "stars": y, "other": "x"} | columns).to_csv(path, index=False)
+    return path
+
+
+def test_a_column_of_texts_becomes_words_of_the_sources_training_texts(folder: Path) -> None:
+    paths = sentences(folder / "films.csv", 60, 0), sentences(folder / "phones.csv", 40, 1)
+    name = own.make_task(*paths, "stars", "review")
+    (how,) = [own.Own().preprocessing(name.partition("/")[2], Options())]
+    assert {"good", "bad", "film", "good film"} <= set(how.columns)
+    assert "phone" not in how.columns
+    task = load_task(name)
+    assert task.input_shape == (len(how.columns),)
+    source = own.Own().read(name.partition("/")[2], Options()).sources[0]
+    train = split(source)[0]
+    assert (source.x[train][:, [how.columns.index("good")]] > 0).ravel().tolist() == source.y[train].astype(
+        bool
+    ).tolist()
+    execute(spec_of("source_only", name, backbone="mlp?width=50&depth=1"), folder, CPU, save_weights=True)
+    said = predict([load_model(folder)], paths[1], None)
+    assert said.accuracy is not None
+    view = task.evaluation_view().target_test_x
+    assert np.isin(view, own.preprocessed(read_domain(paths[1], "stars", "review"), how).x).all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "message"),
+    [
+        ({}, "reviews", "no column 'reviews'; did you mean 'review'"),
+        ({}, "stars", "both name the column 'stars'"),
+        ({"review": range(1000, 1040)}, "review", "column 'review' has numbers alone"),
+        ({"review": ["good"] * 39 + [" ?"]}, "review", "line 41, column 'review' has no word"),
+        ({"review": ["good"] * 38 + ["", "bad"]}, "review", "line 40, column 'review' has no word"),
+    ],
+)
+def test_texts_that_cannot_be_used_end_with_one_clear_message(
+    folder: Path, columns: dict[str, Any], text: str, message: str
+) -> None:
+    paths = sentences(folder / "films.csv", 60, 0), sentences(folder / "phones.csv", 40, 1, **columns)
+    with pytest.raises(UserError, match=message) as error:
+        own.make_task(*paths, "stars", text)
+    assert "\n" not in str(error.value)
+
+
+def test_texts_are_of_tables_alone(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"--text names a column of a \.csv"):
+        own.make_task(folder / "old.npz", folder / "new.npz", "label", "review")

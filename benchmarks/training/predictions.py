@@ -91,7 +91,8 @@ def _read(path: Path, label: str | None, preprocessing: Preprocessing | None) ->
     """
     if label and path.suffix.lower() != ".csv":
         raise UserError(f"--label names a column of a .csv; {quoted(str(path), 500)} is none")
-    domain = read_domain(path, label or (preprocessing.label if preprocessing else "label"))
+    column, text = (preprocessing.label, preprocessing.text) if preprocessing else ("label", "")
+    domain = read_domain(path, label or column, text)
     if label and not (domain.labels != "").any():
         known = nearest(shown(label), map(shown, domain.columns))
         raise UserError(f"{shown(path)}: no labels in a column {known}")

@@ -20,6 +20,8 @@ class Preprocessing(Settings):
         columns: a table's features, in order.
         mean, deviation: by which features are standardised; none for images of bytes.
         digest: of the data that the task is made of.
+        text: the column of a table's texts, whose words are then ``columns``.
+        idf: the inverse document frequency of each word.
     """
 
     label: str
@@ -27,6 +29,8 @@ class Preprocessing(Settings):
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     digest: str
+    text: str = ""
+    idf: tuple[float, ...] = ()
 
 
 class Family(ABC):

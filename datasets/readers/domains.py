@@ -23,7 +23,7 @@ class Domain:
     """What a path holds.
 
     Attributes:
-        x: inputs (n, ...): images of bytes, or numbers of any other type.
+        x: inputs (n, ...): images of bytes, or numbers of any other type; or texts (n,), as objects.
         labels: (n,) names of classes; any of ``NO_LABEL`` where a sample has none.
         place: says where the label of a sample is, or would be.
         columns: names of a table's features.
@@ -62,14 +62,17 @@ class Domain:
         ]
 
 
-def read_domain(path: Path, label: str) -> Domain:
+def read_domain(path: Path, label: str, text: str = "") -> Domain:
     """What a path holds; labels may be missing.
+
+    Args:
+        text: the column of a .csv whose texts are the inputs; empty: they are numbers or images.
 
     Raises:
         UserError: it cannot be read, is empty, or holds what cannot be trained on.
     """
     try:
-        domain = _read(path, label)
+        domain = _read(path, label, text)
     except OSError as error:
         raise UserError(f"{shown(path)} cannot be read: {reason(error)}") from None
     if not len(domain.x):
@@ -78,7 +81,9 @@ def read_domain(path: Path, label: str) -> Domain:
     return domain
 
 
-def _read(path: Path, label: str) -> Domain:
+def _read(path: Path, label: str, text: str) -> Domain:
+    if text and path.suffix.lower() != ".csv":
+        raise UserError(f"{shown(path)}: --text names a column of a .csv, and this is none")
     if path.is_dir():
         found = read_folder(path)
         images = ImageFiles(found.paths, name="own")
@@ -89,7 +94,7 @@ def _read(path: Path, label: str) -> Domain:
     if path.suffix.lower() == ".npz":
         return _npz(path)
     if path.suffix.lower() == ".csv":
-        return _csv(path, label)
+        return _csv(path, label, text)
     raise UserError(f"{shown(path)}: expected an .npz, a .csv or a folder class/image")
 
 
@@ -138,8 +143,8 @@ def _label_texts(path: Path, y: np.ndarray) -> list[str]:
     return ["" if absent else str(int(value)) for value, absent in zip(y, missing, strict=True)]
 
 
-def _csv(path: Path, label: str) -> Domain:
-    table = read_table(path, label)
+def _csv(path: Path, label: str, text: str) -> Domain:
+    table = read_table(path, label, text)
 
     def place(i: int) -> str:
         return f"line {table.lines[i]}, column {quoted(label)}"

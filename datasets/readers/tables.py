@@ -1,7 +1,8 @@
-"""A ``.csv`` of numbers with a column of labels: read strictly, and what is wrong is said with its line."""
+"""A ``.csv`` of numbers or texts with a column of labels: read strictly; what is wrong is said with its line."""
 
 import codecs
 import csv
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.core.escape import quoted, reason, shown
-from benchmarks.core.settings import UserError
+from benchmarks.core.settings import UserError, nearest
 from datasets import files
 from datasets.readers.text import plain
 
 BOOLEANS = {"true": 1.0, "false": 0.0}  # of any case
+WORD = re.compile(r"\w\w")  # what counts as one where texts become numbers
 UNNAMED = "Unnamed: "  # what pandas calls a column that has no name
 
 
@@ -26,7 +28,7 @@ BYTES_A_NUMBER = 4  # of memory for a byte of a table at most: `1,` becomes a nu
 
 @dataclass(frozen=True)
 class Table:
-    """A table's features (n, columns) float64, labels (n,) as they are written, and the line of each row."""
+    """A table's features (n, columns) float64 or texts (n,), labels (n,) as they are written, and rows' lines."""
 
     x: np.ndarray
     columns: tuple[str, ...]
@@ -34,8 +36,11 @@ class Table:
     lines: array
 
 
-def read_table(path: Path, label: str) -> Table:
+def read_table(path: Path, label: str, text: str = "") -> Table:
     """The rows of a table; the column ``label`` may be missing.
+
+    Args:
+        text: the column of texts, if the table is of those; others than the labels are then left out.
 
     Raises:
         UserError: it is no such table; the line, the column and the cell are named.
@@ -47,7 +52,11 @@ def read_table(path: Path, label: str) -> Table:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             try:
-                return _read(path, reader, plain(label))
+                return (
+                    _read_texts(path, reader, plain(label), plain(text))
+                    if text
+                    else _read(path, reader, plain(label))
+                )
             except csv.Error as error:
                 line = f"line {reader.line_num}: {reason(error)}"
                 raise UserError(f"{shown(path)}: it is no .csv that can be read ({line})") from None
@@ -64,11 +73,7 @@ def _read(path: Path, reader: Any, label: str) -> Table:
         raise UserError(f"{shown(path)}: it has no column besides {quoted(label)}")
     numbers, lines, labels = array("d"), array("q"), []
     for line, row in _rows(reader):
-        if len(row) != len(names):
-            raise UserError(
-                f"{shown(path)}: line {line} has {len(row)} cells, and the header has {len(names)}; "
-                "a cell that holds a comma must be in double quotes"
-            )
+        _check_row(path, line, row, names)
         if place is not None:
             labels.append(row.pop(place))
         try:
@@ -79,6 +84,38 @@ def _read(path: Path, reader: Any, label: str) -> Table:
         lines.append(line)
     x = np.frombuffer(numbers).reshape(len(lines), len(columns)) if lines else np.empty((0, len(columns)))
     return Table(x, columns, None if place is None else labels, lines)
+
+
+def _read_texts(path: Path, reader: Any, label: str, text: str) -> Table:
+    names = _names(path, next(_rows(reader), (0, []))[1])
+    if text not in names:
+        raise UserError(f"{shown(path)}: no column {nearest(text, names)}; --text names that of the texts")
+    if text == label:
+        raise UserError(f"--text and --label: both name the column {quoted(text)}")
+    labelled, column = label in names, names.index(text)
+    texts, labels, lines = [], [], array("q")
+    for line, row in _rows(reader):
+        _check_row(path, line, row, names)
+        if not WORD.search(row[column]):
+            raise UserError(
+                f"{shown(path)}: line {line}, column {quoted(text)} has no word of two letters or more "
+                f"({quoted(row[column])}); fix it or leave the row out"
+            )
+        texts.append(row[column])
+        labels += [row[names.index(label)]] if labelled else []
+        lines.append(line)
+    if texts and all(map(_is_number, texts)):
+        raise UserError(f"{shown(path)}: column {quoted(text)} has numbers alone, and --text names one of texts")
+    return Table(np.array(texts, object), (), labels if labelled else None, lines)
+
+
+def _check_row(path: Path, line: int, row: list[str], names: list[str]) -> None:
+    """Raise a UserError unless a row has a cell for each column."""
+    if len(row) != len(names):
+        raise UserError(
+            f"{shown(path)}: line {line} has {len(row)} cells, and the header has {len(names)}; "
+            "a cell that holds a comma must be in double quotes"
+        )
 
 
 def _rows(reader: Any) -> Iterator[tuple[int, list[str]]]:

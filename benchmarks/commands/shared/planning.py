@@ -28,6 +28,7 @@ class WhatFlags:
     source: Path | None
     target: Path | None
     label: str | None
+    text: str | None = None
     sweep: str | None = None
 
     def __post_init__(self) -> None:
@@ -38,8 +39,9 @@ class WhatFlags:
             parse_sweep(self.sweep)
         if bool(self.source) != bool(self.target):
             raise UserError("--source and --target: give both")
-        if self.label and not self.source:
-            raise UserError("--label needs --source and --target")
+        for flag, value in (("--label", self.label), ("--text", self.text)):
+            if value and not self.source:
+                raise UserError(f"{flag} needs --source and --target")
 
     @staticmethod
     def add_to(flags: Group, default_methods: str) -> None:
@@ -60,6 +62,9 @@ class WhatFlags:
             "--target", type=values.path, metavar="PATH", help="the target; its labels, if it has any, only score"
         )
         flags.add_argument("--label", metavar="COLUMN", help="of labels in a .csv; default label")
+        flags.add_argument(
+            "--text", metavar="COLUMN", help="of texts in a .csv, whose words are then the features"
+        )
 
     def all_tasks(self) -> list[str]:
         """The tasks named, and that of the user's own data, which are read for it."""
@@ -67,7 +72,7 @@ class WhatFlags:
         if self.source and self.target:
             from datasets import own
 
-            tasks.append(own.make_task(self.source, self.target, self.label or "label"))
+            tasks.append(own.make_task(self.source, self.target, self.label or "label", self.text or ""))
         return swept(tasks or task_names(self.suite), *parse_sweep(self.sweep)) if self.sweep else tasks
 
 
