@@ -1,9 +1,10 @@
 """The page of a report: its answer says what tests show, nothing in it is live but our script, and it is whole."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import altair as alt
@@ -13,12 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.core.outfiles import is_ours
+from benchmarks.core.settings import UserError
 from benchmarks.plan.grid import Grid, NotApplicable, plan
 from benchmarks.report.listings import pairs
 from benchmarks.report.page.answer import section, verdict
 from benchmarks.report.page.contents import LAST, SHOWN, Contents, contents_of
 from benchmarks.report.page.page import page
 from benchmarks.report.statistics import LEVEL
+from benchmarks.report.sweep_figure import save_sweeps
 from benchmarks.report.table import cells_of
 from tests.test_report import ACCURACY, TASKS, grid_of, records_of
 
@@ -265,3 +269,78 @@ def test_a_page_is_bounded_and_says_what_it_leaves_out(monkeypatch: pytest.Monke
     assert len(Parsed(html).data()["runs-data"]["runs"]) == 3
     assert "3 of the 20 runs are here, so that the page stays small" in html
     assert "2 of 10 lines are here, so that the page stays small" in html
+
+
+def dial(values: Sequence[str], name: str = "shots") -> Grid:
+    return plan(
+        "quick", ["source_only", "dann", "coral"], [f"toys/moons?{name}={each}" for each in values], range(5)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "type_", "scale"),
+    [
+        ("shots", ("1", "3", "20"), "quantitative", "log"),
+        ("shots", ("1", "3", "5"), "quantitative", "linear"),
+        ("prior", ("0.2:0.8", "flip"), "ordinal", None),
+    ],
+)
+def test_tasks_that_differ_in_one_dial_are_drawn_against_it(
+    name: str, values: Sequence[str], type_: str, scale: str | None
+) -> None:
+    grid = dial(values, name)
+    specs = Parsed(page(contents(grid, records_of(grid, ACCURACY)))).data()
+    accuracy, shares = (spec for key, spec in specs.items() if key.startswith("spec-dials"))
+    x = accuracy["layer"][0]["encoding"]["x"]
+    assert x["type"] == type_
+    assert x.get("scale", {}).get("type") == scale
+    (rows,) = accuracy["datasets"].values()
+    assert [row["value"] for row in rows if row["method"] == "dann"] == list(values)
+    assert {row["mean"] for row in rows if row["method"] == "dann"} == {90.2}
+    (rows,) = shares["datasets"].values()  # the matrix is [[8, 2], [1, 9]]
+    assert {row["off"] for row in rows} == {5.0}
+
+
+def test_tasks_without_a_dial_have_no_such_section(whole: Parsed) -> None:
+    assert "dials" not in [of["id"] for of, _ in whole.all("section")]
+
+
+def test_a_picture_of_a_sweep_is_of_its_tasks_or_one_error(tmp_path: Path) -> None:
+    grid = dial(("1", "3", "20"))
+    found = contents(grid, records_of(grid, ACCURACY)).cells
+    save_sweeps(found, tmp_path / "shots.svg", "column")
+    said = (tmp_path / "shots.svg").read_text()
+    assert "toys/moons against shots: 1, 3, 20" in said
+    assert is_ours(tmp_path / "shots.svg")
+    with pytest.raises(UserError, match="no two tasks differ"):
+        save_sweeps(contents(GRID, records_of(GRID, ACCURACY)).cells, tmp_path / "none.svg")
+
+
+def test_a_click_shows_the_curves_of_each_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = grid_of(2)
+    curves = {s.run_id: [{"step": t, "task": s.seed + 1 / t} for t in range(1, 101)] for s in grid.specs}
+
+    def shown() -> list[dict[str, Any]]:
+        html = page(contents(grid, records_of(grid, ACCURACY), curves=curves))
+        return Parsed(html).data()["runs-data"]["runs"]
+
+    for run in shown():
+        ((name, (steps, values)),) = run["curves"].items()
+        assert name == "loss of the task"
+        assert (steps[0], steps[-1], len(steps)) == (1, 100, 16)
+        assert values == pytest.approx([run["seed"] + 1 / step for step in steps], rel=0.01)
+    monkeypatch.setattr("benchmarks.report.page.runs.NUMBERS", 100)
+    assert not any(run["curves"] for run in shown())
+
+
+def test_the_best_by_selection_comes_first() -> None:
+    """And not by the last step."""
+    grid = grid_of(2)
+    records = records_of(grid, ACCURACY)
+    chosen = {"step": 1, "source_accuracy": 1.0, "target_test_accuracy": 0.95}
+    checkpoints = [
+        [chosen, *last] if method == "coral" else last
+        for method, last in zip(records["method"], records["checkpoints"], strict=True)
+    ]
+    found = contents(grid, records.assign(checkpoints=checkpoints)).cells
+    assert found.best_first(["source_only", "dann", "coral"], TASKS[0]) == ["coral", "dann", "source_only"]

@@ -19,12 +19,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("toys", "digits-2000"):
         shutil.copy(ROOT / f"results/records/{name}.csv", folder / "records")
     (folder / "records" / "har.csv").write_text("no record")
-    assert main(["site", "--records", str(folder / "records"), "--out", str(folder / "site")]) == 0
+    assert main(["site", "--records", str(folder / "records"), "--out", str(folder / "site")]) == 2, (
+        "har is broken"
+    )
     return folder / "site"
 
 
 def test_each_suite_has_its_page_and_every_link_leads_to_a_file(site: Path) -> None:
     assert sorted(path.name for path in site.iterdir()) == ["digits-2000.html", "index.html", "toys.html"]
+    assert "Samples of source of moons" in (site / "toys.html").read_text()
     links = re.findall(r'href="([^"#]+)"', (site / "index.html").read_text())
     assert set(links) == {"digits-2000.html", "toys.html"}
 

@@ -8,11 +8,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.commands import warn
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.output import add_force_flag
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags
-from benchmarks.core.escape import shown
+from benchmarks.core.escape import one_line, shown
 from benchmarks.core.outfiles import prepare_output, writing
 from benchmarks.core.settings import UserError
 from benchmarks.plan.suite import suite_names
@@ -45,17 +44,19 @@ def add_flags(command: ArgumentParser) -> None:
 
 
 def main(options: Options) -> int:
+    """Returns 2 if a file of records was broken; the pages of the others are made."""
     from benchmarks.report.page.index import index
 
     sources = _sources(options.records)
     for name in (*sources, Path(INDEX).stem):
         prepare_output(options.out / f"{name}.html", sources.values(), force=options.force)
-    pages = {}
+    pages, ok = {}, True
     for suite, path in sources.items():
         try:
             pages[suite] = _write(suite, path, options.out / f"{suite}.html")
         except UserError as error:
-            warn(f"suite {suite} is left out: {error}")
+            ok = False
+            print(f"error: suite {suite} is left out: {one_line(error)}", file=sys.stderr)
         else:
             print(f"page: {shown(options.out / suite)}.html", file=sys.stderr)
     if not pages:
@@ -63,7 +64,7 @@ def main(options: Options) -> int:
     with writing(options.out / INDEX) as file:
         file.write(index(pages).encode())
     print(f"site: {shown(options.out / INDEX)}", file=sys.stderr)
-    return 0
+    return 0 if ok else 2
 
 
 def _sources(folder: Path | None) -> Mapping[str, Path]:
@@ -79,7 +80,9 @@ def _write(suite: str, records: Path, out: Path) -> "Contents":
     """The page of a suite, as `report` writes it."""
     from benchmarks.commands.shared.page import command_line, comparisons_of, write_page
     from benchmarks.commands.shared.reading import found_grid
+    from benchmarks.report.page.confusion import confusion
     from benchmarks.report.page.contents import SHOWN
+    from benchmarks.report.page.samples import samples
 
     what = WhatFlags(methods=None, suite=suite, tasks=None, source=None, target=None, label=None)
     how = HowFlags(seeds=None, set=[], steps_scale=None, search=None, grid=[], select=None)
@@ -92,6 +95,7 @@ def _write(suite: str, records: Path, out: Path) -> "Contents":
         [],
         [*SHOWN, "validators"],
         select,
+        lambda cells: [samples(cells), confusion(cells)],
         comparisons=comparisons_of(planned, found, select, judged=True),
         commands=[command_line("run", what, how), command_line("report", what, how, records=records, out=out)],
     )

@@ -47,10 +47,11 @@ class Options:
     save_outputs: Path | None
     figure: Path | None
     diagram: Path | None
+    sweep_figure: Path | None
     force: bool
 
     def __post_init__(self) -> None:
-        for path in (self.figure, self.diagram):
+        for path in (self.figure, self.diagram, self.sweep_figure):
             if path and path.suffix.lower() not in PICTURES:
                 raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
         if len(set(map(os.path.realpath, self.outputs))) < len(self.outputs):
@@ -59,7 +60,7 @@ class Options:
     @property
     def outputs(self) -> list[Path]:
         labels = _labels(self.save_outputs) if self.save_outputs else None
-        written = (self.figure, self.diagram, self.save_records, self.save_outputs, labels)
+        written = (self.figure, self.diagram, self.sweep_figure, self.save_records, self.save_outputs, labels)
         return [path for path in written if path]
 
 
@@ -98,6 +99,9 @@ def add_flags(command: ArgumentParser) -> None:
     written.add_argument(
         "--diagram", type=values.path, metavar="PATH", help="draw mean ranks with critical differences"
     )
+    written.add_argument(
+        "--sweep-figure", type=values.path, metavar="PATH", help="draw accuracy against the dial of a --sweep"
+    )
     add_force_flag(written)
 
 
@@ -121,6 +125,11 @@ def main(options: Options) -> int:
         save_figure(report, options.figure, options.width)
     if options.diagram:
         _draw_diagram(report, options.diagram, options.width, ranked=planned.ranked)
+    if options.sweep_figure:
+        from benchmarks.report.sweep_figure import save_sweeps
+        from benchmarks.report.table import cells_of
+
+        save_sweeps(cells_of(planned, *records, [], select).cells, options.sweep_figure, options.width)
     shown = report.only(split(options.only)) if options.only else report
     show(shown, options.table.format, options.width)
     return 0

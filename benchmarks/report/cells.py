@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.core.registry import METHODS
@@ -19,6 +20,7 @@ from benchmarks.report.statistics import Summary, summarise
 from datasets.base import class_names, objective_of
 
 ACCURACY = HEADLINE  # of any task, its objective's headline
+SELECTED = "selected"  # a choice among candidates, without target labels
 SKEWED = 1.5  # times the share that a class would have if all were equal: then the most frequent one is shown
 
 
@@ -135,6 +137,14 @@ class Cells:
 
     def numbers(self, metric: str, variant: str, task: str) -> dict[int, float]:
         return {seed: value.number for seed, value in self.values(metric, variant, task).items()}
+
+    def best_first(self, variants: Iterable[str], task: str) -> list[str]:
+        """Methods by the mean of what was chosen of each without target labels, or else of its last step."""
+        sign = -1 if self.objectives[task].higher_is_better else 1
+        found = {
+            name: self.numbers(SELECTED, name, task) or self.numbers(ACCURACY, name, task) for name in variants
+        }
+        return sorted(found, key=lambda name: sign * np.mean([*found[name].values()]) if found[name] else np.inf)
 
     def missing(self, variant: str, task: str) -> str:
         """Why a cell has fewer runs than planned; empty if it has all."""

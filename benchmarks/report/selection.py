@@ -14,10 +14,10 @@ from benchmarks.core.settings import UserError
 from benchmarks.evaluation.validators import PARTS, RECORDED, SELECTABLE
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.suite import A_PRIORI
-from benchmarks.report.cells import ACCURACY, Value, Values, is_reference
+from benchmarks.report.cells import ACCURACY, SELECTED, Value, Values, is_reference
 from datasets.base import objective_of
 
-LAST, SELECTED, ORACLE, RANDOM = "last step", "selected", "oracle", "random candidate"
+LAST, ORACLE, RANDOM = "last step", "oracle", "random candidate"
 SELECTED_SOURCE, SOURCE = "selected, on the source", "source_test_accuracy"  # of a task without target labels
 GROUP = ["variant", "task", "seed"]
 

@@ -1,8 +1,11 @@
 """The headline against a dial: tasks of a grid that differ in the value of one dial alone."""
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.core.settings import format_query, parse_query
 from benchmarks.report.cells import ACCURACY, Cells
@@ -10,6 +13,7 @@ from benchmarks.report.listings import Entry, Listing
 from benchmarks.report.means import mean
 from datasets.base import Options
 
+DECADE = 10
 PRINTED = 4  # classes whose shares fit a cell
 LEFT_OUT = "as it is"
 
@@ -54,13 +58,54 @@ def _listing(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) ->
     return Listing(f"sweep-{dial}-{task}", title, rows, dict.fromkeys(by_value, form))
 
 
+def lines(cells: Cells, by_value: Mapping[str, str]) -> pd.DataFrame:
+    """What is drawn of a sweep: a row for each method and value of the dial.
+
+    Columns: method, value, mean, low and high as tables print them, seeds, and ``off``: how far the shares of
+    predicted classes are from the true ones, in points; NaN without a confusion matrix.
+    """
+    rows = []
+    for variant in cells.variants:
+        for value, task in by_value.items():
+            if found := mean(cells, ACCURACY, variant, [task]):
+                scale, summary = cells.objectives[task].scale, found.summary
+                numbers = {name: round(scale * getattr(summary, name), 3) for name in ("mean", "low", "high")}
+                off = _off(counts) if (counts := _counts(cells, variant, task)) is not None else math.nan
+                more = {"seeds": summary.n, "off": round(off, 1)}
+                rows.append({"method": variant, "value": value, **numbers, **more})
+    return pd.DataFrame(rows)
+
+
+def numbers(values: Sequence[str]) -> list[float] | None:
+    """Values of a dial as places on an axis; None where one is no number: they are in their order."""
+    try:
+        return [float(value) for value in values]
+    except ValueError:
+        return None
+
+
+def scale(places: Sequence[float]) -> Literal["log", "linear"]:
+    """That of an axis: values that span more than a decade, all above 0, are logarithmic."""
+    return "log" if min(places) > 0 and max(places) >= DECADE * min(places) else "linear"
+
+
+def _counts(cells: Cells, variant: str, task: str) -> np.ndarray | None:
+    """(classes, classes) target test samples by true and predicted class, over all seeds."""
+    matrices = [row["confusion"] for row in cells.rows(variant, task).values() if row.get("confusion")]
+    return np.sum(matrices, axis=0) if matrices else None
+
+
+def _off(counts: np.ndarray) -> float:
+    """Half the sum of differences between shares of predicted and of true classes, in points."""
+    true, predicted = (counts.sum(axis=axis) / counts.sum() for axis in (1, 0))
+    return float(100 * abs(true - predicted).sum() / 2)
+
+
 def _shares(cells: Cells, variant: str, task: str) -> str:
     """Of what is predicted of the target's test samples, over all seeds; empty without a confusion matrix."""
-    matrices = [row["confusion"] for row in cells.rows(variant, task).values() if row.get("confusion")]
-    if not matrices:
+    counts = _counts(cells, variant, task)
+    if counts is None:
         return ""
-    counts = np.sum(matrices, axis=0)
-    true, predicted = (counts.sum(axis=axis) / counts.sum() for axis in (1, 0))
     if len(counts) > PRINTED:
-        return f"{100 * abs(true - predicted).sum() / 2:.0f} off"
-    return ":".join(f"{100 * share:.0f}" for share in predicted)
+        return f"{_off(counts):.0f} off"
+    return ":".join(f"{100 * share:.0f}" for share in counts.sum(axis=0) / counts.sum())

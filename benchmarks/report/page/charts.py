@@ -20,6 +20,7 @@ from benchmarks.report.page.section import Chart
 ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
 )  # fmt: skip
+OF_SEEDS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 INK, FAINT, GRID = "var(--ink)", "var(--faint)", "var(--line)"
 # What a test shows of a method beside the baseline, with the sign that the tables have for it.
 SIGNS = {

@@ -25,7 +25,10 @@ def confusion(cells: Cells) -> Section:
         found = {variant: _counts(cells, variant, task) for variant in cells.variants}
         matrices = {variant: matrix for variant, matrix in found.items() if matrix is not None}
         if BASELINE in matrices:
-            body += _task(without_split(task, cells.tasks), matrices, class_names(task))
+            order = [BASELINE, *cells.best_first((name for name in matrices if name in cells.candidates), task)]
+            order = list(dict.fromkeys([*order, *matrices]))
+            ordered = {name: matrices[name] for name in order}
+            body += _task(without_split(task, cells.tasks), ordered, class_names(task))
     lead = (
         "What target test samples of each class are taken for, summed over seeds. Rows are true classes and add "
         "up to 100%; the diagonal is each class's accuracy."

@@ -88,7 +88,25 @@ def _mean(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[list[float], l
     own = runs[0][0]
     at = own if len(own) <= POINTS else np.linspace(first, last, POINTS)
     means = np.mean([np.interp(at, steps, values) for steps, values in runs], axis=0)
-    return [round(step) for step in at.tolist()], [float(f"{value:.3g}") for value in means.tolist()]
+    return _written(at, means)
+
+
+def _written(steps: np.ndarray, values: np.ndarray) -> tuple[list[float], list[float]]:
+    return [round(step) for step in steps.tolist()], [float(f"{value:.3g}") for value in values.tolist()]
+
+
+def thinned(points: Iterable[Mapping[str, Any]], most: int) -> dict[str, tuple[list[float], list[float]]]:
+    """The curves of one run by what a chart calls them: no more than so many steps and values of each."""
+    found = {}
+    for signal, (steps, values) in _signals(points, None):
+        rows = np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))
+        share = 100 if "accuracy" in signal else 1
+        found[title_of(signal)] = _written(steps[rows], share * values[rows])
+    return found
+
+
+def title_of(signal: str) -> str:
+    return TITLES.get(signal, signal.replace("_", " "))
 
 
 def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Chart:
@@ -103,7 +121,7 @@ def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Ch
         for line, (steps, values) in lines.items()
         if line[0] == signal
     ]
-    title = TITLES.get(signal, signal.replace("_", " "))
+    title = title_of(signal)
     colour = charts.VERMILION if signal == HEADLINE else charts.BLUE
 
     def standing_out(strong: object) -> Any:

@@ -22,7 +22,7 @@ def section(contents: Contents) -> Section | None:
         return None
     body: list[Chart | Markup] = []
     for tasks in contents.cells.families(contents.cells.scored).values():
-        body += _charts(block, distances, tasks)
+        body += _charts(contents, block, distances, tasks)
     body += [
         Markup("<details><summary>{}</summary>{}</details>").format(
             listing.title, listing_table(contents.report, listing)
@@ -37,10 +37,10 @@ def section(contents: Contents) -> Section | None:
     return Section("distances", "Accuracy and distance between domains", lead, body)
 
 
-def _charts(block: Block, distances: Block, tasks: Sequence[str]) -> Iterator[Chart]:
+def _charts(contents: Contents, block: Block, distances: Block, tasks: Sequence[str]) -> Iterator[Chart]:
     rows: list[dict[str, Any]] = [
         {
-            "task": task.partition("/")[2].partition("?")[0],
+            "task": contents.report.shown(task).partition("/")[2],
             "method": name,
             "distance": round(distance.summary.mean, 3),
             "accuracy": round(100 * cell.summary.mean, 2),

@@ -76,7 +76,7 @@ def _row(name: str, cell: Cell) -> dict[str, Any]:
 
 def _map(contents: Contents, block: Block, names: Sequence[str], tasks: Sequence[str]) -> Chart:
     rows = [
-        {"task": task.partition("/")[2].partition("?")[0], **_row(name, cell)} | {"sign": cell.mark}
+        {"task": contents.report.shown(task).partition("/")[2], **_row(name, cell)} | {"sign": cell.mark}
         for name in names
         for task in tasks
         if (cell := block.rows[name][task]).gain

@@ -107,7 +107,7 @@ def _task(
         vega.small(before, _alt(BASELINE, name, labels)),
     ]
     if adapted:
-        best = max(adapted, key=lambda variant: np.nan_to_num(_mean(cells, ACCURACY, variant, task)))
+        best = cells.best_first(adapted, task)[0]
         rest = points[points["method"] != BASELINE]
         choice = vega.one_of("method", {variant: labels[variant] for variant in adapted}, best)
         parts.append(vega.small(_spec(rest, classes) | choice, _alt("a chosen method", name, labels)))

@@ -13,6 +13,7 @@ from benchmarks.report.page import (
     choices,
     cost,
     curves,
+    dials,
     distances,
     gains,
     holes,
@@ -70,6 +71,7 @@ def _sections(
     yield accuracies.section(contents, places, behind)
     found = [
         gains.section(contents),
+        dials.section(contents),
         ranks.section(contents),
         literature.section(contents),
         choices.section(contents),

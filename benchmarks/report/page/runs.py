@@ -8,11 +8,13 @@ import altair as alt
 
 from benchmarks.evaluation import HEADLINE
 from benchmarks.report.cells import Cell
-from benchmarks.report.page import charts
+from benchmarks.report.page import charts, curves
 from benchmarks.report.page.contents import Contents
 from benchmarks.report.page.section import Chart
 
 MOST = 4000  # runs that a page holds
+NUMBERS = 300_000  # of the curves of all runs together: about 2 MB
+POINTS, FEWEST = 16, 5  # of a curve
 SOURCE = "source_val_accuracy"
 
 
@@ -33,6 +35,7 @@ def listed(contents: Contents, places: Mapping[str, int]) -> dict[str, Any]:
     """What the script reads. Settings that runs share are there once."""
     settings: dict[str, int] = {}
     variants = {spec.run_id: spec.variant for spec in contents.cells.grid.specs}
+    points = _points(contents, places)
     runs = []
     for run in places:
         row = contents.cells.records[run]
@@ -48,9 +51,17 @@ def listed(contents: Contents, places: Mapping[str, int]) -> dict[str, Any]:
                 "device": _text(row.get("device")),
                 "warnings": _text(row["warnings"]),
                 "steps": [_step(scores) for scores in row["checkpoints"]],
+                "curves": curves.thinned(contents.curves.get(run, ()), points) if points else {},
             }
         )
     return {"runs": runs, "settings": [json.loads(text) for text in settings]}
+
+
+def _points(contents: Contents, places: Mapping[str, int]) -> int:
+    """How many points each curve of a run has, so that the page stays small; 0: it has no room for them."""
+    signals = sum(len(contents.curves[run][0]) for run in places if contents.curves.get(run))
+    points = min(POINTS, NUMBERS // (2 * max(signals, 1)))
+    return points if points >= FEWEST else 0
 
 
 def _text(value: Any) -> str:
@@ -67,18 +78,18 @@ def _percent(share: Any) -> float | None:
 
 
 def chart() -> Chart:
-    """Target and source accuracy of the runs of one cell over their checkpoints; the script puts the data in."""
+    """Curves of the runs of one cell, a colour for each seed; the script puts the data and their name in."""
     drawn = (
         alt.Chart(alt.NamedData(name="runs"))
         .mark_line(point=True)
         .encode(
             x=alt.X("step:Q"),
-            y=alt.Y("accuracy:Q", title="accuracy (%)", scale=alt.Scale(zero=False)),
-            color=alt.Color("of:N", title=None, scale=alt.Scale(range=[charts.BLUE, charts.ORANGE])),
+            y=alt.Y("value:Q", title="accuracy (%)", scale=alt.Scale(zero=False)),
+            color=alt.Color("seed:N", title="seed", scale=alt.Scale(range=[*charts.OF_SEEDS])),
             strokeDash=alt.StrokeDash("of:N", title=None),
             detail=alt.Detail("run:N"),
-            tooltip=charts.tooltips("run:N", "seed:Q", "step:Q", "accuracy:Q", "of:N"),
+            tooltip=charts.tooltips("run:N", "task:N", "seed:Q", "step:Q", "value:Q", "of:N"),
         )
         .properties(height=180)
     )
-    return charts.chart(drawn, "Accuracy of each run at its checkpoints, on the target and on the source.")
+    return charts.chart(drawn, "A curve of each run over the steps of its training.")

@@ -2,7 +2,19 @@
 // Charts, sorting, tooltips, and the runs behind a number. The page can be read without it.
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
-const draw = (place, spec) => vegaEmbed(place, spec, { actions: false, renderer: "svg", tooltip: { theme: "custom" } });
+
+// The library that draws is in the page as gzip, a third of its size.
+async function library() {
+  const bytes = Uint8Array.from(atob(document.getElementById("vega").textContent), (letter) => letter.charCodeAt(0));
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  document.head.append(element("script", await new Response(plain).text()));
+}
+const loaded = library();
+
+async function draw(place, spec) {
+  await loaded;
+  return vegaEmbed(place, spec, { actions: false, renderer: "svg", tooltip: { theme: "custom" } });
+}
 
 function element(name, text, attributes = {}) {
   const made = Object.assign(document.createElement(name), attributes);
@@ -87,6 +99,7 @@ document.addEventListener("keydown", (event) => { if (event.key === "Escape") hi
 // The runs behind a number.
 const dialog = document.getElementById("runs");
 const known = read("runs-data");
+const ACCURACY = "accuracy (%)";
 const columns = ["run", "task", "method", "seed", "target accuracy (%)", "source accuracy (%)", "device"];
 
 function open(cell) {
@@ -100,8 +113,12 @@ function open(cell) {
   head.replaceChildren(...columns.map((name) => element("th", name, { scope: "col" })));
   dialog.querySelector("tbody").replaceChildren(...runs.map(line));
   document.getElementById("runs-more").replaceChildren(...more(runs));
+  const names = [ACCURACY, ...new Set(runs.flatMap((run) => Object.keys(run.curves)))];
+  const select = document.getElementById("runs-curve");
+  select.replaceChildren(...names.map((name) => element("option", name)));
+  select.onchange = () => draw("#runs-chart", filled(runs, select.value));
   dialog.showModal();
-  draw("#runs-chart", filled(runs));
+  select.onchange();
 }
 
 function line(run) {
@@ -125,13 +142,22 @@ function more(runs) {
   return [...warnings, ...settings];
 }
 
-function filled(runs) {
+function filled(runs, name) {
   const spec = read("runs-spec");
-  const points = runs.flatMap((run) => run.steps.flatMap(([step, target, source]) => [
-    { run: run.id, seed: run.seed, step, accuracy: target, of: "target (for display alone)" },
-    { run: run.id, seed: run.seed, step, accuracy: source, of: "source, validation" },
-  ])).filter((point) => point.accuracy !== null);
-  return { ...spec, datasets: { runs: points } };
+  spec.encoding.y.title = name;
+  const curve = name === ACCURACY ? accuracies : (run) => {
+    const [steps, values] = run.curves[name] ?? [[], []];
+    return steps.map((step, place) => ({ step, value: values[place], of: name }));
+  };
+  const points = runs.flatMap((run) => curve(run).map((point) => ({ run: run.id, task: run.task, seed: run.seed, ...point })));
+  return { ...spec, datasets: { runs: points.filter((point) => point.value !== null) } };
+}
+
+function accuracies(run) {
+  return run.steps.flatMap(([step, target, source]) => [
+    { step, value: target, of: "target (for display alone)" },
+    { step, value: source, of: "source, validation" },
+  ]);
 }
 
 document.addEventListener("click", (event) => {
