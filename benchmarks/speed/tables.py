@@ -10,6 +10,7 @@ import torch
 from tabulate import tabulate
 
 from benchmarks.core.settings import UserError
+from benchmarks.engines.devices import computes_bfloat16
 from benchmarks.plan.grid import plan
 from benchmarks.records.provenance import machine
 from benchmarks.speed.loops import TASK, task_of
@@ -61,6 +62,9 @@ def _side_by_side(device: str, workers: int, *, peers: bool) -> list[Contestant]
     ours = "this suite"
     found = [Contestant(f"{ours}, a grid", "suite", workers=workers)] if workers > 1 else []
     found += [Contestant(f"{ours}, one run", "suite"), Contestant("the same by hand", "by_hand")]
+    if device == "cpu" and computes_bfloat16():
+        faster = {"precision": "bfloat16"}
+        found.append(Contestant(f"{ours}, {_words(faster)}", "suite", faster, workers=workers))
     if device != "cpu":
         options: list[dict[str, object]] = [{"deterministic": False}, {"precision": "bfloat16"}, {"compile": True}]
         options.append({key: value for option in options for key, value in option.items()})
