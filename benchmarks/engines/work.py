@@ -59,7 +59,7 @@ def require_precision(specs: Iterable[RunSpec], devices: Iterable[str]) -> None:
     wanted = any(spec.protocol.precision == "bfloat16" for spec in specs)
     if wanted and "cpu" in devices and not computes_bfloat16():
         raise UserError(
-            "protocol.precision=bfloat16: this CPU has no instructions for it (avx512_bf16, amx_bf16; on ARM bf16), "
+            "protocol.precision=bfloat16: this CPU has no instructions for it (avx512_bf16, amx_bf16; ARM: bf16) "
             "and is faster in float32; leave the setting out"
         )
 
