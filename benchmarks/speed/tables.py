@@ -14,7 +14,7 @@ from benchmarks.engines.devices import computes_bfloat16
 from benchmarks.plan.grid import plan
 from benchmarks.records.provenance import machine
 from benchmarks.speed.loops import TASK, task_of
-from benchmarks.speed.measure import Contestant, Time, race
+from benchmarks.speed.measure import Contestant, Time, race, relay
 from methods.networks.backbones import build_backbone
 
 Format = Literal["text", "markdown"]
@@ -55,7 +55,8 @@ def print_times(
     for name, reason in unable.items():
         print(f"{name}: n/a: {reason}")
     each = [Contestant(name, "suite", {"method": name}, workers=workers) for name in methods if name not in unable]
-    _print("method", [row for one in each for row in _rows(race([one], device, backbone))], form)
+    if each:
+        _print("method", _rows(list(relay(each, device, backbone))), form)
 
 
 def _side_by_side(device: str, workers: int, *, peers: bool) -> list[Contestant]:
