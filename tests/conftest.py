@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
@@ -134,10 +134,9 @@ def make_older(folder: Path) -> None:
     (folder / "provenance.json").write_text(json.dumps(values))
 
 
-@cache
 def takes_steps(method: str) -> bool:
-    """Whether it trains networks; a shallow method is fitted once."""
-    return any(stage.updates for stage in trainer_of(spec_of(method)).stages)
+    """Whether it trains networks; a shallow method is fitted once, and builds none."""
+    return bool(METHODS.info(method).uses)
 
 
 def hidden_sizes(head: torch.nn.Module) -> tuple[int, ...]:

@@ -196,7 +196,7 @@ def _dry_run(planned: Grid, seconds: Mapping[str, float], store: Store, options:
     Raises:
         UserError: data or weights without which no run could begin.
     """
-    from benchmarks.engines.work import require_files
+    from benchmarks.engines.work import require_files, require_precision
     from benchmarks.plan.cost import in_words
     from benchmarks.records.clocks import recorded
     from benchmarks.training.estimate import PATIENCE, estimate
@@ -213,6 +213,7 @@ def _dry_run(planned: Grid, seconds: Mapping[str, float], store: Store, options:
     print(f"{len(todo)} of {len(specs)} runs to do, {workers} at a time: ", end="", flush=True)
     try:
         require_files(todo)
+        require_precision(todo, devices if options.engine.engine == "local" else ())
     except UserError:
         print("none could begin")
         raise

@@ -34,12 +34,13 @@ def _listing(
     planned: Grid, budget: int, to_do: Callable[[RunSpec], bool], store: Store, devices: Sequence[str]
 ) -> Listing:
     """A new list, by an estimate made now."""
-    from benchmarks.engines.work import require_files
+    from benchmarks.engines.work import require_files, require_precision
     from benchmarks.records.clocks import recorded
     from benchmarks.training.estimate import PATIENCE, estimate
 
     todo = [spec for spec in planned.runs if to_do(spec)]
     require_files(todo)
+    require_precision(todo, devices)
     patience = min(LONGEST, max(PATIENCE, SHARE * budget))
     known = estimate(todo, recorded(todo, store, devices[0]), devices[0], patience, max(LONGEST, FIRST * budget))
     if todo and not known.known:

@@ -15,7 +15,16 @@ from types import ModuleType
 
 from benchmarks.core.settings import UserError
 from benchmarks.engines.events import Event
-from benchmarks.engines.work import ALLOCATOR, BUSY_WAIT, Execute, attempt, died, require_files, train
+from benchmarks.engines.work import (
+    ALLOCATOR,
+    BUSY_WAIT,
+    Execute,
+    attempt,
+    died,
+    require_files,
+    require_precision,
+    train,
+)
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.store import Busy, Store
 
@@ -48,9 +57,10 @@ class LocalEngine:
         """Do all runs and tell what happens. Closing the generator ends the workers; what is finished stays.
 
         Raises:
-            UserError: the data of a run are not on this machine, or the store cannot be written.
+            UserError: this machine has not the data of a run or not its precision, or the store cannot be written.
         """
         require_files(specs)
+        require_precision(specs, self.devices)
         self.store.create()
         self.waiting, self.deaths = deque(specs), Counter[str]()
         self.workers = [self._hire(device) for device in self.devices[: len(specs)]]

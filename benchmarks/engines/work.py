@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.core import atomic
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError
+from benchmarks.engines.devices import computes_bfloat16
 from benchmarks.plan.spec import RunSpec
 from datasets import files
 from datasets.base import resolve
@@ -49,6 +50,20 @@ def require_files(specs: Iterable[RunSpec]) -> None:
             files.checked(file)
 
 
+def require_precision(specs: Iterable[RunSpec], devices: Iterable[str]) -> None:
+    """End a grid in bfloat16 before its first run if a device does not compute it.
+
+    Raises:
+        UserError: a run would take longer than in float32, for less exact numbers.
+    """
+    wanted = any(spec.protocol.precision == "bfloat16" for spec in specs)
+    if wanted and "cpu" in devices and not computes_bfloat16():
+        raise UserError(
+            "protocol.precision=bfloat16: this CPU has no instructions for it (avx512_bf16, amx_bf16; ARM: bf16) "
+            "and is faster in float32; leave the setting out"
+        )
+
+
 def attempt(
     execute: Execute,
     spec: RunSpec,
@@ -82,6 +97,7 @@ def train(spec: RunSpec, folder: Path, device: str, report: Report, *, save_weig
     """Train and evaluate: what a run is, except in tests of engines."""
     import torch  # here: a worker that does something else need not wait for it
 
+    require_precision([spec], [device])  # a node of a cluster may have another CPU than its driver
     from benchmarks.training.run import execute
 
     execute(spec, folder, torch.device(device), report, save_weights=save_weights)

@@ -5,7 +5,6 @@ LeNet (20 and 50 filters) on digits/mnist5k-optdigits, or of another backbone on
 loop does a number of steps when called.
 """
 
-import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -161,7 +160,6 @@ def task_of(backbone: str) -> Task:
 def _networks(device: str, backbone: str) -> tuple[nn.Module, nn.Module, nn.Module]:
     """As their users have them: in PyTorch's default memory format."""
     method = _trainer(device, backbone).method.to(memory_format=torch.contiguous_format)
-    warnings.simplefilter("ignore")
     return method.encoder, method.head, method.discriminator  # type: ignore[return-value]
 
 

@@ -5,9 +5,10 @@ import multiprocessing
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +22,8 @@ from benchmarks.speed import loops
 ROUNDS = 7
 KERNELS = re.compile(r"^aten::(mkldnn_)?convolution|^aten::(mm|addmm|bmm|max_pool2d_with_indices)")
 OPERATORS = re.compile(r"^aten::")
+# The profiler logs each start, and a GPU that is absent, below Python; peers use what their own libraries deprecate.
+QUIET = {"KINETO_LOG_LEVEL": "6", "PYTHONWARNINGS": "ignore"}
 
 Answer = TypeVar("Answer")
 
@@ -68,12 +71,36 @@ def race(contestants: Sequence[Contestant], device: str, backbone: str, rounds: 
     try:
         for seat in (seat for group in seats for seat in group):
             seat.started.result()
-        laps = [[_lap(group) for group in seats] for _ in range(rounds)]
-        flops = [group[0].ask(_flops).result() for group in seats]
-        inside = [np.mean([f.result() for f in [seat.ask(_inside) for seat in group]], axis=0) for group in seats]
+        return _times(contestants, seats, rounds)
     finally:
         for seat in (seat for group in seats for seat in group):
             seat.pool.shutdown()
+
+
+def relay(contestants: Sequence[Contestant], device: str, backbone: str, rounds: int = ROUNDS) -> Iterator[Time]:
+    """Time contestants one after the other in the same processes, as a grid's workers do their runs.
+
+    Args:
+        contestants: with equally many workers.
+    """
+    seats = [_Seat(contestants[0], device, backbone) for _ in range(contestants[0].workers)]
+    try:
+        for contestant in contestants:
+            for ready in [seat.ask(partial(_sit, contestant, device, backbone)) for seat in seats]:
+                ready.result()
+            for warm in [seat.ask(_steps) for seat in seats]:
+                warm.result()
+            yield from _times([contestant], [seats], rounds)
+    finally:
+        for seat in seats:
+            seat.pool.shutdown()
+
+
+def _times(contestants: Sequence[Contestant], seats: Sequence[Sequence["_Seat"]], rounds: int) -> list[Time]:
+    """Of contestants that sit in these seats, in turns."""
+    laps = [[_lap(group) for group in seats] for _ in range(rounds)]
+    flops = [group[0].ask(_flops).result() for group in seats]
+    inside = [np.mean([f.result() for f in [seat.ask(_inside) for seat in group]], axis=0) for group in seats]
     results = []
     for number, contestant in enumerate(contestants):
         step, product = np.array([lap[number] for lap in laps]).T
@@ -101,6 +128,7 @@ class _Seat:
             1, multiprocessing.get_context("spawn"), _sit, (contestant, device, backbone)
         )
         before = dict(os.environ)
+        os.environ.update({**QUIET, **os.environ})
         if contestant.loop == "suite":
             os.environ.update({**ALLOCATOR, **os.environ})
         self.started = self.ask(_steps)

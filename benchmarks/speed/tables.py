@@ -10,10 +10,11 @@ import torch
 from tabulate import tabulate
 
 from benchmarks.core.settings import UserError
+from benchmarks.engines.devices import computes_bfloat16
 from benchmarks.plan.grid import plan
 from benchmarks.records.provenance import machine
 from benchmarks.speed.loops import TASK, task_of
-from benchmarks.speed.measure import Contestant, Time, race
+from benchmarks.speed.measure import Contestant, Time, race, relay
 from methods.networks.backbones import build_backbone
 
 Format = Literal["text", "markdown"]
@@ -54,13 +55,17 @@ def print_times(
     for name, reason in unable.items():
         print(f"{name}: n/a: {reason}")
     each = [Contestant(name, "suite", {"method": name}, workers=workers) for name in methods if name not in unable]
-    _print("method", [row for one in each for row in _rows(race([one], device, backbone))], form)
+    if each:
+        _print("method", _rows(list(relay(each, device, backbone))), form)
 
 
 def _side_by_side(device: str, workers: int, *, peers: bool) -> list[Contestant]:
     ours = "this suite"
     found = [Contestant(f"{ours}, a grid", "suite", workers=workers)] if workers > 1 else []
     found += [Contestant(f"{ours}, one run", "suite"), Contestant("the same by hand", "by_hand")]
+    if device == "cpu" and computes_bfloat16():
+        faster = {"precision": "bfloat16"}
+        found.append(Contestant(f"{ours}, {_words(faster)}", "suite", faster, workers=workers))
     if device != "cpu":
         options: list[dict[str, object]] = [{"deterministic": False}, {"precision": "bfloat16"}, {"compile": True}]
         options.append({key: value for option in options for key, value in option.items()})

@@ -8,8 +8,10 @@ import math
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -203,11 +205,21 @@ def test_operators_hold_the_kernels_and_methods_that_cannot_run_are_not_timed(
         return [measure.Time(each, 0.003, 1e9, 1e12, 1.0, 0.001, 0.002) for each in contestants]
 
     monkeypatch.setattr("benchmarks.speed.tables.race", race)
+    monkeypatch.setattr("benchmarks.speed.tables.relay", race)
     print_times(["cpu"], "lenet", ["swd", "tent"], "text", peers=False)
     printed = capsys.readouterr().out
     assert "tent: n/a: it needs batch normalisation" in printed
     (row,) = (line.split() for line in printed.splitlines() if line.startswith("swd"))
     assert row == ["swd", "1", "1", "3.0", "1.0", "2.0", "1.50", "1.00", "1.00"]
+
+
+def test_who_is_timed_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """The profiler logs below Python, and other libraries warn."""
+    seat = measure._Seat(measure.Contestant("ours", "suite", {"method": "source_only"}), "cpu", "lenet")
+    with seat.pool:
+        assert all(seconds > 0 for seconds in seat.ask(measure._inside).result())
+        seat.ask(partial(warnings.warn, "as other libraries do", FutureWarning)).result()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_proxy_a_distance(benchmark: BenchmarkFixture) -> None:
