@@ -64,7 +64,7 @@ def _side_by_side(device: str, workers: int, *, peers: bool) -> list[Contestant]
     found = [Contestant(f"{ours}, a grid", "suite", workers=workers)] if workers > 1 else []
     found += [Contestant(f"{ours}, one run", "suite"), Contestant("the same by hand", "by_hand")]
     if device == "cpu" and computes_bfloat16():
-        faster = {"precision": "bfloat16"}
+        faster: dict[str, object] = {"precision": "bfloat16"}
         found.append(Contestant(f"{ours}, {_words(faster)}", "suite", faster, workers=workers))
     if device != "cpu":
         options: list[dict[str, object]] = [{"deterministic": False}, {"precision": "bfloat16"}, {"compile": True}]
