@@ -539,10 +539,10 @@ def test_real_numbers_are_learnt_and_scored_by_their_error() -> None:
 @pytest.mark.parametrize("columns", [3, 4])
 def test_unknown_is_what_a_method_says_or_is_less_sure_of_than_of_the_source(columns: int) -> None:
     objective = ClassesWithUnknown(3)
-    sure, torn = np.eye(columns) * 9, np.zeros((1, columns))
+    sure, torn = np.eye(columns) * 9, np.zeros((3, columns))
     source = np.repeat(sure[:1], 40, axis=0)
     said = objective.predicted(np.concatenate([sure, torn]), source).tolist()
-    assert said == ([0, 1, 2, 3] if columns == 3 else [0, 1, 2, 3, 0])
+    assert said == ([0, 1, 2, 3, 3, 3] if columns == 3 else [0, 1, 2, 3, 0, 0, 0])
 
 
 def test_h_is_the_harmonic_mean_and_has_no_value_without_both_kinds() -> None:

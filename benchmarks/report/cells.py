@@ -163,6 +163,21 @@ class Cells:
             found.setdefault(task.partition("/")[0], []).append(task)
         return found
 
+    def alike(self, tasks: Sequence[str]) -> dict[str, list[str]]:
+        """Tasks by family, those of each headline apart: what a mean may be over."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for task in tasks:
+            found.setdefault((task.partition("/")[0], self.objectives[task].headline), []).append(task)
+        names = [family for family, _ in found]
+        return {
+            family if names.count(family) == 1 else f"{family} by {headline}": own
+            for (family, headline), own in found.items()
+        }
+
+    def heading(self, tasks: Sequence[str]) -> str:
+        """What the headlines of tasks are, with their unit."""
+        return " or ".join(dict.fromkeys(self.objectives[task].heading for task in tasks))
+
     def common_tasks(self, metric: str, tasks: Sequence[str]) -> list[str]:
         """What a mean is over: all tasks, if the baseline has them; else those that every shown method has."""
         if all(self.values(metric, BASELINE, task) for task in tasks):

@@ -107,7 +107,8 @@ def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
             for name, metric in metrics.items()
         }
         rows.append({"method": variant, **{name: each and each.summary for name, each in found.items()}})
-    title = f"Choosing without target labels: target test accuracy (%), {_over(tasks)}"
+    heading = cells.heading(tasks)
+    title = f"Choosing without target labels: {heading[0].lower()}{heading[1:]}, {_over(tasks)}"
     return Listing(f"choices-{family_of(tasks)}", title, rows, dict.fromkeys(metrics, POINTS))
 
 
@@ -150,7 +151,7 @@ class Complete:
     def by_family(cls, cells: Cells) -> list["Complete"]:
         """Of each family of which a task has all methods in all seeds; none if there is one method only."""
         found = []
-        for tasks in cells.families(cells.tasks).values() if len(cells.candidates) > 1 else ():
+        for tasks in cells.alike(cells.tasks).values() if len(cells.candidates) > 1 else ():
             by_task = {
                 task: [cells.numbers(ACCURACY, variant, task) for variant in cells.candidates] for task in tasks
             }

@@ -31,7 +31,7 @@ def general(cells: Cells) -> list[str]:
         )
     if not cells.grid.ranked:
         notes.append("A paper's own settings: to be compared with that paper (`compare`), not ranked.")
-    for family, tasks in cells.families(cells.tasks).items():
+    for family, tasks in cells.alike(cells.tasks).items():
         common = cells.common_tasks(ACCURACY, tasks)
         if 0 < len(common) < len(tasks):
             plural = "s" * (len(common) > 1)

@@ -165,10 +165,9 @@ def report_on(chosen: Chosen, show: Sequence[str], select: str | None) -> Report
     kept = ", ".join(sorted({spec.protocol.stopping.kept for spec in grid.specs}))
     blocks = []
     if cells.scored:
-        for headline, tasks in _by_headline(cells).items():
-            title = cells.objectives[tasks[0]].heading
-            block = _with_majority(cells, accuracy_block(cells, ACCURACY, f"{title}, {kept}", tasks))
-            blocks.append(replace(block, metric=headline))
+        for tasks in _by_unit(cells):
+            title = cells.heading(tasks)
+            blocks.append(_with_majority(cells, accuracy_block(cells, ACCURACY, f"{title}, {kept}", tasks)))
             if select:
                 by = f"{title}, selected by {select}"
                 blocks.append(accuracy_block(cells, selection.SELECTED, by, tasks))
@@ -205,7 +204,7 @@ def _listings(
     complete: Sequence[Complete],
 ) -> list[Listing]:
     found = []
-    for tasks in cells.families(cells.scored).values():
+    for tasks in cells.alike(cells.scored).values():
         found.append(listings.gains(cells, ACCURACY, tasks))
         if select:
             found.append(listings.gains(cells, selection.SELECTED, tasks, f": selected by {select}"))
@@ -227,19 +226,19 @@ def _listings(
     return [listing for listing in found if listing.rows]
 
 
-def _by_headline(cells: Cells) -> dict[str, list[str]]:
-    """Scored tasks by the column that they are about."""
+def _by_unit(cells: Cells) -> list[list[str]]:
+    """The scored tasks whose headlines can be in one table."""
     found: dict[str, list[str]] = {}
     for task in cells.scored:
-        found.setdefault(cells.objectives[task].headline, []).append(task)
-    return found
+        found.setdefault(cells.objectives[task].unit, []).append(task)
+    return [*found.values()]
 
 
 def accuracy_block(cells: Cells, metric: str, title: str, tasks: Sequence[str] = ()) -> Block:
     """A block whose methods are compared with the baseline; with the size of each test set.
 
     Args:
-        tasks: that have one headline; none: all that are scored.
+        tasks: whose headlines have one unit; none: all that are scored.
     """
     tasks = tasks or cells.scored
     objective = cells.objectives[tasks[0]]
@@ -303,7 +302,7 @@ def block_of(cells: Cells, metric: str, title: str, scale: float, tasks: Sequenc
     """A block of these tasks, or of all, with a mean of each family that has several."""
     columns: list[str] = []
     means: dict[str, list[str]] = {}
-    for family, own in cells.families(tasks or cells.tasks).items():
+    for family, own in cells.alike(tasks or cells.tasks).items():
         columns += own
         if len(own) > 1:
             columns.append(f"mean of {family}")

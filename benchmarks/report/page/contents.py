@@ -47,7 +47,8 @@ class Contents:
 
     def columns(self) -> dict[str, list[str]]:
         """What a family is summed up by, the mean over its tasks or its one task, with these tasks; toys last."""
-        families = sorted(self.cells.families(self.cells.scored).items(), key=lambda each: each[0] == TOYS)
+        scored = self.block.tasks if self.block else []
+        families = sorted(self.cells.alike(scored).items(), key=lambda each: each[1][0].startswith(f"{TOYS}/"))
         return {f"mean of {family}" if len(tasks) > 1 else tasks[0]: tasks for family, tasks in families}
 
 
@@ -65,10 +66,10 @@ def contents_of(chosen: Chosen, show: Sequence[str], select: str | None, **more:
     if cells.scored:
         accuracies[LAST] = report.blocks[0]
         if chosen.by:
-            by = f"selected by {chosen.by}"
-            accuracies[by] = accuracy_block(cells, selection.SELECTED, f"Target test accuracy (%), {by}")
-            title = "Target test accuracy (%), the best checkpoint by target labels: no choice, a bound"
-            accuracies["oracle"] = block_of(cells, selection.ORACLE, title, 100.0, cells.scored)
+            by, own = f"selected by {chosen.by}", report.blocks[0].tasks
+            accuracies[by] = accuracy_block(cells, selection.SELECTED, f"{cells.heading(own)}, {by}", own)
+            title = f"{cells.heading(own)}, the best checkpoint by target labels: no choice, a bound"
+            accuracies["oracle"] = block_of(cells, selection.ORACLE, title, report.blocks[0].scale, own)
         costs = {metric: block_of(cells, metric, title, 1.0, cells.scored) for metric, title in COSTS.items()}
     headline = f"selected by {chosen.by}" if select else LAST
     return Contents(report, cells, accuracies, headline, costs, **more)
