@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.core.objective import ClassesWithUnknown, PartialClasses
-from benchmarks.core.registry import DATASETS, METHODS, DatasetInfo
+from benchmarks.core.registry import DATASETS, DatasetInfo
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation import oracle
 from benchmarks.evaluation.outputs import Outputs, evaluation_inputs
