@@ -27,8 +27,8 @@ def on_gpu(method: str, task: str = TASK, **protocol: object) -> Trainer:
     """Trained to its last step on the first GPU."""
     spec, device = spec_of(method, task, **protocol), torch.device("cuda:0")
     prepare(device, spec.protocol)
-    view = load_task(task).train_view()
-    trainer = new_trainer(spec, facts_of(view, load_task(task).facts), view, device)
+    view = load_task(spec.task).train_view()
+    trainer = new_trainer(spec, facts_of(view, load_task(spec.task).facts), view, device)
     for _ in trainer.run():
         pass
     return trainer

@@ -277,6 +277,31 @@ def test_osbps_head_learns_the_boundary_and_its_encoder_the_opposite(boundary: f
     torch.testing.assert_close(gradients(found, net.encoder), -gradients(wanted, net.encoder))
 
 
+# Without the source.
+
+
+def test_nrc_agrees_with_neighbours_and_most_with_mutual_ones() -> None:
+    trainer, batch = at("nrc", neighbours=3, expanded=2, affinity=0.2)
+    trainer.method.remember_all(trainer.data_of(trainer.stages[1]))
+    terms = trainer.method.adapt(batch, END).terms
+    bank, scores = trainer.method.bank.numpy(), trainer.method.scores.numpy()
+    np.testing.assert_allclose(np.linalg.norm(bank, axis=1), 1)
+
+    def near(i: int, k: int) -> list[int]:
+        order = np.argsort(-bank @ bank[i], kind="stable")
+        return [j for j in order.tolist() if j != i][:k]
+
+    close, far = [], []
+    for i in batch.target.index.tolist():
+        pairs = [(near(j, 2), j) for j in near(i, 3)]
+        close.append(sum((1 if i in own else 0.2) * scores[j] @ scores[i] for own, j in pairs))
+        far.append(sum(0.2 * scores[m] @ scores[i] for own, _ in pairs for m in own))
+    p = scores[batch.target.index.numpy()]
+    wanted = {"neighbours": -np.mean(close), "expanded": -np.mean(far), "self": -(p**2).sum(1).mean()}
+    wanted["diversity"] = (p.mean(0) * np.log(p.mean(0))).sum()
+    assert {name: float(term) for name, term in terms.items()} == pytest.approx(wanted)
+
+
 # Few labels.
 
 

@@ -63,13 +63,13 @@ def inverse_gram(source: Tensor, target: Tensor, kept: float, angle: float, scal
         source, target: (n, d) and (m, d).
         angle, scale: weights of the two.
     """
-    grams = [side.T @ side for side in (torch.cat([x.new_ones(len(x), 1), x], 1) for x in (source, target))]
-    values = [torch.linalg.svdvals(gram) for gram in grams]
+    # Z = U S Vᵀ gives ZᵀZ = V S² Vᵀ, from a matrix that is as small as the batch.
+    found = [SVD.apply(torch.cat([x.new_ones(len(x), 1), x], 1)) for x in (source, target)]
+    values = [s.square() for _, s, _ in found]
     shares = [(each.cumsum(0) / each.sum()).detach() for each in values]
-    k = max(int((share <= max(kept, float(share[1]))).sum()) - 1 for share in shares)
-    # The cut is between the k-th value and the next, which rounding might else keep or drop.
-    cuts = [((each[k - 1] * each[k]).sqrt() / each[0]).detach() for each in values]
-    inverses = [torch.linalg.pinv(gram, rtol=cut) for gram, cut in zip(grams, cuts, strict=True)]
+    k = max(1, *(int((share <= max(kept, float(share[:2].max()))).sum()) - 1 for share in shares))
+    k = min(k, *(int((each > EPSILON * each[0]).sum()) for each in values))  # further ones are 0 but for rounding
+    inverses = [v[:, :k] / each[:k] @ v[:, :k].T for (_, _, v), each in zip(found, values, strict=True)]
     cosines = torch.cosine_similarity(inverses[0], inverses[1], dim=0, eps=1e-6)
     distance = torch.linalg.vector_norm(values[0][:k] - values[1][:k]) / k
     return angle * (1 - cosines).mean() + scale * distance
