@@ -65,7 +65,7 @@ class Subset(Options):
 
     train: Literal["all", "adda", "drawn"] = Field(
         "all",
-        description="adda: 2,000 and 1,800 (Tzeng et al., CVPR 2017); drawn: as many, others in each split",
+        description="adda: 2,000 and 1,800 (Tzeng et al., CVPR 2017); drawn: as many, others in each draw",
     )
 
 

@@ -13,23 +13,25 @@ a split. The measure is the area under the ROC curve (AUC), as dissimilar pairs 
 Inputs of a pair come from the TF-IDF vectors of its texts: |u - v| and the elementwise product u v of vectors that
 are reduced to 20 dimensions, and the cosine of the whole vectors. Words, frequencies and dimensions are fitted to
 the texts that training sees, the source's training pairs and the target's without labels, so a domain has other
-inputs in another task. Features are then standardised by the source's training samples.
+inputs in another task. With ``features=minilm`` the vectors are those of a frozen network for sentences, whole.
+Inputs are then standardised by the source's training samples.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
 from datasets import files
 from datasets.base import DomainFamily, Domains, Options, Samples, parse_domains, split
-from datasets.readers import questions
+from datasets.readers import questions, sentences
 from datasets.readers.standardise import by_sources
+from datasets.sentiment import Features
 
-WORDS = 5000
 DIMENSIONS = (
     20  # of 20, 50 and 100 the best for logistic regression on test pairs of the sources captions and news
 )
@@ -83,14 +85,18 @@ class Pairs(DomainFamily):
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "mlp?width=50&depth=1", "discriminator_layers": ""}
 
+    def options(self, task: str) -> type[Options]:
+        return Features
+
     def read(self, task: str, options: Options) -> Domains:
+        assert isinstance(options, Features)
         domains = super().read(task, options)
         seen = [source.x[split(source, options.draw)[0]] for source in domains.sources]
         for target in domains.targets:
             seen += [target.x[part] for part in split(target, options.draw)[:2]]
-        features = Features(text for pairs in seen for text in np.asarray(pairs).ravel())
+        encode = ENCODERS[options.features]({text for pairs in seen for text in np.asarray(pairs).ravel()})
         sources, targets = (
-            [replace(domain, x=features(np.asarray(domain.x))) for domain in side]
+            [replace(domain, x=inputs(np.asarray(domain.x), encode)) for domain in side]
             for side in (domains.sources, domains.targets)
         )
         return by_sources(Domains(sources, targets), options.draw)
@@ -126,27 +132,45 @@ def linked(pairs: np.ndarray) -> np.ndarray:
     return component[first]
 
 
-class Features:
-    """Inputs of pairs of texts, from words of the texts that training sees."""
+Encode = Callable[[np.ndarray], tuple[Any, np.ndarray]]
+"""From texts (n,) to vectors of length 1, whole and reduced: (n, d), sparse or not, and (n, e)."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        from sklearn.decomposition import TruncatedSVD
-        from sklearn.feature_extraction.text import TfidfVectorizer
 
-        known = sorted(set(texts))
-        self.words = TfidfVectorizer(ngram_range=(1, 2), max_features=WORDS, sublinear_tf=True)
-        vectors = self.words.fit_transform(known)
-        dimensions = min(DIMENSIONS, *(size - 1 for size in vectors.shape))
-        self.reduction = TruncatedSVD(dimensions, algorithm="arpack", random_state=0).fit(vectors)
+def inputs(pairs: np.ndarray, encode: Encode) -> np.ndarray:
+    """(n, 2 e + 1) float32 of pairs (n, 2); each text is encoded once."""
+    texts, places = np.unique(pairs.ravel().astype(str), return_inverse=True)
+    first, second = places.reshape(-1, 2).T
+    whole, reduced = encode(texts)
+    cosine = np.asarray((whole[first] * whole[second]).sum(1)).reshape(-1, 1)
+    u, v = reduced[first], reduced[second]
+    return np.hstack([abs(u - v), u * v, cosine]).astype(np.float32)
 
-    def __call__(self, pairs: np.ndarray) -> np.ndarray:
-        """(n, 2 d + 1) float32 of pairs (n, 2); each text is a vector once."""
-        from sklearn.preprocessing import normalize
 
-        texts, places = np.unique(pairs.ravel().astype(str), return_inverse=True)
-        first, second = places.reshape(-1, 2).T
-        vectors = self.words.transform(texts)
-        cosine = np.asarray(vectors[first].multiply(vectors[second]).sum(1)).reshape(-1, 1)
-        reduced = normalize(self.reduction.transform(vectors))
-        u, v = reduced[first], reduced[second]
-        return np.hstack([abs(u - v), u * v, cosine]).astype(np.float32)
+def _tfidf(seen: set[str]) -> Encode:
+    from scipy.sparse import csr_array
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.preprocessing import normalize
+
+    words = TfidfVectorizer(ngram_range=(1, 2), max_features=sentences.WORDS, sublinear_tf=True)
+    known = words.fit_transform(sorted(seen))
+    dimensions = min(DIMENSIONS, *(size - 1 for size in known.shape))
+    reduction = TruncatedSVD(dimensions, algorithm="arpack", random_state=0).fit(known)
+
+    def encode(texts: np.ndarray) -> tuple[Any, np.ndarray]:
+        vectors = csr_array(words.transform(texts))
+        return vectors, normalize(reduction.transform(vectors))
+
+    return encode
+
+
+def _minilm(seen: set[str]) -> Encode:
+    def encode(texts: np.ndarray) -> tuple[Any, np.ndarray]:
+        vectors = sentences.vectors("minilm", [])(texts) / np.sqrt(sentences.SIZE)
+        return vectors, vectors
+
+    return encode
+
+
+ENCODERS: dict[sentences.Kind, Callable[[set[str]], Encode]] = {"tfidf": _tfidf, "minilm": _minilm}
+"""From the texts that training sees."""

@@ -13,6 +13,7 @@ from benchmarks.core.settings import UserError
 from datasets import files, pairs
 from datasets.base import Samples, forget_tasks, load_task, split
 from datasets.pairs import Pairs, linked
+from datasets.readers import sentences
 
 absent = [file.path for file in pairs.STS if files.state(file) != "present"]
 real = pytest.mark.skipif(bool(absent), reason=f"no {absent} in ${files.VARIABLE}")
@@ -51,11 +52,23 @@ def made(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("made")
 def test_inputs_of_a_pair_do_not_depend_on_the_order_of_its_texts() -> None:
     texts = Pairs().read_domain("news").x
-    features = pairs.Features(np.asarray(texts).ravel())
-    x = features(np.asarray(texts))
+    encode = pairs.ENCODERS["tfidf"](set(np.asarray(texts).ravel()))
+    x = pairs.inputs(np.asarray(texts), encode)
     assert x.shape == (60, 2 * pairs.DIMENSIONS + 1)
-    assert np.allclose(x, features(np.asarray(texts)[:, ::-1]), atol=1e-6)
+    assert np.allclose(x, pairs.inputs(np.asarray(texts)[:, ::-1], encode), atol=1e-6)
     assert x[1::2, -1].min() > x[::2, -1].max()  # the cosine: similar ones share words
+
+
+@pytest.mark.usefixtures("made")
+def test_vectors_of_a_network_are_compared_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sentences, "vectors", lambda kind, seen: lambda texts: np.ones((len(texts), sentences.SIZE))
+    )
+    pair = np.array([["aa", "bb"], ["cc", "dd"]], object)
+    x = pairs.inputs(pair, pairs.ENCODERS["minilm"](set()))
+    assert x.shape == (2, 2 * sentences.SIZE + 1)
+    assert np.allclose(x[:, -1], 1)
+    assert load_task("pairs/news-forums?features=minilm").input_shape == (2 * sentences.SIZE + 1,)
 
 
 @pytest.mark.usefixtures("made")
@@ -85,7 +98,7 @@ def test_the_real_pairs_are_all_there_and_their_words_overlap_where_they_are_sim
         parts = [set(samples.groups[part]) for part in split(samples)]
         assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
     x = np.asarray(samples.x)
-    assert roc_auc_score(samples.y, pairs.Features(x.ravel())(x)[:, -1]) > 0.7
+    assert roc_auc_score(samples.y, pairs.inputs(x, pairs.ENCODERS["tfidf"](set(x.ravel())))[:, -1]) > 0.7
 
 
 # ---- questions of two sites
