@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes every committed table, comparison and picture again from the committed records: `make tables`.
+# Makes every committed table, comparison and picture again from the committed records, and the page of a suite that
+# needs no more than them: `make tables`.
 # tests/test_committed.py runs these lines too, and compares what they print with what is committed.
 set -e
 
@@ -24,4 +25,5 @@ benchmarks compare --suite amazon-jmlr --records results/records/amazon-jmlr.csv
 benchmarks compare --suite amazon-cmd --records results/records/amazon-cmd.csv --format markdown > results/tables/amazon-cmd-compare.md
 benchmarks compare --suite office-caltech-surf --records results/records/office-caltech-surf.csv --format markdown > results/tables/office-caltech-surf-compare.md
 benchmarks compare --suite har --records results/records/har.csv --format markdown > results/tables/har-compare.md
+benchmarks report --suite amazon --records results/records/amazon.csv --out results/reports/amazon.html > /dev/null
 benchmarks advise --evaluate --save-record results/advice/record.csv > results/tables/advice.md

@@ -1,5 +1,6 @@
 """What is committed of results is what the program prints today, byte for byte."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from PIL import Image
 from benchmarks.commands.parser import main
 from benchmarks.core.outfiles import is_ours
 from benchmarks.plan.suite import load_suite, suite_names
+from benchmarks.report.page.templates import text_of
 
 ROOT = Path(__file__).parents[1]
-TABLES = ROOT / "results" / "tables"
+TABLES, REPORTS = ROOT / "results" / "tables", ROOT / "results" / "reports"
 
 
 def commands() -> dict[str, list[str]]:
@@ -21,8 +23,9 @@ def commands() -> dict[str, list[str]]:
         if line.startswith("benchmarks "):
             *arguments, arrow, output = shlex.split(line)[1:]
             assert arrow == ">"
-            made = arguments[arguments.index("--figure") + 1] if output == "/dev/null" else output
-            found[Path(made).name] = arguments
+            if output == "/dev/null":
+                output = next(arguments[arguments.index(f) + 1] for f in ("--figure", "--out") if f in arguments)
+            found[Path(output).name] = arguments
     return found
 
 
@@ -30,7 +33,9 @@ COMMANDS = commands()
 
 
 def test_every_committed_output_has_its_command() -> None:
-    assert sorted(COMMANDS) == sorted(path.name for path in TABLES.iterdir())
+    pages = [name for name in COMMANDS if name.endswith(".html")]
+    assert sorted(COMMANDS) == sorted([*pages, *(path.name for path in TABLES.iterdir())])
+    assert all((REPORTS / name).exists() for name in pages)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +73,41 @@ def test_committed_pictures_show_what_the_program_draws(
     assert is_ours(TABLES / name)
     with Image.open(TABLES / name) as committed, Image.open(anew) as today:
         assert committed.info["Description"] == today.info["Description"], "make tables"  # type: ignore[attr-defined]
+
+
+def sections(html: str) -> dict[str, str]:
+    """Of a page, by their names; and what is around them, without the library that draws, which others make."""
+    found = dict(re.findall(r'<section id="(\w+)".*?>(.*?)</section>', html, re.DOTALL))
+    frame = re.sub(r"<section.*?</section>|<script [^>]*>.*?</script>", "", html, flags=re.DOTALL)
+    return {**found, "frame": frame}
+
+
+# What a page needs of the store of its runs; and its own command.
+OF_A_STORE = {"amazon": set(), "quick": {"maps", "curves", "again"}}
+
+
+@pytest.mark.parametrize("suite", OF_A_STORE)
+def test_committed_pages_are_what_the_program_writes(
+    suite: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("benchmarks.report.page.page.bundle", lambda: "")
+    records = ["--records", f"results/records/{suite}.csv"]
+    assert main(["report", "--suite", suite, *records, "--out", str(tmp_path / f"{suite}.html")]) == 0
+    committed, today = (sections((where / f"{suite}.html").read_text()) for where in (REPORTS, tmp_path))
+    assert committed.keys() == today.keys()
+    today["again"] = today["again"].replace(f" {suite}.html", f" results/reports/{suite}.html")
+    for name in committed.keys() - OF_A_STORE[suite]:
+        assert committed[name] == today[name], f"{suite}: {name}"
+
+
+def test_every_committed_page_has_todays_script_and_is_small() -> None:
+    """Also that of own data, which only its own runs make again."""
+    for path in REPORTS.iterdir():
+        html = path.read_text()
+        assert text_of("script.js") in html, path.name
+        assert text_of("style.css") in html, path.name
+        assert path.stat().st_size < 5_000_000, path.name
 
 
 @pytest.mark.parametrize("readme", ["README.md", "results/README.md"])

@@ -73,7 +73,9 @@ def main(options: Options) -> int:
 
     use_data_folder(options.data_dir)
     what, how = options.what, options.how
-    sources, tasks = record_sources(options.store, options.records), what.all_tasks()
+    # A .csv counts first: it holds its scores of validators, and a store beside it adds curves and maps.
+    sources = sorted(record_sources(options.store, options.records), key=is_compact, reverse=True)
+    tasks = what.all_tasks()
     prepare_output(options.out, [*sources, Path(what.suite)], force=options.force)
     planned, (found, failures) = found_grid(sources, what, how, tasks, [])
     select = how.validator(what.suite)

@@ -50,7 +50,7 @@ def with_kept_scores(
     lacking = 0
     for spec in planned.runs:
         store = next((store for store in stores if spec.run_id in known and store.finished(spec)), None)
-        if store is None:
+        if store is None or known[spec.run_id][-1].keys() >= {*validators}:
             continue
         kept = {scores["step"]: scores for scores in kept_scores(Record(store.folder(spec)), validators)}
         known[spec.run_id] = [kept.get(own["step"], {}) | own for own in known[spec.run_id]]

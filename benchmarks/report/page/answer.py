@@ -79,7 +79,7 @@ def section(contents: Contents) -> Section:
             "of each method is in the table; `advise` says which to use."
         )
     if contents.block:
-        more.append(_how(contents))
+        more.insert(0, _how(contents))
     body = [Markup("<p>{}</p>").format(coded(text)) for text in more]
     return Section("answer", "The answer", "\n".join(first), body)
 

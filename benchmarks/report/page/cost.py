@@ -46,7 +46,7 @@ def _charts(contents: Contents, block: Block, costs: Block, title: str, column: 
     of = contents.report.shown(column)
     base = alt.Chart(charts.data(rows)).encode(
         x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=30)),
-        y=alt.Y("accuracy:Q", title=f"target accuracy, {of} (%)", scale=alt.Scale(zero=False)),
+        y=alt.Y("accuracy:Q", title=f"target accuracy, {of} (%)", scale=alt.Scale(zero=False, padding=15)),
         tooltip=charts.tooltips("method:N", alt.Tooltip("cost:Q", title=title), "accuracy:Q"),
     )
     points = base.mark_point(filled=True, size=60, opacity=1).encode(**charts.signs(row["shown"] for row in rows))

@@ -1,6 +1,7 @@
 """Accuracy against a dial: tasks that differ in the value of one dial alone, a line for each method."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -38,7 +39,7 @@ def section(contents: Contents) -> Section | None:
 def _charts(frame: pd.DataFrame, title: str, dial: str, method: str) -> Iterator[Chart]:
     yield _chart(frame, "mean", title, dial, method)
     if frame["off"].notna().any():
-        off = "predicted class shares: points off the true ones"
+        off = "predicted class shares, points off the true ones, " + title.partition(", ")[2]
         yield _chart(frame.dropna(subset="off"), "off", off, dial, method)
 
 
@@ -48,7 +49,9 @@ def _chart(frame: pd.DataFrame, value: str, title: str, dial: str, method: str) 
     if at is None:
         x = alt.X("at:O", title=dial, sort=None, axis=alt.Axis(labelAngle=0))
     else:
-        scale = alt.Scale(type=sweep.scale(at), zero=False, nice=False, padding=15)
+        # A linear axis would begin at 0; Vega warns where a logarithmic one is told not to.
+        kind: dict[str, Any] = {"type": "log"} if sweep.scale(at) == "log" else {"type": "linear", "zero": False}
+        scale = alt.Scale(**kind, nice=False, padding=15)
         x = alt.X("at:Q", title=dial, scale=scale, axis=alt.Axis(values=sorted(set(at)), format="~s"))
 
     def one_of(chosen: object, usual: object) -> list[dict[str, object]]:

@@ -58,8 +58,8 @@ def _charts(contents: Contents, block: Block, distances: Block, tasks: Sequence[
         alt.Chart(charts.data(rows))
         .mark_point(filled=True, size=55, opacity=0.8)
         .encode(
-            x=alt.X("distance:Q", title="proxy A-distance", scale=alt.Scale(zero=False)),
-            y=alt.Y("accuracy:Q", title=f"target accuracy, {family} (%)", scale=alt.Scale(zero=False)),
+            x=alt.X("distance:Q", title="proxy A-distance", scale=alt.Scale(zero=False, padding=10)),
+            y=alt.Y("accuracy:Q", title=f"target accuracy, {family} (%)", scale=alt.Scale(zero=False, padding=10)),
             tooltip=charts.tooltips("method:N", "task:N", "distance:Q", "accuracy:Q", "shown:N"),
             **charts.signs(row["shown"] for row in rows),
         )

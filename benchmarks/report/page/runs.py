@@ -85,8 +85,10 @@ def chart() -> Chart:
         .encode(
             x=alt.X("step:Q"),
             y=alt.Y("value:Q", title="accuracy (%)", scale=alt.Scale(zero=False)),
-            color=alt.Color("seed:N", title="seed", scale=alt.Scale(range=[*charts.OF_SEEDS])),
-            strokeDash=alt.StrokeDash("of:N", title=None),
+            color=alt.Color(
+                "seed:N", scale=alt.Scale(range=[*charts.OF_SEEDS]), legend=alt.Legend(title="seed", columns=10)
+            ),
+            strokeDash=alt.StrokeDash("of:N", legend=alt.Legend(title=None, columns=2, labelLimit=300)),
             detail=alt.Detail("run:N"),
             tooltip=charts.tooltips("run:N", "task:N", "seed:Q", "step:Q", "value:Q", "of:N"),
         )
