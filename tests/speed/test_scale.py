@@ -30,7 +30,7 @@ def memory() -> int:
 def test_images_are_listed_and_split_in_a_few_times_what_their_lines_take(
     images: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of each of DomainNet's six domains, whose 600,000 images are in lists: beyond the cache, no file is opened."""
+    """Of each of DomainNet's six domains, 600,000 in all. Of sets too large for the cache no file is opened."""
     labels, folder = DomainNet.labels.split(), tmp_path / "domainnet"
     folder.mkdir()
     for domain in DomainNet.domains:
