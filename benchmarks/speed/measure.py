@@ -22,7 +22,7 @@ from benchmarks.speed import loops
 ROUNDS = 7
 KERNELS = re.compile(r"^aten::(mkldnn_)?convolution|^aten::(mm|addmm|bmm|max_pool2d_with_indices)")
 OPERATORS = re.compile(r"^aten::")
-# Below Python, the profiler logs each start and a GPU that is absent; peers use what their libraries deprecate.
+# The profiler logs each start, and that a GPU is absent, below Python; other libraries warn of one another.
 QUIET = {"KINETO_LOG_LEVEL": "6", "PYTHONWARNINGS": "ignore"}
 
 Answer = TypeVar("Answer")

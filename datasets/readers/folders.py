@@ -199,9 +199,10 @@ def read_list(path: File, root: File, classes: Sequence[str]) -> tuple[list[File
         lines = content_of(path).decode().split("\n")  # names may have other characters that end a line
     except UnicodeDecodeError:
         raise UserError(f"{shown(path)} is not UTF-8; it must have a line 'path label' for each image") from None
+    listing = shown(path)
     paths, labels = [], []
     for number, line in enumerate(lines, 1):
-        where = f"{shown(path)}, line {number}"
+        where = f"{listing}, line {number}"
         name, _, label = line.strip().rpartition(" ")  # a path may have spaces
         if not line.strip():
             continue
@@ -224,7 +225,8 @@ def read_list(path: File, root: File, classes: Sequence[str]) -> tuple[list[File
 
 
 def _all_classes(name: str, y: np.ndarray, classes: Sequence[str]) -> None:
-    missing = [label for number, label in enumerate(classes) if number not in set(y.tolist())]
+    present = set(y.tolist())
+    missing = [label for number, label in enumerate(classes) if number not in present]
     if missing:
         raise UserError(f"{name} has no image of {len(missing)} of {len(classes)} classes, such as {missing[0]!r}")
 
