@@ -299,7 +299,7 @@ def test_nrc_agrees_with_neighbours_and_most_with_mutual_ones() -> None:
     p = scores[batch.target.index.numpy()]
     wanted = {"neighbours": -np.mean(close), "expanded": -np.mean(far), "self": -(p**2).sum(1).mean()}
     wanted["diversity"] = (p.mean(0) * np.log(p.mean(0))).sum()
-    assert {name: float(term) for name, term in terms.items()} == pytest.approx(wanted)
+    assert {name: float(term.detach()) for name, term in terms.items()} == pytest.approx(wanted)
 
 
 # Few labels.
