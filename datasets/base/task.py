@@ -63,7 +63,7 @@ class Task:
             check(name, samples.y, range(len(classes)))
         for samples in targets:
             _check_inputs(name, samples)
-            check(name, samples.y, range(-1, len(classes) + ("open" in traits)))
+            check(name, samples.y, range(-1, self.objective.n_labels))
         matched = _same_channels(name, [*sources, *targets])
         sources, targets = matched[: len(sources)], matched[len(sources) :]
         train, val, test = zip(*(split(samples, split_seed) for samples in sources), strict=True)
