@@ -25,7 +25,7 @@ MOST = 1000  # samples of each domain that the classifier sees
         uses=("backbone", "new"),
         needs=("several_sources",),
         keeps_source=False,
-        display="Best single source",
+        display="Best source",
     ),
 )
 class BestSource(base.Deep):

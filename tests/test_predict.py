@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -139,12 +140,19 @@ def test_tensors_of_any_kind_are_kept(tmp_path: Path) -> None:
     assert all(torch.equal(state[name], value) for name, value in net.state_dict().items())
 
 
-def test_pretrained_weights_are_not_read_again(copy: Path) -> None:
-    spec = json.loads((copy / "spec.json").read_text())
-    spec["protocol"]["backbone"] += "&weights=gone.pth"
-    (copy / "spec.json").write_text(json.dumps(spec))
-    seal(copy)
-    model.load_model(copy)
+def test_pretrained_weights_are_not_read_again(tmp_path: Path) -> None:
+    noise = Samples(
+        np.random.default_rng(0).integers(256, size=(12, 3, 32, 32), dtype=np.uint8), np.arange(12) % 2
+    )
+    task, spec = (
+        Task("noise", ("no", "yes"), [noise], [noise]),
+        spec_of("source_only", backbone="resnet18", steps=1),
+    )
+    trainer = trained(spec, task)
+    gone = replace(spec, protocol=spec.protocol.replace({"backbone": "resnet18?weights=gone.pth"}, "protocol"))
+    save_weights(trainer, task, tmp_path, spec)
+    (tmp_path / "spec.json").write_text(json.dumps({**gone.to_dict(), "run_id": gone.run_id}))
+    model.load_model(tmp_path)
 
 
 def test_a_record_without_weights_is_done_again_where_they_are_asked_for(

@@ -75,7 +75,7 @@ def test_a_sentence_changes_no_digest_and_a_number_does(
 
 # Files of these rooms that decide no number of a record: how long it takes, how it is saved and loaded.
 DECIDE_NOTHING = {"again", "estimate", "memory", "model", "state", "weights", "predictions"}
-DECIDE_NOTHING |= {"validators", "agreement", "candidates", "outcomes", "__init__"}
+DECIDE_NOTHING |= {"validators", "correction", "agreement", "candidates", "outcomes", "__init__"}
 
 
 def test_a_digest_covers_all_that_trains_and_scores() -> None:

@@ -683,11 +683,11 @@ def test_a_split_of_the_runs_seed_pairs_methods_references_and_reverse_runs(tmp_
         specs = [spec_of(method, name, seed) for method in ("source_only", "dann", "target_only")]
         for spec in specs:
             assert spec.task == name
-            drawn = task_of(spec, tmp_path).evaluation_view()
+            drawn = task_of(spec, tmp_path, CPU).evaluation_view()
             assert np.array_equal(drawn.source_val.x, view.source_val.x)
-        trained_on = task_of(specs[0], tmp_path).train_view()
+        trained_on = task_of(specs[0], tmp_path, CPU).train_view()
         np.savez(tmp_path / "predictions.npz", target_train=np.arange(len(trained_on.target.x)) % 2)
-        back = task_of(specs[0].reversed(), tmp_path)
+        back = task_of(specs[0].reversed(), tmp_path, CPU)
         assert np.array_equal(back.evaluation_view().target_test_x, view.source_val.x)
         tested[seed] = view.source_val.x
     assert not np.array_equal(tested[1], tested[2])

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 HELP = "print the table of stored records; never trains"
 EXAMPLES = (
-    "table --suite toys --format latex --only accuracy",
     "table --show statistics,bound,cost --figure quick.pdf --width column",
-    "table --suite label-shift --correct em",
+    "table --suite label-shift --correct em --format latex --only accuracy",
     "table --records committed.csv --store runs --save-records both.csv",
 )
 PICTURES = (".png", ".svg", ".pdf")

@@ -190,6 +190,8 @@ def _planned(
         family = DATASETS.get(spec.family)()
         entry = listed.get(spec.name) or without_dials.get(spec.without_dials)
         own = entry.protocol if entry else family.protocol(spec.task)
+        if not entry and "backbone" in override:  # whether the usual one is frozen says nothing of another
+            own = {key: value for key, value in own.items() if key != "frozen"}
         base = Protocol.parse({**suite.protocol, **own}, f"suite {name!r}, protocol of {spec.name}")
         data = {"options": dict(spec.options), "version": spec.version}
         protocol = complete(base.replace(override, "protocol"))
