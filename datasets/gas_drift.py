@@ -2,8 +2,7 @@
 
 A sample is an exposure to one gas at one concentration: eight features of each sensor's response. Each batch, of
 one to several months, is a domain. Batches 7 and 10 are missing, as no public snapshot has them raw. Batches 3, 4
-and 5 have no toluene: as targets of the others they make a task partial, as sources an open-set one, which is
-refused.
+and 5 have no toluene: as targets of the others they make a task partial, as sources an open-set one.
 
 Exposures at one concentration of a gas resemble each other, so they are one group. Whole groups of the source are
 held out, of each gas its share; a gas that has fewer than five groups there is divided by single exposures, or
@@ -17,16 +16,14 @@ source trains: its samples for validating and testing are the same again.
 
 from dataclasses import replace
 from functools import lru_cache
-from itertools import permutations
 from typing import Literal
 
 import numpy as np
 
-from benchmarks.core.facts import Facts
 from benchmarks.core.registry import DATASETS, DataFile, DatasetInfo
-from benchmarks.core.settings import UserError, setting
+from benchmarks.core.settings import setting
 from datasets import files
-from datasets.base import DomainFamily, Domains, Options, Samples, held_out, parse_domains, unvalidated
+from datasets.base import ClassSets, DomainFamily, Domains, Options, Samples, held_out, parse_domains, unvalidated
 from datasets.readers.standardise import by_sources
 
 READINGS = DataFile(
@@ -46,34 +43,19 @@ class Batches(DomainFamily):
     """Batches of which some have no toluene; it is the last class."""
 
     def classes(self, task: str) -> tuple[str, ...]:
-        """The gases of the sources."""
-        return GASES[:-1] if set(parse_domains(task)[0]) <= WITHOUT_TOLUENE else GASES
+        return GASES
 
-    def tasks(self) -> list[str]:
-        """Every ordered pair but those that :meth:`check` refuses."""
-        return [f"{a}-{b}" for a, b in permutations(self.domains, 2) if not _lacks_toluene([a], [b])]
-
-    def check(self, task: str) -> None:
-        super().check(task)
-        if _lacks_toluene(*parse_domains(task)):
-            raise UserError(
-                f"{self.name}/{task}: the target has toluene and no source has it (batches 3, 4 and 5 do not); "
-                "no method could predict it, so add another source or take another pair"
-            )
-
-    def facts(self, task: str, options: Options | None = None) -> Facts:
-        known, (_, targets) = super().facts(task, options), parse_domains(task)
-        partial = len(self.classes(task)) == len(GASES) and set(targets) <= WITHOUT_TOLUENE
-        partial = partial and "partial" not in known.traits  # by a dial
-        return replace(known, traits=("partial", *known.traits)) if partial else known
+    def class_sets(self, task: str, options: Options) -> ClassSets:
+        """Without toluene on a side whose batches do not have it."""
+        sets = super().class_sets(task, options)
+        source, target = (
+            numbers[:-1] if set(domains) <= WITHOUT_TOLUENE and GASES[numbers[-1]] == "toluene" else numbers
+            for numbers, domains in zip((sets.source, sets.target), parse_domains(task), strict=True)
+        )
+        return replace(sets, source=source, target=target)
 
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "mlp", "discriminator_layers": "64", "scoring": "transductive"}
-
-
-def _lacks_toluene(sources: list[str], targets: list[str]) -> bool:
-    """Whether the targets have it and the sources do not."""
-    return set(sources) <= WITHOUT_TOLUENE and not set(targets) <= WITHOUT_TOLUENE
 
 
 @DATASETS.register(

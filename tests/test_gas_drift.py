@@ -1,16 +1,16 @@
 """Drifting gas sensors: which batches make a task, what is held out, and the published neighbours."""
 
-from itertools import permutations
+from collections import Counter
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
 from benchmarks.core.registry import DATASETS
-from benchmarks.core.settings import UserError
 from benchmarks.report.published import Published, published_for
 from datasets import files, gas_drift
-from datasets.base import Samples, forget_tasks, held_out, load_task, resolve, split
+from datasets.base import Samples, class_names, facts_of_task, forget_tasks, held_out, load_task, split
+from datasets.base.loading import UNKNOWN
 from datasets.base.splits import FEWEST
 from datasets.gas_drift import GASES, WITHOUT_TOLUENE, GasDrift
 from datasets.gas_drift_standardised import GasDriftStandardised
@@ -41,35 +41,39 @@ def made(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_tasks()
 
 
-def test_of_56_pairs_26_are_closed_15_partial_and_15_open_and_refused() -> None:
-    found = {"closed": 0, "partial": 0, "open": 0}
-    for source, target in permutations(GasDrift.domains, 2):
-        name = f"gas_drift/{source}-{target}"
-        if f"{source}-{target}" not in GasDrift().tasks():
-            found["open"] += 1
-            with pytest.raises(UserError, match="the target has toluene and no source has it"):
-                resolve(name)
-        else:
-            found["partial" if "partial" in GasDrift().facts(f"{source}-{target}").traits else "closed"] += 1
-    assert found == {"closed": 26, "partial": 15, "open": 15}
+def test_of_56_pairs_26_are_closed_15_partial_and_15_open() -> None:
+    family = GasDrift()
+    found = Counter(family.facts(task).traits for task in family.tasks())
+    assert found == {(): 26, ("partial",): 15, ("open",): 15}
 
 
 @pytest.mark.parametrize(
-    ("task", "classes", "traits"),
+    ("task", "classes", "traits", "objective"),
     [
-        ("1-6", 6, ()),
-        ("3-4", 5, ()),
-        ("1+3-4", 6, ("partial", "several_sources")),
-        ("3+1-6", 6, ("several_sources",)),
-        ("1-3+6", 6, ("several_targets",)),
+        ("1-6", 6, (), "classes"),
+        ("3-4", 5, (), "classes"),
+        ("5-6", 5, ("open",), "unknown"),
+        ("1+3-4", 6, ("partial", "several_sources"), "partial"),
+        ("3+1-6", 6, ("several_sources",), "classes"),
+        ("1-3+6", 6, ("several_targets",), "classes"),
+        ("1-6?target_classes=0-3", 6, ("partial",), "partial"),
+        ("3-6?source_classes=0-3", 4, ("open",), "unknown"),
+        ("3-4?target_classes=1", 5, ("partial",), "partial"),
     ],
 )
-def test_classes_are_those_of_the_sources_and_a_target_that_lacks_one_is_partial(
-    task: str, classes: int, traits: tuple[str, ...]
+def test_a_side_has_the_gases_that_its_batches_have_and_that_its_dial_names(
+    task: str, classes: int, traits: tuple[str, ...], objective: str
 ) -> None:
-    facts = GasDrift().facts(task)
-    assert (facts.n_classes, facts.traits) == (classes, traits)
-    assert len(GasDrift().classes(task)) == classes
+    facts = facts_of_task(f"gas_drift/{task}")
+    assert (facts.n_classes, facts.traits, facts.objective) == (classes, traits, objective)
+
+
+@pytest.mark.usefixtures("made")
+def test_a_gas_that_no_source_has_is_unknown() -> None:
+    task = load_task("gas_drift/3-6", transductive=True)
+    assert set(task.train_view().source.y) == set(range(5))
+    assert set(task.oracle().target_test_y) == set(range(6))
+    assert class_names("gas_drift/3-6") == [*GASES[:-1], UNKNOWN]
 
 
 @pytest.mark.usefixtures("made")

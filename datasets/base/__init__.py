@@ -13,7 +13,7 @@ from datasets.base.loading import (
     resolve,
     seed_that_matters,
 )
-from datasets.base.options import Options
+from datasets.base.options import ClassSets, Options
 from datasets.base.samples import (
     Domains,
     EvaluationView,
@@ -31,6 +31,7 @@ __all__ = [
     "SPLIT_SEED",
     "TEST_SHARE",
     "VAL_SHARE",
+    "ClassSets",
     "DomainFamily",
     "Domains",
     "EvaluationView",

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from benchmarks.core.facts import Facts, counted_traits
 from benchmarks.core.registry import DATASETS, DataFile, Trait
 from benchmarks.core.settings import Settings, UserError, nearest
-from datasets.base.options import Options
+from datasets.base.options import ClassSets, Options
 from datasets.base.samples import Domains, Samples
 
 
@@ -42,7 +42,7 @@ class Family(ABC):
 
     @abstractmethod
     def classes(self, task: str) -> tuple[str, ...]:
-        """Names of the classes that the task's domains share."""
+        """Names of the classes that the task's domains have between them."""
 
     @abstractmethod
     def tasks(self) -> list[str]:
@@ -73,11 +73,15 @@ class Family(ABC):
         """What is learnt where dials change no classes, by its name in ``benchmarks.core.objective``."""
         return "classes"
 
+    def class_sets(self, task: str, options: Options) -> ClassSets:
+        """Which classes each side has: those of the dials, where its domains do not lack them by nature."""
+        return options.class_sets(self.classes(task), f"{self.name}/{task}")
+
     def facts(self, task: str, options: Options | None = None) -> Facts:
         """What is known of the task, with its dials, without reading its data."""
         options = options or self.options(task)()
         n_sources, n_targets = self.domain_counts(task)
-        classes = options.class_sets(self.classes(task), f"{self.name}/{task}")
+        classes = self.class_sets(task, options)
         known = self.fully_labelled(task)
         return Facts(
             n_classes=len(classes.source),

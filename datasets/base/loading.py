@@ -101,7 +101,7 @@ def objective_of(name: str) -> Objective:
 def class_names(name: str) -> list[str]:
     """Names of the classes that a task's labels may be of, in the order of their numbers."""
     spec = resolve(name)
-    names = _options(name).class_sets(DATASETS.get(spec.family)().classes(spec.task), name).source_names
+    names = DATASETS.get(spec.family)().class_sets(spec.task, _options(name)).source_names
     return [*names, *[UNKNOWN] * (objective_of(name).n_labels - len(names))]
 
 
@@ -147,7 +147,7 @@ def _load_task(name: str, transductive: bool, seed: int | None, through: Through
     if seed is None:
         check_split(name, options, domains)
     facts = family.facts(spec.task, options)
-    classes = options.class_sets(family.classes(spec.task), name)
+    classes = family.class_sets(spec.task, options)
     domains = Dials(options, classes, name, spec.without_dials, transductive).applied(domains)
     return Task(
         name,
