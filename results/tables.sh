@@ -16,6 +16,7 @@ benchmarks table --suite amazon-jmlr --records results/records/amazon-jmlr.csv -
 benchmarks table --suite amazon-cmd --records results/records/amazon-cmd.csv --show validators --format markdown > results/tables/amazon-cmd.md
 benchmarks table --suite office-caltech-surf --records results/records/office-caltech-surf.csv --format markdown > results/tables/office-caltech-surf.md
 benchmarks table --suite har --records results/records/har.csv --show target_macro_f1 --format markdown > results/tables/har.md
+benchmarks table --suite gas-drift --records results/records/gas-drift.csv --format markdown > results/tables/gas-drift.md
 benchmarks table --suite sentiment --records results/records/sentiment.csv --show target_auc,target_class_mean_accuracy --format markdown > results/tables/sentiment.md
 benchmarks compare --suite digits --records results/records/digits.csv --format markdown > results/tables/digits-compare.md
 benchmarks compare --suite digits-cdan --records results/records/digits-cdan.csv --format markdown > results/tables/digits-cdan-compare.md

@@ -147,7 +147,7 @@ def test_the_pages_other_commands_name_what_exists() -> None:
         match shown.words:
             case ("make", target):
                 assert target in [*targets, "test"], shown
-            case ("pip", "install", what):
+            case ("pip", "install", what, *_):
                 assert all(extra in extras for extra in re.findall(r"\[(\w+)\]", what)), shown
             case ("python" | ".venv/bin/python", "-m", "pytest", path, *_):
                 assert (ROOT / path).exists(), shown
