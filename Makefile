@@ -8,7 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE  # each of the many processes of the tests woul
 # both, while the second computes. Each has one thread, as runs have: with two, threads of small networks wait for each
 # other (one test took 60 s, and 22 s with one).
 SLOW := $(addprefix tests/test_,ray.py engine.py kill.py committed.py methods.py training.py cli.py architecture.py \
-	datasets.py selection.py unlabelled.py package.py use.py check.py)
+	datasets.py selection.py unlabelled.py package.py use.py check.py \
+	dials.py backbones.py frozen.py)
 
 .PHONY: run test test-all check setup format tables plants
 

@@ -141,7 +141,7 @@ def run_pytest(copy: Path, folder: Path, tests: Sequence[str]) -> None:
         importlib.invalidate_caches()
         import pytest
 
-        options = ["-p", "tests.plants.witness", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+        options = ["-p", "tests.plants.witness", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-m", ""]
         code = int(pytest.main([*options, *tests]))
     finally:
         os._exit(code)

@@ -215,6 +215,7 @@ def test_operators_hold_the_kernels_and_methods_that_cannot_run_are_not_timed(
     assert row == ["swd", "1", "1", "3.0", "1.0", "2.0", "1.50", "1.00", "1.00"]
 
 
+@pytest.mark.thorough  # 11 s: its processes import PyTorch anew
 def test_who_is_timed_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     """The profiler logs below Python, and other libraries warn."""
     seat = measure._Seat(measure.Contestant("ours", "suite", {"method": "source_only"}), "cpu", "lenet")
