@@ -255,9 +255,10 @@ def accuracy_block(cells: Cells, metric: str, title: str, tasks: Sequence[str] =
 
 def _with_majority(cells: Cells, block: Block) -> Block:
     """With what the reference `majority` would have where a target is skewed, unless its runs are there."""
-    if not cells.skewed or MAJORITY in block.rows:
+    skewed = [task for task in cells.skewed if cells.objectives[task].headline == ACCURACY]
+    if not skewed or MAJORITY in block.rows:
         return block
-    row = {task: Cell(summarise([cells.majority_rate(task)]), note="share of the class") for task in cells.skewed}
+    row = {task: Cell(summarise([cells.majority_rate(task)]), note="share of the class") for task in skewed}
     return replace(block, rows=block.rows | {MAJORITY: row}, references=block.references | {MAJORITY})
 
 
