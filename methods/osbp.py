@@ -36,7 +36,7 @@ class Params(base.Params):
 class OSBP(base.Deep):
     """The head has a class more, unknown. It learns to give it t on the target; the encoder, to be far from t.
 
-    So the encoder decides for each target sample whether to be like the source or unlike it .
+    So the encoder decides for each target sample whether to be like the source or unlike it.
     """
 
     settings = Params

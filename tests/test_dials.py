@@ -464,6 +464,15 @@ def test_granted_labels_are_in_the_task_term_of_every_method(method: str) -> Non
     assert task_terms(trainer, few) != task_terms(trainer, other)
 
 
+@pytest.mark.parametrize("method", ["source_only", "dann"])
+def test_runs_of_one_id_have_the_same_batches_of_the_few(method: str) -> None:
+    spec = replace(spec_of(method), task=resolve("toys/blobs?shots=5").name)
+    other = replace(spec, protocol=spec.protocol.replace({"target_batch": 3}, "protocol"))
+    drawn = [trainer_of(each).batches.at(0, sees="source").few for each in (spec, other)]
+    assert (spec.run_id == other.run_id) == (method == "source_only")
+    assert torch.equal(drawn[0].index, drawn[1].index)
+
+
 def test_the_few_count_as_much_as_the_source_and_none_changes_nothing() -> None:
     trainer = trainer_of(spec_of("source_only", "corners/here-there?shots=2", precision="float64"))
     batch = trainer.batches.at(0, sees="source")

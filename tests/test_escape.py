@@ -18,7 +18,7 @@ from benchmarks.report.figure import save_figure
 from benchmarks.report.listings import Listing
 from benchmarks.report.render import render
 from benchmarks.report.table import Report, build_report
-from datasets.base import objective_of
+from datasets.base import objective_of_task
 
 HOSTILE = [
     "a | b || c",
@@ -47,7 +47,7 @@ def report_of(text: str) -> Report:
     step = {"step": 1, "source_accuracy": 1.0, "target_test_accuracy": 0.5}
     records = pd.DataFrame([{**row, "target_test_accuracy": 0.5, "proxy_a_distance": 1.0, "checkpoints": [step]}])
     with pytest.MonkeyPatch.context() as patch:  # no file says what a task of this name is
-        patch.setattr("benchmarks.report.cells.objective_of", lambda _: objective_of("toys/moons"))
+        patch.setattr("benchmarks.report.cells.objective_of_task", lambda _: objective_of_task("toys/moons"))
         report = build_report(grid, records, {second.run_id: text})
     listing = Listing(text, text, [{"true class": text, "n": 3.0, text: "x"}], {})
     return replace(report, listings=[*report.listings, listing])

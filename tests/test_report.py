@@ -17,7 +17,7 @@ from benchmarks.plan.suite import load_suite, suite_names
 from benchmarks.report.options import FORMATS
 from benchmarks.report.render import render
 from benchmarks.report.table import Report, build_report
-from datasets.base import objective_of
+from datasets.base import objective_of_task
 
 TASKS = ["toys/blobs", "toys/moons"]
 MEAN = "mean of toys"
@@ -40,7 +40,7 @@ def records_of(grid: Grid, accuracy: dict[str, float]) -> pd.DataFrame:
         if spec.method in accuracy:
             value = accuracy[spec.method] + 0.001 * spec.seed
             row = {"run_id": spec.run_id, "method": spec.method, "task": spec.task, "seed": spec.seed}
-            headline = objective_of(spec.task).headline
+            headline = objective_of_task(spec.task).headline
             scores = {headline: value, "proxy_a_distance": 1.0, "proxy_a_distance_inputs": 1.5}
             errors = {"source_test_accuracy": 0.9, "target_test_n": 400, "confusion": [[8, 2], [1, 9]]}
             last = [{"step": spec.protocol.steps, "source_accuracy": 0.9, headline: value}]

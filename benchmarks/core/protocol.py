@@ -165,7 +165,13 @@ class Protocol(Settings):
     stopping: OneOf[Last | SourceVal] = setting(
         Last(), "which model is kept: last, or source_val?patience=&ties=first or latest"
     )
-    source_batch: int = setting(64, "labelled samples of a step", ge=1, le=LARGEST_BATCH, of=NETWORKS)
+    source_batch: int = setting(
+        64,
+        "labelled samples of a step, and of shots",
+        ge=1,
+        le=LARGEST_BATCH,
+        of=NETWORKS,
+    )
     target_batch: int = setting(64, "unlabelled samples of a step", ge=1, le=LARGEST_BATCH, of=("target",))
     forward: Literal["joint", "separate"] = setting("joint", "the two domains through the encoder", of=("target",))
     scoring: Literal["inductive", "transductive"] = setting(

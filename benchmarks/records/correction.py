@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.core.label_shift import Estimate
-from benchmarks.core.objective import Classes, objective_of
+from benchmarks.core.objective import Classes
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.correction import ILL, Correction, corrected
 from benchmarks.evaluation.oracle import score_correction
@@ -15,7 +15,7 @@ from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import Record
 from benchmarks.records.rescoring import LABELS
 from benchmarks.records.store import Store
-from datasets.base import facts_of_task
+from datasets.base import objective_of_task
 
 METRICS = ("corrected_accuracy", "corrected_class_mean_accuracy", "class_share_error")
 INFINITE = 1e6  # condition numbers above it
@@ -43,7 +43,7 @@ def with_corrections(
             broken.
     """
     for task in dict.fromkeys(spec.task for spec in specs):
-        if not isinstance(objective_of(facts_of_task(task)), Classes):
+        if not isinstance(objective_of_task(task), Classes):
             raise UserError(f"--correct: {task} is not about classes that the source has; choose other --tasks")
     known = {*records.get("run_id", ())}
     scores: dict[str, Mapping[str, float]] = {}

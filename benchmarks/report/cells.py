@@ -17,7 +17,7 @@ from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
 from benchmarks.report.intervals import Outcomes
 from benchmarks.report.statistics import Summary, summarise
-from datasets.base import class_names, objective_of
+from datasets.base import class_names, objective_of_task
 
 ACCURACY = HEADLINE  # of any task, its objective's headline
 SELECTED = "selected"  # a choice among candidates, without target labels
@@ -85,7 +85,7 @@ class Cells:
         self.variants = list(dict.fromkeys(variant for variant, _ in keys))
         self.tasks = list(dict.fromkeys(task for _, task in keys))
         self.seeds = sorted({spec.seed for spec in grid.specs})
-        self.objectives = {task: objective_of(task) for task in self.tasks}
+        self.objectives = {task: objective_of_task(task) for task in self.tasks}
         self.unscored = [task for task in self.tasks if self._is_unscored(task)]
         self.scored = [task for task in self.tasks if task not in self.unscored]
         self.skewed = [task for task in self.scored if self._is_skewed(task)]

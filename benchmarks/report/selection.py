@@ -15,7 +15,7 @@ from benchmarks.evaluation.validators import PARTS, RECORDED, SELECTABLE
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.suite import A_PRIORI
 from benchmarks.report.cells import ACCURACY, SELECTED, Value, Values, is_reference
-from datasets.base import objective_of
+from datasets.base import objective_of_task
 
 LAST, ORACLE, RANDOM = "last step", "oracle", "random candidate"
 SELECTED_SOURCE, SOURCE = "selected, on the source", "source_test_accuracy"  # of a task without target labels
@@ -46,7 +46,7 @@ def candidates(grid: Grid, records: pd.DataFrame) -> pd.DataFrame:
         own = {"variant": spec.variant, "task": spec.task, "seed": spec.seed, "run_id": spec.run_id}
         steps = rows[spec.run_id]["checkpoints"][::-1]
         own |= {"configuration": spec.configuration}
-        headline = objective_of(spec.task).headline
+        headline = objective_of_task(spec.task).headline
         found += [{**own, **_recorded(row), **row, ACCURACY: row.get(headline)} for row in steps]
         found[-len(steps)]["reverse_validation"] = judges.get(spec.run_id, {}).get(ACCURACY)
     return pd.DataFrame(found).astype({"reverse_validation": float}) if found else pd.DataFrame()

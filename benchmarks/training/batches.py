@@ -93,7 +93,8 @@ class Batches:
     def _new_stream(self, part: Part, fresh: str) -> BatchStream:
         """For one reader: a stream keeps what it drew."""
         size = len(self._stored(part))
-        batch = self.protocol.source_batch if part == "source" else self.protocol.target_batch
+        # Of the few as well, since the id of a run without target batches does not hold their size.
+        batch = self.protocol.target_batch if part == "target" else self.protocol.source_batch
         return BatchStream(self.seed, f"batches/{part}{fresh}", size, min(batch, size) if part == "few" else batch)
 
     def _stored(self, part: Part) -> Stored:

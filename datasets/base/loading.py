@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.core.facts import Facts
-from benchmarks.core.objective import OBJECTIVES, Objective
+from benchmarks.core.objective import OBJECTIVES, Objective, objective_of
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError, format_query, parse_query
 from datasets.base.dials import Dials, check_split
@@ -92,17 +92,16 @@ def facts_of_task(name: str) -> Facts:
     return DATASETS.get(spec.family)().facts(spec.task, _options(name))
 
 
-def objective_of(name: str) -> Objective:
+def objective_of_task(name: str) -> Objective:
     """What is learnt on a task, and how it is scored."""
-    facts = facts_of_task(name)
-    return OBJECTIVES[facts.objective](facts.n_classes)
+    return objective_of(facts_of_task(name))
 
 
 def class_names(name: str) -> list[str]:
     """Names of the classes that a task's labels may be of, in the order of their numbers."""
     spec = resolve(name)
     names = DATASETS.get(spec.family)().class_sets(spec.task, _options(name)).source_names
-    return [*names, *[UNKNOWN] * (objective_of(name).n_labels - len(names))]
+    return [*names, *[UNKNOWN] * (objective_of_task(name).n_labels - len(names))]
 
 
 def load_task(
