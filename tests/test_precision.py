@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from benchmarks.commands.parser import main
+from benchmarks.core.machine import BFLOAT16
 from benchmarks.core.settings import UserError
-from benchmarks.engines.devices import BFLOAT16
 from benchmarks.engines.work import require_precision, train
+from benchmarks.estimator import DomainAdapter
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
-from tests.conftest import EngineHere, spec_of
+from tests.conftest import TINY, EngineHere, spec_of
 
 HALF = spec_of("dann", precision="bfloat16")
 OLD = {"architecture": "x86_64", "avx2": True, "avx512_f": True, "amx_tile": True, "amx_int8": True}
@@ -49,6 +50,13 @@ def test_a_grid_that_the_cpu_would_only_imitate_ends_before_its_first_run(
 def test_a_node_of_a_cluster_asks_its_own_cpu(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="this CPU has no instructions"):
         train(HALF, tmp_path, "cpu", lambda signals: None)
+
+
+@pytest.mark.usefixtures("old_cpu")
+def test_the_estimator_asks_too() -> None:
+    adapter = DomainAdapter("dann", protocol={**TINY, "precision": "bfloat16"})
+    with pytest.raises(UserError, match="this CPU has no instructions"):
+        adapter.fit(np.eye(40), np.arange(40) % 2)
 
 
 @pytest.mark.usefixtures("old_cpu")

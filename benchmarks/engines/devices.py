@@ -4,7 +4,6 @@ from benchmarks.core.machine import cores
 from benchmarks.core.settings import UserError, nearest, whole_number
 
 DEVICES = ("auto", "cpu", "cuda", "cuda:0,1")  # as a user names them
-BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # instructions of x86 and of ARM, as PyTorch calls them
 
 
 def parse_device(text: str) -> tuple[str, list[int]]:
@@ -19,14 +18,6 @@ def parse_device(text: str) -> tuple[str, list[int]]:
     if kind not in DEVICES or (colon and kind != "cuda") or len(chosen) < len(wanted):
         raise UserError(f"unknown device {nearest(text, DEVICES)}")
     return kind, chosen
-
-
-def computes_bfloat16() -> bool:
-    """Whether this machine's CPU does; PyTorch imitates it on any other, and is slower than in float32."""
-    import torch
-
-    known = torch.cpu.get_capabilities()
-    return any(known.get(name) for name in BFLOAT16)
 
 
 def devices(text: str, jobs: int | None = None, jobs_per_gpu: int = 1) -> list[str]:

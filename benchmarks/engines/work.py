@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.core import atomic
+from benchmarks.core import atomic, machine
 from benchmarks.core.registry import DATASETS
 from benchmarks.core.settings import UserError
-from benchmarks.engines.devices import computes_bfloat16
 from benchmarks.plan.spec import RunSpec
 from datasets import files
 from datasets.base import resolve
@@ -51,17 +50,15 @@ def require_files(specs: Iterable[RunSpec]) -> None:
 
 
 def require_precision(specs: Iterable[RunSpec], devices: Iterable[str]) -> None:
-    """End a grid in bfloat16 before its first run if a device does not compute it.
+    """End a grid before its first run if a device cannot compute in the precision of a run.
 
     Raises:
-        UserError: a run would take longer than in float32, for less exact numbers.
+        UserError: see :func:`benchmarks.core.machine.require_precision`.
     """
-    wanted = any(spec.protocol.precision == "bfloat16" for spec in specs)
-    if wanted and "cpu" in devices and not computes_bfloat16():
-        raise UserError(
-            "protocol.precision=bfloat16: this CPU has no instructions for it (avx512_bf16, amx_bf16; ARM: bf16) "
-            "and is faster in float32; leave the setting out"
-        )
+    devices = set(devices)
+    for precision in {spec.protocol.precision for spec in specs}:
+        for device in devices:
+            machine.require_precision(device, precision)
 
 
 def attempt(
@@ -97,7 +94,6 @@ def train(spec: RunSpec, folder: Path, device: str, report: Report, *, save_weig
     """Train and evaluate: what a run is, except in tests of engines."""
     import torch  # here: a worker that does something else need not wait for it
 
-    require_precision([spec], [device])  # a node of a cluster may have another CPU than its driver
     from benchmarks.training.run import execute
 
     execute(spec, folder, torch.device(device), report, save_weights=save_weights)

@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from tabulate import tabulate
 
+from benchmarks.core.machine import computes_bfloat16
 from benchmarks.core.settings import UserError
-from benchmarks.engines.devices import computes_bfloat16
 from benchmarks.plan.grid import plan
 from benchmarks.records.provenance import machine
 from benchmarks.speed.loops import TASK, task_of

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.core.machine import require_precision
 from benchmarks.core.protocol import Adagrad, Adam, Constant, Inverse, Protocol, Steps
 from benchmarks.core.randomness import key
 from benchmarks.core.settings import UserError
@@ -251,7 +252,13 @@ class Trainer:
 
 
 def prepare(device: torch.device, protocol: Protocol) -> None:
-    """Process-wide settings; as the protocol has them by default, a run is repeatable to the bit."""
+    """Process-wide settings; as the protocol has them by default, a run is repeatable to the bit.
+
+    Raises:
+        UserError: this machine does not compute in the protocol's precision: a node of a cluster, or who trains a
+            record's model again, may have another CPU than the one that planned the run.
+    """
+    require_precision(device.type, protocol.precision)
     torch.set_num_threads(protocol.threads)
     torch.set_flush_denormal(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may not repeat its bits
