@@ -315,6 +315,21 @@ def test_scores_of_many_records_are_made_on_all_cores_and_told_of(
     assert len(told) == 2
 
 
+def test_a_table_expects_no_seed_that_only_another_grid_of_the_store_has(
+    copy: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = spec_of("source_only", "toys/blobs", seed=1)
+    with copy.locked(spec) as folder:
+        execute(spec, folder, CPU)
+        copy.publish(spec)
+    assert (
+        main(["table", "--suite", "quick", "--tasks", "toys/moons", *TINY_FLAGS, "--store", str(copy.root)]) == 0
+    )
+    table = capsys.readouterr().out
+    assert "Provisional: 1 seed" in table
+    assert "missing" not in table
+
+
 def test_committed_records_of_an_older_version_load(whole: Store, tmp_path: Path) -> None:
     records = load_records(whole.root)
     save_records(records, tmp_path / "now.csv")

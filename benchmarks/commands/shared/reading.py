@@ -75,7 +75,7 @@ def grid_and_records(
     Args:
         paths: stores, and .csv files of records.
         plan: the grid with some seeds, or with the suite's number of them.
-        seeds: how many; None: those that have a record.
+        seeds: how many; None: those of which the grid has a record.
         validators: whose scores the checkpoints of a store's records shall have.
 
     Raises:
@@ -96,7 +96,18 @@ def grid_and_records(
             codes = dict(zip(records["run_id"], records["code"], strict=True))
             if other := made_by_other_code(codes, planned.runs):
                 warn(f"{other}; `run --fresh` does them again")
-    return planned, _in_order(planned, sources)
+    records, failures = _in_order(planned, sources)
+    if not seeds:
+        shown = {*(records["run_id"] if len(records) else ()), *failures}
+        planned = _with_seeds(planned, {spec.seed for spec in planned.runs if spec.run_id in shown})
+    return planned, (records, failures)
+
+
+def _with_seeds(planned: Grid, seeds: Collection[int]) -> Grid:
+    """The grid without seeds that it has nothing of, though another grid in the same store does; none: as it is."""
+    specs = [spec for spec in planned.specs if spec.seed in seeds]
+    reverse = [spec for spec in planned.reverse if spec.seed in seeds]
+    return replace(planned, specs=specs, reverse=reverse) if specs else planned
 
 
 def found_grid(
