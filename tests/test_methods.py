@@ -341,7 +341,8 @@ def discriminator_spread(method: str) -> float:
     trainer = trained(spec_of(method, SHIFTED))
     discriminator = trainer.method.discriminator
     with torch.no_grad():
-        features = torch.randn(64, discriminator.net[0].in_features)
+        first = next(layer for layer in discriminator.modules() if isinstance(layer, nn.Linear))
+        features = torch.randn(64, first.in_features)
         return float(discriminator(features).std())
 
 
