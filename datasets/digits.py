@@ -39,6 +39,7 @@ from datasets.readers import digits as full
 from datasets.readers.synth import synth
 
 PACKAGED = ("mnist5k", "optdigits", "mnist5k_m")
+GREY = {"mnist5k", "optdigits", "mnist", "usps", "usps_zip"}  # the others have colours
 NEEDS = {
     "mnist": full.MNIST,
     "usps": full.USPS,
@@ -108,8 +109,12 @@ class Digits(DomainFamily):
     def protocol(self, task: str) -> dict[str, str]:
         return {"backbone": "dtn" if "svhn" in _domains(task) else "lenet"}
 
-    def read(self, task: str, options: Options) -> Domains:
+    def input_shape(self, task: str) -> tuple[int, ...]:
         side = 32 if "svhn" in _domains(task) else 28
+        return (1 if set(_domains(task)) <= GREY else 3, side, side)
+
+    def read(self, task: str, options: Options) -> Domains:
+        side = self.input_shape(task)[-1]
         train = options.train if isinstance(options, Subset) else "all"
 
         def read(domain: str) -> Samples:

@@ -78,6 +78,9 @@ class Own(Family):
         scoring = {} if known.fully_labelled else {"scoring": "transductive"}
         return {"backbone": known.backbone, **IMAGE_FILES.get(known.backbone, {}), **scoring}
 
+    def input_shape(self, task: str) -> tuple[int, ...] | None:
+        return _known_task(task).input_shape or None
+
     def fully_labelled(self, task: str) -> bool:
         return _known_task(task).fully_labelled
 
@@ -109,6 +112,7 @@ class OwnTask(Settings):
         mean, deviation: of each feature or channel over the source's training samples, in the first draw of the
             splits; none for images of bytes.
         fully_labelled: whether all samples of the target had a label when the paths were given.
+        input_shape: of one sample; empty where an older version kept the description, and of texts.
     """
 
     source: str
@@ -122,6 +126,7 @@ class OwnTask(Settings):
     deviation: tuple[float, ...] = ()
     fully_labelled: bool = True
     text: str = ""
+    input_shape: tuple[int, ...] = ()
 
     def preprocessing(self, source: Domain | None, draw: int) -> Preprocessing:
         """What new data must pass in a draw of the splits. ``source`` is None where all is known without it."""
@@ -197,6 +202,7 @@ def make_task(source: Path, target: Path, label: str, text: str = "") -> str:
         "digest": _digest(*domains, label),
         "classes": classes,
         "backbone": _backbone(x),
+        "input_shape": tuple(map(max, *(domain.x.shape[1:] for domain in domains))),  # grey beside colour
         "columns": domains[0].columns,
         "mean": scale.mean,
         "deviation": scale.deviation,

@@ -196,6 +196,10 @@ class Method(nn.Module, ABC):
     def predict(self, x: Tensor, side: Side) -> tuple[Tensor, Tensor]:
         """Features (n, d) and logits (n, outputs) of inputs from one side, as used at evaluation."""
 
+    def translated(self, x: Tensor) -> Tensor | None:
+        """Inputs of the source as the target might have them, where a method makes such: a record keeps a few."""
+        return None
+
     def log(self, **values: Tensor) -> None:
         """Leave scalars for the harness's signals; it reads them every few steps."""
         self.signals.update(values)

@@ -70,6 +70,7 @@ def main(options: Options) -> int:
     from benchmarks.report.page.contents import SHOWN
     from benchmarks.report.page.maps import maps
     from benchmarks.report.page.samples import samples
+    from benchmarks.report.page.translations import translations
 
     use_data_folder(options.data_dir)
     what, how = options.what, options.how
@@ -96,6 +97,7 @@ def main(options: Options) -> int:
         select,
         lambda cells: [
             samples(cells, show_own=options.show_samples),
+            translations(cells, stores, show_own=options.show_samples),
             maps(cells, stores, options.maps),
             confusion(cells),
         ],

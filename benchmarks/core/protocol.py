@@ -39,7 +39,7 @@ class StepsScale:
 
 
 # Parts that settings are about, by the names of ``MethodInfo.uses``: a setting counts where any of them is used.
-NETWORKS = ("backbone", "new", "adversary")
+NETWORKS = ("backbone", "new", "adversary", "gan")
 
 
 class Adam(Choice):
@@ -47,6 +47,13 @@ class Adam(Choice):
     beta1_finetune: float = setting(
         0.9, "in stages that finetune; 0.9 in all others", ge=0, lt=1, of=("finetune",)
     )
+    beta1_gan: float = setting(
+        0.5, "of image translators and their discriminators, as in CycleGAN", ge=0, lt=1, of=("gan",)
+    )
+
+    def betas(self, role: str, *, finetunes: bool) -> tuple[float, float]:
+        """Of networks of a role, in a stage that finetunes or in another."""
+        return (self.beta1_gan if role == "gan" else self.beta1_finetune if finetunes else 0.9), 0.999
 
 
 class SGD(Choice):
@@ -139,11 +146,17 @@ class Protocol(Settings):
         of=NETWORKS,
     )
     optimizer: OneOf[Adam | SGD | Adagrad] = setting(
-        Adam(), "adam?beta1_finetune=, sgd?momentum=, or adagrad", of=NETWORKS
+        Adam(), "adam?beta1_finetune=&beta1_gan=, sgd?momentum=, or adagrad", of=NETWORKS
     )
     lr_backbone: float = setting(1e-3, "learning rate of encoders", gt=0, of=("backbone",))
     lr_new: float = setting(1e-3, "learning rate of heads", gt=0, of=("new",))
     lr_adversary: float = setting(1e-3, "learning rate of discriminators and critics", gt=0, of=("adversary",))
+    lr_gan: float = setting(
+        1e-3,
+        "learning rate of image translators and their discriminators; CycleGAN's 2e-4 takes some 100,000 steps",
+        gt=0,
+        of=("gan",),
+    )
     lr_finetune: float = setting(
         0.1, "factor for networks that an earlier stage has trained", gt=0, of=("finetune",)
     )

@@ -23,7 +23,7 @@ D = TypeVar("D")
 
 # What a method uses: networks by their role, stages that finetune, batches of the target, several views of them.
 # Settings of the protocol are about one or other.
-Part = Literal["backbone", "new", "adversary", "finetune", "target", "views"]
+Part = Literal["backbone", "new", "adversary", "gan", "finetune", "target", "views"]
 ALIGNING: tuple[Part, ...] = ("backbone", "new", "target")
 ADVERSARIAL: tuple[Part, ...] = (*ALIGNING, "adversary")
 # What methods are grouped by. A list, so that a group's name is known without importing its methods.

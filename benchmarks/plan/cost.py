@@ -21,7 +21,7 @@ def kind(spec: RunSpec) -> Kind:
 def alike(protocol: Protocol) -> Protocol:
     """A protocol without what a search draws: none of it changes how long a step takes."""
     usual = Protocol()
-    drawn = ("lr_backbone", "lr_new", "lr_adversary", "weight_decay")
+    drawn = ("lr_backbone", "lr_new", "lr_adversary", "lr_gan", "weight_decay")
     changes = {name: getattr(usual, name) for name in drawn}
     return protocol.replace({**changes, "backbone": with_dropout(protocol.backbone, 0.0)}, "protocol")
 

@@ -70,9 +70,8 @@ def _drawn_params(method: str, params: Settings, number: int) -> dict[str, float
 @lru_cache(maxsize=2**16)  # of one task, method after method
 def _drawn_protocol(protocol: Protocol, number: int) -> Protocol:
     factor = _draw("protocol.lr", number, *LEARNING_RATE, log=True)
-    rates = {
-        key: float(f"{getattr(protocol, key) * factor:.3g}") for key in ("lr_backbone", "lr_new", "lr_adversary")
-    }
+    keys = ("lr_backbone", "lr_new", "lr_adversary", "lr_gan")
+    rates = {key: float(f"{getattr(protocol, key) * factor:.3g}") for key in keys}
     decay = _draw("protocol.weight_decay", number, *WEIGHT_DECAY, log=True)
     backbone = with_dropout(protocol.backbone, _draw("protocol.dropout", number, *DROPOUT, log=False))
     return protocol.replace({**rates, "weight_decay": decay, "backbone": backbone}, "protocol")

@@ -25,6 +25,7 @@ from benchmarks.plan.spec import run_id_of
 from benchmarks.records.plausible import check_row
 
 WEIGHTS = "weights.safetensors"  # in the records of runs that were asked to keep them
+TRANSLATIONS = "translations.npz"  # in those of methods that translate images: a few, beside what they were
 FILES = ("spec.json", "provenance.json", "scores.json", "oracle.json", "cost.json")
 DIGESTS, VALIDATORS = "digests.json", "validators.json"
 LAYOUT = 2  # of a record's files, in its provenance; 2: with digests

@@ -209,6 +209,12 @@ class Trainer:
         features, logits = zip(*parts, strict=True)
         return torch.cat(features), torch.cat(logits)
 
+    @torch.no_grad()
+    def translated(self, x: Tensor) -> Tensor | None:
+        """Stored inputs of the source as the target might have them, where the method makes such."""
+        self.method.eval()
+        return self.method.translated(self.batches.inputs(x))
+
     def _new_epoch(self, stage: Stage, step: int) -> bool:
         stream = self.batches.stream("source" if stage.sees == "source" else "target")
         first = step == 0 or step in self.ends
@@ -226,6 +232,7 @@ class Trainer:
             "backbone": protocol.lr_backbone,
             "new": protocol.lr_new,
             "adversary": protocol.lr_adversary,
+            "gan": protocol.lr_gan,
         }
         alike: dict[tuple[str, float], list[nn.Parameter]] = {}  # by role and scale of the learning rate
         for name, parameter in self.method.named_parameters():
@@ -243,8 +250,9 @@ class Trainer:
         ]
         rule = protocol.optimizer
         if isinstance(rule, Adam):
-            betas = (rule.beta1_finetune if stage.finetune else 0.9, 0.999)
-            return torch.optim.Adam(groups, betas=betas, weight_decay=protocol.weight_decay, fused=True)
+            for group, (role, _) in zip(groups, alike, strict=True):
+                group["betas"] = rule.betas(role, finetunes=bool(stage.finetune))
+            return torch.optim.Adam(groups, weight_decay=protocol.weight_decay, fused=True)
         if isinstance(rule, Adagrad):
             return torch.optim.Adagrad(groups, weight_decay=protocol.weight_decay)
         momentum, decay = rule.momentum, protocol.weight_decay

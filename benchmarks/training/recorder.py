@@ -9,17 +9,18 @@ import torch
 
 from benchmarks.core import atomic
 from benchmarks.evaluation import oracle, scores
-from benchmarks.evaluation.outputs import KEPT, MIXED, SPLITS, Outputs, evaluation_inputs
+from benchmarks.evaluation.outputs import KEPT, MIXED, SPLITS, Outputs, evaluation_inputs, write_arrays
 from benchmarks.evaluation.proxy_a_distance import proxy_a_distance
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records import rescoring
-from benchmarks.records.record import write_json
+from benchmarks.records.record import TRANSLATIONS, write_json
 from benchmarks.records.store import PREDICTIONS
 from benchmarks.training.loop import Trainer, on_device
 from datasets.base import Inputs, Task, load_task, seed_that_matters
 from datasets.files.images import ImageFiles
 
 CPU = torch.device("cpu")
+TRANSLATED = 12  # images that a record keeps beside their translations
 
 Rows = list[dict[str, Any]]
 
@@ -60,6 +61,7 @@ class Recorder:
         """
         assert self.last is not None
         predictions = self._predictions(trainer)
+        self._keep_translations(trainer)
         write_json(self.folder / "spec.json", {**self.spec.to_dict(), "run_id": self.spec.run_id})
         write_json(self.folder / "curves.json", trainer.progress.curves)
         write_json(
@@ -86,6 +88,15 @@ class Recorder:
         with atomic.writing(self.folder / PREDICTIONS) as file:
             np.savez_compressed(file, target_train=predictions)
         return predictions
+
+    def _keep_translations(self, trainer: Trainer) -> None:
+        """Some images of the source beside what a method that translates them makes of them, for pictures."""
+        x = np.array(self.inputs["source_train"][0][:TRANSLATED])
+        translated = trainer.translated(torch.from_numpy(x))
+        if translated is not None:
+            pixels = ((translated + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+            with atomic.writing(self.folder / TRANSLATIONS) as file:
+                write_arrays(file, {"source": x, "translated": pixels}, level=9)
 
 
 def _outputs(step: int) -> str:

@@ -65,6 +65,10 @@ class Family(ABC):
         """Names of the task's sources and targets. Tasks of a family that share one are not independent."""
         return [f"source of {task}"], [f"target of {task}"]
 
+    def input_shape(self, task: str) -> tuple[int, ...] | None:
+        """Of one sample; None where that is not known without reading. Methods for images run only where it is."""
+        return None
+
     def fully_labelled(self, task: str) -> bool:
         """Whether every target sample has a label, so that references can be trained on them."""
         return True
@@ -84,6 +88,7 @@ class Family(ABC):
         classes = self.class_sets(task, options)
         known = self.fully_labelled(task)
         return Facts(
+            input_shape=self.input_shape(task),
             n_classes=len(classes.source),
             n_sources=n_sources,
             n_targets=n_targets,

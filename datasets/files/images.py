@@ -36,6 +36,7 @@ from datasets import files
 if TYPE_CHECKING:
     from PIL import Image
 
+SIDE = 224  # of images as networks see them, in pixels
 CACHE_LIMIT = 2 * 10**9  # bytes of one set's squares: 10,172 images at side 224
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of torchvision's RandomResizedCrop
 ATTEMPTS = 10  # at a crop that fits, before it takes the middle
@@ -65,7 +66,7 @@ class ImageFiles:
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, paths: Sequence[File], side: int = 224, name: str = "images") -> None:
+    def __init__(self, paths: Sequence[File], side: int = SIDE, name: str = "images") -> None:
         self.sets: tuple[SquareImages, ...] = (SquareImages(paths, round(side * 256 / 224), name),)
         self.which = np.zeros(len(paths), np.int64)  # the set that each image is of,
         self.position = np.arange(len(paths))  # and its place there

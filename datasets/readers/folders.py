@@ -21,7 +21,7 @@ from benchmarks.core.registry import DataFile
 from benchmarks.core.settings import UserError
 from datasets import files
 from datasets.base import DomainFamily, Samples
-from datasets.files.images import File, ImageFiles, content_of, is_image
+from datasets.files.images import SIDE, File, ImageFiles, content_of, is_image
 from datasets.readers.text import class_name
 
 TRAINING = {"source_batch": 32, "target_batch": 32, "augmentation": "standard"}  # as TLlib's scripts
@@ -45,6 +45,9 @@ class ImageFamily(DomainFamily):
 
     def protocol(self, task: str) -> dict[str, Any]:
         return {"backbone": "resnet50?weights=imagenet", **TRAINING}
+
+    def input_shape(self, task: str) -> tuple[int, ...]:
+        return (3, SIDE, SIDE)
 
     def root(self) -> File:
         """The folder that holds the domains' folders."""

@@ -16,7 +16,7 @@ from methods.networks.backbones import build_backbone, build_bottleneck
 from methods.networks.layers import Discriminator, Encoder, MeanSubtraction, initialise, perceptron
 
 Net = TypeVar("Net", bound=nn.Module)
-Role = Literal["backbone", "new", "adversary"]
+Role = Literal["backbone", "new", "adversary", "gan"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Build:
     """Makes networks as the protocol says, initialised from the run's seed and the network's name alone.
 
     So all methods of one seed start from the same encoder and head. Each network carries its role, from which
-    the harness takes its learning rate: ``backbone``, ``new`` or ``adversary``.
+    the harness takes its learning rate: ``backbone``, ``new``, ``adversary``, or ``gan`` of those that translate
+    images and those that tell translated ones from real ones.
 
     Attributes:
         facts: of the samples that the run trains on.
@@ -94,7 +95,7 @@ class Build:
             # The ratio of gradients reads a graph twice: its buffers must outlive the first reading.
             functorch.donated_buffer = False
             net.forward = torch.compile(net.forward)
-        if self.autocast and role != "adversary":
+        if self.autocast and role in ("backbone", "new"):
             net.forward = _in_bfloat16(net.forward)
         return net
 

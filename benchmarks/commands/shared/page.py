@@ -32,7 +32,7 @@ def write_page(
     stores: Sequence[Store],
     show: Sequence[str],
     select: str | None,
-    pictures: "Callable[[Cells], Iterable[Section]]" = lambda cells: (),
+    pictures: "Callable[[Cells], Iterable[Section | None]]" = lambda cells: (),
     **more: Any,
 ) -> "Contents":
     """Write the page of a grid; returns what it is made from.

@@ -27,12 +27,12 @@ from benchmarks.report.page.section import Chart, Section
 from benchmarks.report.page.templates import rendered, text_of
 
 
-def page(contents: Contents, advice: Iterable[Section] = (), pictures: Iterable[Section] = ()) -> str:
+def page(contents: Contents, advice: Iterable[Section] = (), pictures: Iterable[Section | None] = ()) -> str:
     """The HTML of a report.
 
     Args:
         advice: sections on how often it was right.
-        pictures: sections of what only a store's outputs and the data show: maps, samples, confusion.
+        pictures: sections of what only a store and the data show: samples, translations, maps, confusion.
     """
     behind = runs.behind(contents)
     places = {run: place for place, run in enumerate(behind[: runs.MOST])}
@@ -59,7 +59,7 @@ def page(contents: Contents, advice: Iterable[Section] = (), pictures: Iterable[
 
 
 def _sections(
-    contents: Contents, places: dict[str, int], behind: int, more: Iterable[Section]
+    contents: Contents, places: dict[str, int], behind: int, more: Iterable[Section | None]
 ) -> Iterator[Section]:
     """In the order of the page.
 

@@ -53,23 +53,29 @@ def _group(family: str, tasks: Sequence[str], seed: int, show_own: bool) -> list
     """Samples of the domains that some tasks have, or a line that says why there are none."""
     info = DATASETS.info(family)
     if family == OWN and not show_own:
-        return [_line("Not shown: these are your own data. --show-samples puts some of them into the page.")]
-    names = _names(family, tasks)
-    patterns = ("*",) if family == OWN else info.embeddable
-    allowed = [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+        return [line("Not shown: these are your own data. --show-samples puts some of them into the page.")]
+    names = names_of(family, tasks)
+    allowed = [name for name in names if may_show(family, name, show_own=show_own)]
     if not allowed:
-        return [_line(f"Not shown: the licence does not say that a page may ({info.licence}).")]
+        return [line(f"Not shown: the licence does not say that a page may ({info.licence}).")]
     try:
         domains = _read(family, tasks[0], allowed, seed)
         preprocessing = preprocessing_of(tasks[0], seed)
     except UserError as error:
-        return [_line(f"Not shown: {error}.")]
+        return [line(f"Not shown: {error}.")]
     shown = _pictures(domains, preprocessing.columns if preprocessing else ())
     without = f" Not of {', '.join(name for name in names if name not in allowed)}." * (len(allowed) < len(names))
-    return [*shown, *[_line(f"Licence: {info.licence}.{without}")] * (family != OWN)]
+    return [*shown, *[line(f"Licence: {info.licence}.{without}")] * (family != OWN)]
 
 
-def _names(family: str, tasks: Sequence[str]) -> list[str]:
+def may_show(family: str, domain: str, *, show_own: bool) -> bool:
+    """Whether samples of a domain may be in a page that goes to others."""
+    if family == OWN:
+        return show_own
+    return any(fnmatchcase(domain, pattern) for pattern in DATASETS.info(family).embeddable)
+
+
+def names_of(family: str, tasks: Sequence[str]) -> list[str]:
     """Of the domains of some tasks, each once."""
     sides = [side for task in tasks for side in DATASETS.get(family)().domain_names(resolve(task).task)]
     return list(dict.fromkeys(name for side in sides for name in side))
@@ -102,7 +108,7 @@ def _some(x: Any, count: int) -> np.ndarray:
     return np.asarray(x[np.sort(rows)])
 
 
-def _line(text: str) -> Markup:
+def line(text: str) -> Markup:
     return Markup("<p>{}</p>").format(text)
 
 
@@ -110,14 +116,15 @@ def _images(domains: Domains) -> list[Part]:
     """A sheet of images a domain, of real numbers by one scale of grey for all."""
     drawn = {name: _some(x, IMAGES) for name, x in domains.items()}
     lowest, highest = np.percentile(np.concatenate([x.ravel() for x in drawn.values()]), [1, 99])
-    return [_sheet(name, x if x.dtype == np.uint8 else _bytes(x, lowest, highest)) for name, x in drawn.items()]
+    pixels = {name: x if x.dtype == np.uint8 else _bytes(x, lowest, highest) for name, x in drawn.items()}
+    return [sheet(x, name, f"{len(x)} images of {name}") for name, x in pixels.items()]
 
 
 def _bytes(x: np.ndarray, lowest: float, highest: float) -> np.ndarray:
     return (255 * ((x - lowest) / max(highest - lowest, 1e-9)).clip(0, 1)).astype(np.uint8)
 
 
-def _sheet(name: str, images: np.ndarray) -> Markup:
+def sheet(images: np.ndarray, caption: str, alt: str, columns: int = COLUMNS) -> Markup:
     """Images (n, channels, height, width) uint8 in rows, as one PNG inside the page."""
     from PIL import Image
 
@@ -126,16 +133,16 @@ def _sheet(name: str, images: np.ndarray) -> Markup:
     for tile in tiles:
         tile.thumbnail((LARGEST, LARGEST))
     width, height = (side + GAP for side in tiles[0].size)
-    sheet = Image.new(tiles[0].mode, (COLUMNS * width - GAP, -(-len(tiles) // COLUMNS) * height - GAP), "white")
+    whole = Image.new(tiles[0].mode, (columns * width - GAP, -(-len(tiles) // columns) * height - GAP), "white")
     for number, tile in enumerate(tiles):
-        sheet.paste(tile, (number % COLUMNS * width, number // COLUMNS * height))
+        whole.paste(tile, (number % columns * width, number // columns * height))
     file = io.BytesIO()
-    sheet.save(file, "PNG", optimize=True)
+    whole.save(file, "PNG", optimize=True)
     scale = max(1, LARGEST // max(tiles[0].size))
     return Markup(
         '<figure><img src="data:image/png;base64,{}" alt="{}" width="{}" '
         'style="max-width: 100%; height: auto; image-rendering: pixelated"><figcaption>{}</figcaption></figure>'
-    ).format(b64encode(file.getvalue()).decode(), f"{len(tiles)} images of {name}", sheet.width * scale, name)
+    ).format(b64encode(file.getvalue()).decode(), alt, whole.width * scale, caption)
 
 
 def _sequences(domains: Domains) -> list[Part]:
