@@ -232,7 +232,7 @@ def selection_of(select: str | None, stopping: str) -> str:
 
 
 def tolerance(row: Published) -> float:
-    """Allowed: the published spread; of a share, what re-implementations differ by if that is more."""
+    """The published spread; of a share, what re-implementations differ by if that is more."""
     if row.metric in NO_SHARES:
         return row.spread or 0.0
     least = WIDER_TOLERANCES.get(row.task.partition("?")[0], SMALLEST_TOLERANCE)
