@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from benchmarks.commands.parser import main
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
+from benchmarks.evaluation import HEADLINES
 from benchmarks.plan.grid import plan
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.published import (
+    METRICS,
     PROTOCOLS,
     Published,
     judge,
@@ -28,7 +30,7 @@ from benchmarks.report.published import (
     tolerance,
 )
 from benchmarks.report.statistics import summarise
-from datasets.base import resolve
+from datasets.base import objective_of_task, resolve
 
 RESULTS = Path(str(files("results")))
 FILES = sorted(path for path in (RESULTS / "published").glob("*.csv") if path.stem != "explained")
@@ -178,6 +180,35 @@ def test_every_explanation_is_of_a_published_row_and_is_written() -> None:
     assert set(explained.values()) <= {page.stem for page in (RESULTS / "notes").glob("*.md")}
 
 
+def test_any_headline_may_be_compared() -> None:
+    assert METRICS.keys() >= HEADLINES
+
+
+def test_few_labels_are_compared_with_rows_whose_test_images_are_apart() -> None:
+    """53 rows; those of splits whose test images also train or validate count as chosen on the target."""
+    rows = published_for("few")
+    assert len(rows) == 53
+    assert {(each.protocol_id, each.selection) for each in rows} == {
+        ("few-rectified", "unknown"),
+        ("few-traditional", "target-peek"),
+    }
+    assert all(each.protocol_note.startswith(each.protocol_id.removeprefix("few-")) for each in rows)
+    for each in rows:
+        shots = resolve(each.task).options["shots"]
+        assert f"({shots} target labels a class)" in each.method
+        assert f" {shots} " in each.protocol_note
+
+
+def test_open_sets_have_a_row_for_each_of_four_scores() -> None:
+    rows = published_for("open")
+    said = {"OS": "target_os", "OS*": "target_os_star", "UNK": "target_unknown_accuracy"}
+    assert len(rows) == 24
+    for each in rows:
+        _, _, metric = each.protocol_note.partition("metric ")
+        assert each.metric == said.get(metric.split()[0], "target_overall_accuracy")
+        assert objective_of_task(each.task).headline == "target_h_score"
+
+
 # ---- files that are not as they must be
 
 
@@ -192,7 +223,7 @@ def written(path: Path, *rows: dict[str, Any]) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"accuracy": "101"}, "line 3.accuracy = '101'"),
+        ({"accuracy": "101"}, "line 3.accuracy = '101': a share in % is at most 100"),
         ({"accuracy": "-1"}, "line 3.accuracy"),
         ({"accuracy": "high"}, "line 3.accuracy = 'high'"),
         ({"accuracy": "nan"}, "line 3.accuracy"),
@@ -202,6 +233,7 @@ def written(path: Path, *rows: dict[str, Any]) -> Path:
         ({"selection": "best"}, "line 3.selection = 'best'"),
         ({"protocol_id": "amazon-jmrl"}, "line 3: unknown protocol_id 'amazon-jmrl'; did you mean 'amazon-jmlr'"),
         ({"citation": ""}, "line 3.citation"),
+        ({"metric": "target_os_sta"}, "line 3: unknown metric 'target_os_sta'; did you mean 'target_os_star'?"),
     ],
 )
 def test_a_wrong_value_is_one_error_that_names_the_line(
@@ -356,6 +388,57 @@ def test_settings_other_than_the_suites_are_not_judged(
     rows = rows_of([*arguments, "--set", "dan.gamma=5"], capsys)
     assert sum(each["n"] > 0 for each in rows) == 7
     assert not any(each["judged"] for each in rows)
+
+
+def test_numbers_of_other_tasks_are_shown_and_the_table_says_that_none_is_judged(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row(protocol_id="few-rectified", task="toys/elsewhere")]
+    monkeypatch.setattr("benchmarks.commands.compare.published_for", lambda name: rows)
+    assert main(arguments) == 0
+    text = capsys.readouterr().out
+    assert "None is judged: suite mnist-m follows no protocol of theirs (few-rectified), and has none of" in text
+    assert "Judged are rows" not in text
+    (found,) = rows_of(arguments, capsys)
+    assert (found["verdict"], found["reason"]) == (None, "no task of ours")
+
+
+OPEN = """
+kind = "fair"
+seeds = 2
+protocol = { backbone = "lenet" }
+task = [{ name = "digits/mnist5k-optdigits?source_classes=0-4" }]
+"""
+
+
+def test_each_score_of_an_open_set_is_compared_with_its_own_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = tmp_path / "open-osbp.toml"
+    suite.write_text(OPEN)
+    ours = {"target_h_score": 0.6, "target_os": 0.7, "target_os_star": 0.75, "target_unknown_accuracy": 0.5}
+    grid = plan(str(suite), ["osbp"])
+    records = [
+        {
+            "run_id": spec.run_id,
+            **{key: json.dumps(part) if isinstance(part, dict) else part for key, part in spec.to_dict().items()},
+            "checkpoints": json.dumps({"step": [1]} | {name: [value] for name, value in ours.items()}),
+            **ours,
+        }
+        for spec in grid.specs
+    ]
+    written(tmp_path / "records.csv", *records)
+    of = {"protocol_id": "open-osbp", "task": grid.specs[0].task, "method": "OSBP", "ours": "osbp"}
+    rows = [row(**of, accuracy=70, metric=name) for name in (*ours, "target_test_accuracy")]
+    monkeypatch.setattr("benchmarks.commands.compare.published_for", lambda name: rows)
+    found = rows_of(["compare", "--suite", str(suite), "--records", str(tmp_path / "records.csv")], capsys)
+    assert {each["metric"]: (each["mean"], each["verdict"]) for each in found} == {
+        "target_h_score": (pytest.approx(60), "below"),
+        "target_os": (pytest.approx(70), "inside"),
+        "target_os_star": (pytest.approx(75), "above"),
+        "target_unknown_accuracy": (pytest.approx(50), "below"),
+        "target_test_accuracy": (None, None),
+    }
 
 
 def test_a_suite_without_published_numbers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

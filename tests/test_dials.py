@@ -562,6 +562,7 @@ def test_h_is_the_harmonic_mean_and_has_no_value_without_both_kinds() -> None:
         "target_os_star": 0.75,
         "target_unknown_accuracy": 0.5,
         "target_os": pytest.approx((1 + 0.5 + 0.5) / 3),
+        "target_overall_accuracy": pytest.approx(4 / 6),
     }
     assert ClassesWithUnknown(3).scores(logits[:4], y[:4], logits) == {}
 

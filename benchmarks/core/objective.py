@@ -123,7 +123,8 @@ class ClassesWithUnknown(Objective):
 
     The headline is H, the harmonic mean of OS* and of the accuracy of unknown (Bucci et al., ECCV 2020, On the
     Effectiveness of Image Rotation for Open Set Domain Adaptation). OS* is the mean accuracy of the classes that
-    both domains have; OS counts unknown as one class more (Panareda Busto and Gall, ICCV 2017).
+    both domains have; OS counts unknown as one class more (Panareda Busto and Gall, ICCV 2017). Papers also have
+    the accuracy over all samples (ALL).
     """
 
     headline = "target_h_score"
@@ -153,6 +154,7 @@ class ClassesWithUnknown(Objective):
             "target_os_star": shared,
             "target_unknown_accuracy": unknown,
             "target_os": float(np.mean([*by_class.values(), unknown])),
+            "target_overall_accuracy": float(right.mean()),
         }
 
 

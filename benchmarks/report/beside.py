@@ -12,9 +12,20 @@ from benchmarks.plan.grid import Grid
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY, Cells, Value, Values, without_split
 from benchmarks.report.listings import Entry, Listing
-from benchmarks.report.published import MEAN, PROTOCOLS, Comparison, Published, judge, selection_of
+from benchmarks.report.published import (
+    MEAN,
+    METRICS,
+    NO_SHARES,
+    PROTOCOLS,
+    Comparison,
+    Published,
+    judge,
+    selection_of,
+)
 from benchmarks.report.statistics import summarise
 from benchmarks.report.table import Report
+
+ACCURACIES = (ACCURACY, "target_class_mean_accuracy")  # what a heading calls so
 
 
 def compare(
@@ -60,8 +71,9 @@ def _compare(
     """A published number beside ours: the same method and task, the seeds that have it."""
     variant = next((each for each in cells.variants if each.partition("?")[0] == row.ours), "")
     specs = [spec for (name, _), by_seed in cells.specs.items() if name == variant for spec in by_seed.values()]
-    values = _values(row, cells, variant, select)
-    numbers = [100 * sum(value.number for value in each) / len(each) for each in values.values()]
+    tasks = [task for task in cells.tasks if row.task in (MEAN, without_split(task, cells.tasks))]
+    values = _values(row, cells, variant, tasks, select)
+    numbers = [row.scale * sum(value.number for value in each) / len(each) for each in values.values()]
     return judge(
         row,
         summarise(numbers),
@@ -69,16 +81,20 @@ def _compare(
         selection_of(select, specs[0].protocol.stopping.name if specs else "last"),
         explained.get((row.protocol_id, row.task, row.method), ""),
         tuple(value.run_id for each in values.values() for value in each),
+        planned=bool(tasks),
     )
 
 
-def _values(row: Published, cells: Cells, variant: str, select: str | None) -> dict[int, list[Value]]:
-    """Ours by seed; for a mean one value a task, of the seeds that have all tasks."""
-    metric = selection.SELECTED if select else row.metric
-    if select and row.metric != ACCURACY:
-        return {}  # what a choice gave is known as accuracy only
-    tasks = [task for task in cells.tasks if row.task in (MEAN, without_split(task, cells.tasks))]
-    by_task: list[Values] = [cells.values(metric, variant, task) for task in tasks]
+def _values(
+    row: Published, cells: Cells, variant: str, tasks: Sequence[str], select: str | None
+) -> dict[int, list[Value]]:
+    """Ours by seed, one value a task, of the seeds that have all tasks."""
+    if select and any(row.metric != cells.objectives[task].headline for task in tasks):
+        return {}  # what a choice gave is known by the headline only
+    by_task: list[Values] = [
+        cells.values(selection.SELECTED, variant, task) if select else cells.recorded(row.metric, variant, task)
+        for task in tasks
+    ]
     seeds = sorted(set.intersection(*(set(values) for values in by_task))) if by_task else []
     return {seed: [values[seed] for values in by_task] for seed in seeds}
 
@@ -97,13 +113,12 @@ def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
     family = next(named, "").partition("/")[0]
     rows = [_entries(each, family, number) for each, number in zip(comparisons, numbers, strict=True)]
     formats = {"ours": (1.0, ".1f"), "gap": (1.0, "+.1f"), "limit": (1.0, ".1f")}
-    listing = Listing("compare", "Target accuracy (%) beside published numbers", rows, formats)
+    listing = Listing("compare", f"{_heading(comparisons)} beside published numbers", rows, formats)
     chosen = ", ".join(sorted({each.selection for each in comparisons if each.ours})) or "not run"
     legend = [
         "gap: ours − published, in points. limit: the published spread, or 1 point if that is more (2 on "
         "SVHN→MNIST, 5 on MNIST-M). inside: the gap is at most that.",
-        f"Judged are rows of protocol {suite} that were chosen in the same way as ours, if ours has the suite's "
-        "settings; others are only shown.",
+        _judged(suite, comparisons),
         "ours: mean of n seeds, ± half of a 95% t-interval over seeds alone from 5 of them on, else the range.",
     ]
     explained = {
@@ -115,9 +130,28 @@ def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
     return Report(suite, f"ours chosen by: {chosen}", [], [listing], notes, legend=legend)
 
 
+def _heading(comparisons: Sequence[Comparison]) -> str:
+    """What the numbers are, with their unit where they share it."""
+    metrics = dict.fromkeys(each.published.metric for each in comparisons)
+    what = "accuracy" if {*metrics} <= {*ACCURACIES} else "scores"
+    return f"Target {what}" + " (%)" * NO_SHARES.isdisjoint(metrics)
+
+
+def _judged(suite: str, comparisons: Sequence[Comparison]) -> str:
+    """Which rows are judged; where none can be, that and why."""
+    protocols = {each.published.protocol_id for each in comparisons}
+    if suite in protocols:
+        return (
+            f"Judged are rows of protocol {suite} that were chosen in the same way as ours, if ours has the "
+            "suite's settings; others are only shown."
+        )
+    tasks = "" if any(each.planned for each in comparisons) else ", and has none of their tasks"
+    return f"None is judged: suite {suite} follows no protocol of theirs ({', '.join(sorted(protocols))}){tasks}."
+
+
 def _entries(each: Comparison, family: str, number: int) -> dict[str, Entry]:
     row = each.published
-    task = row.task.removeprefix(f"{family}/") + (" (mean of classes)" if row.metric != ACCURACY else "")
+    task = row.task.removeprefix(f"{family}/") + (f" ({METRICS[row.metric]})" if row.metric != ACCURACY else "")
     return {
         "method": row.ours or "-",
         "published as": row.method,

@@ -127,10 +127,13 @@ class Cells:
         """What a metric, or a choice, gave in each seed that has it."""
         if metric in self.chosen:
             return self.chosen[metric].get((variant, task), {})
-        column = self.objectives[task].headline if metric == ACCURACY else metric
+        return self.recorded(self.objectives[task].headline if metric == ACCURACY else metric, variant, task)
+
+    def recorded(self, score: str, variant: str, task: str) -> Values:
+        """What records say under this name in each seed that has it."""
         found = {}
         for seed, spec in self.specs.get((variant, task), {}).items():
-            number = self.records.get(spec.run_id, {}).get(column)
+            number = self.records.get(spec.run_id, {}).get(score)
             if number is not None and not math.isnan(number):
                 found[seed] = Value(float(number), spec.run_id)
         return found

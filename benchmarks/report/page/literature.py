@@ -13,7 +13,8 @@ from benchmarks.report.published import Comparison
 
 def section(contents: Contents) -> Section | None:
     """A chart of what is judged, the table of all, and where the numbers are from."""
-    if not any(each.ours for each in contents.comparisons):
+    apart = not any(each.planned for each in contents.comparisons)
+    if not contents.comparisons or not (apart or any(each.ours for each in contents.comparisons)):
         return None
     report = report_of(contents.report.suite, contents.comparisons)
     judged = [each for each in contents.comparisons if each.judged]
@@ -21,6 +22,8 @@ def section(contents: Contents) -> Section | None:
     lead = (
         f"{inside} of {len(judged)} published numbers of this protocol are met within the limit."
         if judged
+        else "No published number is of a task of this suite; those shown are of other data."
+        if apart
         else "No published number is of this protocol and choice; those shown were made in other ways."
     )
     body: list[Chart | Markup] = [_chart(judged)] if judged else []
@@ -53,7 +56,7 @@ def _chart(judged: list[Comparison]) -> Chart:
         alt.Chart(charts.data(rows))
         .mark_point(filled=True, size=70, opacity=1)
         .encode(
-            x=alt.X("value:Q", title="target accuracy (%)", scale=alt.Scale(zero=False)),
+            x=alt.X("value:Q", title="target score (%)", scale=alt.Scale(zero=False)),
             y=alt.Y("row:N", title=None, sort=None),
             color=alt.Color("of:N", title=None, scale=colours),
             shape=alt.Shape("of:N", title=None, scale=shapes),
