@@ -18,6 +18,19 @@ benchmarks table --suite office-caltech-surf --records results/records/office-ca
 benchmarks table --suite har --records results/records/har.csv --show target_macro_f1 --format markdown > results/tables/har.md
 benchmarks table --suite gas-drift --records results/records/gas-drift.csv --format markdown > results/tables/gas-drift.md
 benchmarks table --suite sentiment --records results/records/sentiment.csv --show target_auc,target_class_mean_accuracy --format markdown > results/tables/sentiment.md
+benchmarks table --suite gas-drift-pairs --records results/records/gas-drift-pairs.csv --format markdown > results/tables/gas-drift-pairs.md
+benchmarks table --suite bearings --records results/records/bearings.csv --format markdown > results/tables/bearings.md
+benchmarks table --suite bearings-machines --records results/records/bearings-machines.csv --format markdown > results/tables/bearings-machines.md
+benchmarks table --suite eeg --records results/records/eeg.csv --format markdown > results/tables/eeg.md
+benchmarks table --suite pairs --records results/records/pairs.csv --format markdown > results/tables/pairs.md
+benchmarks table --suite few --records results/records/few.csv --format markdown > results/tables/few.md
+benchmarks table --suite partial --records results/records/partial.csv --show target_absent_share --format markdown > results/tables/partial.md
+benchmarks table --suite open --records results/records/open.csv --show target_os_star,target_unknown_accuracy,target_os --format markdown > results/tables/open.md
+benchmarks table --suite label-shift --records results/records/label-shift.csv --show shares --format markdown > results/tables/label-shift.md
+benchmarks table --suite multi-source --records results/records/multi-source.csv --format markdown > results/tables/multi-source.md
+benchmarks table --suite few --records results/records/few-sweep.csv --tasks 'digits/mnist5k-optdigits?split=seed,sentiment/products-tweets?split=seed' --sweep shots=0,1,3,5,10,20,50 --methods source_only,fine_tune,mme,dann --sweep-figure results/tables/few-sweep.png --format markdown > results/tables/few-sweep.md
+benchmarks table --suite label-shift --records results/records/label-shift-sweep.csv --tasks 'digits/mnist5k-optdigits?split=seed' --sweep prior=10,1,0.5,0.2,0.1 --methods source_only,dan,dann,cdan_e,iwdan --sweep-figure results/tables/label-shift-digits.png --format markdown > results/tables/label-shift-digits.md
+benchmarks table --suite label-shift --records results/records/label-shift-sweep.csv --tasks 'sentiment/products-tweets?split=seed' --sweep prior=0.9:0.1,0.7:0.3,0.5:0.5,0.3:0.7,0.1:0.9 --methods source_only,dan,dann,cdan_e,iwdan --sweep-figure results/tables/label-shift-sentiment.png --format markdown > results/tables/label-shift-sentiment.md
 benchmarks compare --suite digits --records results/records/digits.csv --format markdown > results/tables/digits-compare.md
 benchmarks compare --suite digits-cdan --records results/records/digits-cdan.csv --format markdown > results/tables/digits-cdan-compare.md
 benchmarks compare --suite digits-2000 --records results/records/digits-2000.csv --format markdown > results/tables/digits-2000-compare.md
