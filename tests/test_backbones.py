@@ -93,7 +93,7 @@ def test_a_wrong_backbone_ends_with_one_clear_message(text: str, shape: tuple[in
         build_backbone(text, shape)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnet101"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", pytest.param("resnet101", marks=pytest.mark.thorough)])
 def test_weights_that_are_not_at_hand_are_asked_for_and_never_downloaded(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[1]
 TABLES, REPORTS = ROOT / "results" / "tables", ROOT / "results" / "reports"
 
 
+MAKES_FILES = ("--figure", "--sweep-figure", "--out")
+
+
 def commands() -> dict[str, list[str]]:
     """Arguments of the program by the file that they make, as results/tables.sh has them."""
     found = {}
@@ -24,7 +27,7 @@ def commands() -> dict[str, list[str]]:
             *arguments, arrow, output = shlex.split(line)[1:]
             assert arrow == ">"
             if output == "/dev/null":
-                output = next(arguments[arguments.index(f) + 1] for f in ("--figure", "--out") if f in arguments)
+                output = next(arguments[arguments.index(f) + 1] for f in MAKES_FILES if f in arguments)
             found[Path(output).name] = arguments
     return found
 
