@@ -13,6 +13,8 @@ from methods import base
 from methods.base import Stage, StageData, Update
 from methods.networks.build import Build
 
+TINY = torch.finfo(torch.float32).tiny  # for what would be divided by 0
+
 
 class Params(base.Params):
     trade_off: NonNegativeFloat = param(
@@ -77,8 +79,9 @@ class ATDOC(base.Deep):
         self.latest = index, features, target.logits.detach()
         similarity = (features @ self.bank.T).scatter(1, index[:, None], -torch.inf)
         near = similarity.topk(min(self.params.neighbours, len(self.bank) - 1), dim=1).indices
-        weight, label = self.scores[near].mean(1).max(1)
-        error = weight @ F.cross_entropy(target.logits, label, reduction="none") / weight.sum()
+        weight, label = self.scores[near].sum(1).max(1)
+        weight = weight / weight.sum().clamp(min=TINY)  # a single sample has no neighbours
+        error = weight @ F.cross_entropy(target.logits, label, reduction="none")
         strength = self.params.trade_off * progress
         self.log(strength=strength)
         return {"pseudo": (strength * error).to(error.dtype)}
@@ -87,4 +90,4 @@ class ATDOC(base.Deep):
 def sharpened(logits: Tensor) -> Tensor:
     """Squared probabilities (n, classes), each class's divided by their mean, lest one class take all samples."""
     squares = logits.softmax(1).square()
-    return squares / squares.mean(0).clamp(min=torch.finfo(squares.dtype).tiny)
+    return squares / squares.mean(0).clamp(min=TINY)
