@@ -104,7 +104,7 @@ def grid_and_records(
 
 
 def _with_seeds(planned: Grid, seeds: Collection[int]) -> Grid:
-    """The grid without seeds of which nothing is there, though the store has them of another; none: as it is."""
+    """The grid with some of its seeds; if none of its runs has one of them, the grid as it is."""
     specs = [spec for spec in planned.specs if spec.seed in seeds]
     reverse = [spec for spec in planned.reverse if spec.seed in seeds]
     return replace(planned, specs=specs, reverse=reverse) if specs else planned
