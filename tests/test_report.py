@@ -106,6 +106,30 @@ def test_a_balanced_target_and_runs_of_the_majority_change_no_table() -> None:
     assert summary.mean == pytest.approx(0.8005)
 
 
+def test_a_mean_is_over_shifts_and_never_over_the_values_of_a_dial() -> None:
+    """Two shifts with 1 and with 3 shots: two means. One shift alone with both: none."""
+    for shifts, means in ((TASKS, ["mean of toys?shots=1", "mean of toys?shots=3"]), (TASKS[:1], [])):
+        tasks = [f"{shift}?shots={shots}" for shots in (1, 3) for shift in shifts]
+        grid = plan("quick", METHODS[:3], tasks, range(5))
+        report = build_report(grid, records_of(grid, ACCURACY), {})
+        assert [column for column in report.blocks[0].columns if column not in tasks] == means
+        gains = [each.title for each in report.listings if each.name.startswith("gain-")]
+        assert [title.partition(",")[2] for title in gains] == [
+            f" {mean.replace('mean of', 'mean over tasks of')}, paired by seed (points)" for mean in means
+        ]
+
+
+def test_what_a_method_gains_at_each_value_of_a_dial_is_in_one_table() -> None:
+    tasks = [f"{TASKS[0]}?shots={shots}&split=seed" for shots in (1, 3)]
+    grid = plan("quick", METHODS[:3], tasks, range(5))
+    rows = listing(
+        build_report(grid, records_of(grid, ACCURACY), {}), f"Gain over source_only on {TASKS[0]} against"
+    )
+    assert [row["method"] for row in rows] == ["dann", "coral"]
+    assert [round(rows[0][shots].mean, 3) for shots in ("1", "3")] == [0.3, 0.3]
+    assert [round(rows[1][shots].mean, 3) for shots in ("1", "3")] == [-0.1, -0.1]
+
+
 def test_the_best_is_marked_but_never_a_reference() -> None:
     rows = report_of(5).blocks[0].rows
     assert rows["dann"]["toys/blobs"].best

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -167,15 +168,32 @@ class Cells:
         return found
 
     def alike(self, tasks: Sequence[str]) -> dict[str, list[str]]:
-        """Tasks by family, those of each headline apart: what a mean may be over."""
-        found: dict[tuple[str, str], list[str]] = {}
+        """Tasks by what they share, see :meth:`shared_by`: what a mean may be over.
+
+        Tasks that differ in a dial alone are one shift: a mean over 1, 3 and 10 labelled samples would be of no
+        number of samples, and weigh that shift three times.
+        """
+        found: dict[str, list[str]] = {}
         for task in tasks:
-            found.setdefault((task.partition("/")[0], self.objectives[task].headline), []).append(task)
-        names = [family for family, _ in found]
-        return {
-            family if names.count(family) == 1 else f"{family} by {headline}": own
-            for (family, headline), own in found.items()
-        }
+            found.setdefault(self.shared_by(task), []).append(task)
+        return found
+
+    def shared_by(self, task: str) -> str:
+        """Its family; with its dials and its headline, where those of the family's tasks differ."""
+        family, dials, headline = self._kinds[task]
+        related = [kind for kind in self._kinds.values() if kind[0] == family]
+        by_dials, by_headline = (len({kind[part] for kind in related}) > 1 for part in (1, 2))
+        return family + dials * by_dials + f" by {headline}" * by_headline
+
+    @cached_property
+    def _kinds(self) -> dict[str, tuple[str, str, str]]:
+        """Of each task its family, its dials as they are written, and its headline."""
+        found = {}
+        for task in self.tasks:
+            path, options = parse_query(task)
+            dials = format_query("", {name: value for name, value in options.items() if name != "split"})
+            found[task] = path.partition("/")[0], dials, self.objectives[task].headline
+        return found
 
     def heading(self, tasks: Sequence[str]) -> str:
         """What the headlines of tasks are, with their unit."""

@@ -64,10 +64,10 @@ def gains(cells: Cells, metric: str, tasks: Sequence[str], how: str = "") -> Lis
     common = cells.common_tasks(metric, tasks)
     variants = [variant for variant in cells.candidates if variant != BASELINE]
     found = {variant: mean(cells, metric, variant, common, BASELINE) for variant in variants}
-    title = f"Gain over {BASELINE}, {_over(tasks)}, paired by seed (points){how}"
+    title = f"Gain over {BASELINE}, {_over(cells, tasks)}, paired by seed (points){how}"
     name = "gain" if metric == ACCURACY else f"{metric}-gain"
     known: dict[tuple[str, ...], Mean] = {(variant,): each for variant, each in found.items() if each}
-    return _tests(f"{name}-{family_of(tasks)}", title, known, ["method"], "gain")
+    return _tests(f"{name}-{cells.shared_by(tasks[0])}", title, known, ["method"], "gain")
 
 
 def _tests(
@@ -82,14 +82,9 @@ def _tests(
     return Listing(name, title, rows, {difference: GAIN, "p": P, "p (Holm)": P})
 
 
-def family_of(tasks: Sequence[str]) -> str:
-    """Of tasks that share it."""
-    return tasks[0].partition("/")[0]
-
-
-def _over(tasks: Sequence[str]) -> str:
+def _over(cells: Cells, tasks: Sequence[str]) -> str:
     """What a number is of: one task, or a mean."""
-    return f"on {tasks[0]}" if len(tasks) == 1 else f"mean over tasks of {family_of(tasks)}"
+    return f"on {tasks[0]}" if len(tasks) == 1 else f"mean over tasks of {cells.shared_by(tasks[0])}"
 
 
 def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
@@ -108,11 +103,11 @@ def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
         }
         rows.append({"method": variant, **{name: each and each.summary for name, each in found.items()}})
     heading = cells.heading(tasks)
-    title = f"Choosing without target labels: {heading[0].lower()}{heading[1:]}, {_over(tasks)}"
-    return Listing(f"choices-{family_of(tasks)}", title, rows, dict.fromkeys(metrics, POINTS))
+    title = f"Choosing without target labels: {heading[0].lower()}{heading[1:]}, {_over(cells, tasks)}"
+    return Listing(f"choices-{cells.shared_by(tasks[0])}", title, rows, dict.fromkeys(metrics, POINTS))
 
 
-def validators(frame: pd.DataFrame, tasks: Sequence[str]) -> Listing:
+def validators(cells: Cells, frame: pd.DataFrame, tasks: Sequence[str]) -> Listing:
     """What each validator loses against the oracle, and how its scores rank candidates of these tasks."""
     regret = selection.regrets(frame)
     correlation = selection.rank_correlations(frame).reindex(regret.index)
@@ -126,10 +121,10 @@ def validators(frame: pd.DataFrame, tasks: Sequence[str]) -> Listing:
     ]
     title = (
         "Validators: regret against the oracle (points), rank correlation with accuracy, "
-        f"mean over methods, {_over(tasks)}"
+        f"mean over methods, {_over(cells, tasks)}"
     )
     formats = {"regret": POINTS, "rank correlation": (1.0, ".2f")}
-    return Listing(f"validators-{family_of(tasks)}", title, rows, formats)
+    return Listing(f"validators-{cells.shared_by(tasks[0])}", title, rows, formats)
 
 
 @dataclass(frozen=True)
@@ -201,7 +196,7 @@ def statistics(cells: Cells, complete: Complete) -> Iterator[Listing]:
         for name, rank, own in zip(names, mean_ranks(accuracy), accuracy, strict=True)
     ]
     formats = {"mean rank": (1.0, ".2f"), "interquartile mean": POINTS, better: (1.0, ".2f")}
-    family = family_of(complete.tasks)
+    family = cells.shared_by(complete.tasks[0])
     over = f"{_counted(len(complete.tasks), 'task')} of {family} and {_counted(accuracy.shape[2], 'seed')}"
     yield Listing(f"ranks-{family}", f"Over {over}; intervals cover seeds ({_ranking(complete)})", rows, formats)
     yield pairs(cells, complete.tasks, names)
@@ -210,9 +205,9 @@ def statistics(cells: Cells, complete: Complete) -> Iterator[Listing]:
 def pairs(cells: Cells, tasks: Sequence[str], names: Sequence[str], metric: str = ACCURACY) -> Listing:
     """A family of tests: the differences of all pairs of these methods, Holm-adjusted over the pairs."""
     found = {pair: mean(cells, metric, pair[0], tasks, pair[1]) for pair in combinations(names, 2)}
-    title = f"All pairs, a family of its own: {_over(tasks)}, paired by seed (points)"
+    title = f"All pairs, a family of its own: {_over(cells, tasks)}, paired by seed (points)"
     known: dict[tuple[str, ...], Mean] = {pair: each for pair, each in found.items() if each}
-    return _tests(f"pairs-{family_of(tasks)}", title, known, ["first", "second"], "difference")
+    return _tests(f"pairs-{cells.shared_by(tasks[0])}", title, known, ["first", "second"], "difference")
 
 
 def _counted(n: int, what: str) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.core.settings import format_query, parse_query
-from benchmarks.report.cells import ACCURACY, Cells
-from benchmarks.report.listings import Entry, Listing
+from benchmarks.plan.methods import BASELINE
+from benchmarks.report.cells import ACCURACY, Cells, without_split
+from benchmarks.report.listings import GAIN, Entry, Listing
 from benchmarks.report.means import mean
 from datasets.base import Options
 
@@ -35,8 +36,12 @@ def _default(dial: str) -> str:
 
 
 def listings_of(cells: Cells) -> list[Listing]:
-    """A table a sweep."""
-    return [_listing(cells, *key, by_value) for key, by_value in sweeps(cells.scored).items()]
+    """For each sweep, the headline and gains."""
+    return [
+        listing
+        for key, by_value in sweeps(cells.scored).items()
+        for listing in (_listing(cells, *key, by_value), _gains(cells, *key, by_value))
+    ]
 
 
 def _listing(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) -> Listing:
@@ -51,11 +56,22 @@ def _listing(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) ->
         if any(shares.values()):
             rows.append({"method": f"{variant}: shares", **shares})
     title = (
-        f"{headings} of {task} against {dial}; shares: of predicted classes (%), with more than "
+        f"{headings} of {without_split(task, cells.tasks)} against {dial}; shares: of predicted classes (%), with more than "
         f"{PRINTED} classes how far they are from the true ones (points)"
     )
     form = (objectives[0].scale, ".1f" if objectives[0].scale > 1 else ".3g")
     return Listing(f"sweep-{dial}-{task}", title, rows, dict.fromkeys(by_value, form))
+
+
+def _gains(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) -> Listing:
+    """Of each method, the gain over the baseline at each value of the dial, where both have runs."""
+    rows: list[dict[str, Entry]] = []
+    for variant in cells.candidates:
+        found = {value: mean(cells, ACCURACY, variant, [of], BASELINE) for value, of in by_value.items()}
+        if variant != BASELINE and any(found.values()):
+            rows.append({"method": variant, **{value: each and each.summary for value, each in found.items()}})
+    title = f"Gain over {BASELINE} on {without_split(task, cells.tasks)} against {dial}, paired by seed (points)"
+    return Listing(f"sweep-gain-{dial}-{task}", title, rows, dict.fromkeys(by_value, GAIN))
 
 
 def lines(cells: Cells, by_value: Mapping[str, str]) -> pd.DataFrame:

@@ -204,15 +204,17 @@ def _listings(
     complete: Sequence[Complete],
 ) -> list[Listing]:
     found = []
+    swept = {task for by_value in sweep.sweeps(cells.scored).values() for task in by_value.values()}
     for tasks in cells.alike(cells.scored).values():
-        found.append(listings.gains(cells, ACCURACY, tasks))
+        if len(tasks) > 1 or tasks[0] not in swept:  # of a sweep there is one table for all values of its dial
+            found.append(listings.gains(cells, ACCURACY, tasks))
         if select:
             found.append(listings.gains(cells, selection.SELECTED, tasks, f": selected by {select}"))
         if chosen_by:
             found.append(listings.side_by_side(cells, chosen_by, tasks))
         own = selection.scored(frame) if select or "validators" in show else pd.DataFrame()
         if len(own) and (own := own[own["task"].isin(tasks)]).size:
-            found.append(listings.validators(own, tasks))
+            found.append(listings.validators(cells, own, tasks))
     if "statistics" in show:
         for each in complete:
             found += listings.statistics(cells, each)

@@ -89,7 +89,7 @@ def _sentences(contents: Contents, column: str, tasks: Sequence[str]) -> Iterato
     assert contents.block
     block, report = contents.block, contents.report
     cells = {name: row[column] for name, row in block.rows.items() if name not in block.references}
-    family = tasks[0].partition("/")[0]
+    family = contents.cells.shared_by(tasks[0])
     where = f"{family} ({len(tasks)} tasks)" if len(tasks) > 1 else report.shown(column)
     seeds = max((cell.summary.n for cell in cells.values() if cell.summary), default=0)
     if seeds < ENOUGH:

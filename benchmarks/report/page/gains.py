@@ -96,7 +96,7 @@ def _map(contents: Contents, block: Block, names: Sequence[str], tasks: Sequence
     drawn = (base.mark_rect(stroke=charts.GRID).encode(color=colour) + marks).properties(
         height=charts.ROW * len(names)
     )
-    family = tasks[0].partition("/")[0]
+    family = contents.cells.shared_by(tasks[0])
     harmed = [f"{row['method']} on {row['task']}" for row in rows if row["shown"] == "worse"]
     said = f"shown to be worse: {', '.join(harmed)}" if harmed else "none is shown to be worse"
     return charts.chart(drawn, f"Gain of each method on each task of {family}; {said}.")

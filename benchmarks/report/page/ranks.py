@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 from markupsafe import Markup
 
+from benchmarks.report.cells import Cells
 from benchmarks.report.comparison import Friedman, mean_ranks
 from benchmarks.report.listings import Complete
 from benchmarks.report.page import charts
@@ -20,7 +21,7 @@ def section(contents: Contents) -> Section | None:
     if not tables:
         return None
     body: list[Chart | Markup] = [
-        _chart(complete) for complete in contents.report.complete if len(complete.tasks) > 1
+        _chart(contents.cells, complete) for complete in contents.report.complete if len(complete.tasks) > 1
     ]
     body += [listing_table(contents.report, listing) for listing in tables if listing.kind == "ranks"]
     body += [
@@ -37,12 +38,12 @@ def section(contents: Contents) -> Section | None:
     return Section("ranks", "Ranks and pairs", lead, body)
 
 
-def _chart(complete: Complete) -> Chart:
+def _chart(cells: Cells, complete: Complete) -> Chart:
     found = complete.friedman
     ranks = mean_ranks(complete.independent if found else complete.accuracy).tolist()
     rows = [{"method": name, "rank": round(rank, 3)} for name, rank in zip(complete.names, ranks, strict=True)]
     order = [row["method"] for row in sorted(rows, key=lambda row: row["rank"])]
-    family = complete.tasks[0].partition("/")[0]
+    family = cells.shared_by(complete.tasks[0])
     y = alt.Y("method:N", sort=order, title=None)
     x = alt.X("rank:Q", title=f"mean rank, {family}", scale=alt.Scale(zero=False))
     points = alt.Chart(charts.data(rows)).mark_point(filled=True, size=70, color=charts.BLUE, opacity=1)
