@@ -22,7 +22,7 @@ from benchmarks.evaluation.scores import evaluate
 from benchmarks.evaluation.validators import score_outputs
 from benchmarks.plan.grid import plan
 from benchmarks.plan.suite import swept
-from benchmarks.report.sweep import sweeps
+from benchmarks.report.dials import sweeps
 from benchmarks.training.build import facts_of
 from benchmarks.training.recorder import model_outputs
 from datasets.base import (

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -299,6 +300,23 @@ def test_tasks_that_differ_in_one_dial_are_drawn_against_it(
     assert {row["mean"] for row in rows if row["method"] == "dann"} == {90.2}
     (rows,) = shares["datasets"].values()  # the matrix is [[8, 2], [1, 9]]
     assert {row["off"] for row in rows} == {5.0}
+
+
+def test_the_answer_reads_a_sweep_against_its_dial() -> None:
+    """One sentence says at which values a method is ahead; no value is summed up as if it were a shift."""
+    grid = dial(("1", "3"))
+    found = contents(grid, records_of(grid, ACCURACY))
+    assert section(found).lead == (
+        "On toys/moons against shots, the best mean is that of `dann` at 1 and 3. Shown to be better than "
+        "`source_only`: `dann` at 1 and 3. Shown to be worse than `source_only`: `coral` at 1 and 3."
+    )
+    few = replace(grid, specs=[spec for spec in grid.specs if spec.seed < 3])
+    assert section(contents(few, records_of(few, ACCURACY))).lead == (
+        "On toys/moons against shots, the best mean is that of `dann` at 1 and 3. Too few seeds for a test."
+    )
+    assert [each.name for each in found.report.listings] == [
+        "sweep-shots-toys/moons", "sweep-gain-shots-toys/moons", "bound",
+    ]  # fmt: skip
 
 
 def test_tasks_without_a_dial_have_no_such_section(whole: Parsed) -> None:

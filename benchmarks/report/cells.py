@@ -16,6 +16,7 @@ from benchmarks.evaluation.outcomes import unpacked_right, unpacked_units
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.spec import RunSpec
+from benchmarks.report.dials import sweeps
 from benchmarks.report.intervals import Outcomes
 from benchmarks.report.statistics import Summary, summarise
 from datasets.base import class_names, objective_of_task
@@ -177,6 +178,16 @@ class Cells:
         for task in tasks:
             found.setdefault(self.shared_by(task), []).append(task)
         return found
+
+    def summed_up(self, tasks: Sequence[str]) -> dict[str, list[str]]:
+        """As :meth:`alike`, but for a task alone that belongs to a sweep: that is read against its dial."""
+        swept = {task for by_value in self.sweeps.values() for task in by_value.values()}
+        return {name: own for name, own in self.alike(tasks).items() if len(own) > 1 or own[0] not in swept}
+
+    @cached_property
+    def sweeps(self) -> dict[tuple[str, str], dict[str, str]]:
+        """By a task without a dial, and the dial: scored tasks by its value, where there are several."""
+        return sweeps(self.scored)
 
     def shared_by(self, task: str) -> str:
         """Its family; with its dials and its headline, where those of the family's tasks differ."""

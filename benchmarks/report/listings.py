@@ -87,14 +87,19 @@ def _over(cells: Cells, tasks: Sequence[str]) -> str:
     return f"on {tasks[0]}" if len(tasks) == 1 else f"mean over tasks of {cells.shared_by(tasks[0])}"
 
 
-def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
-    """The means over tasks of the last step, the choice, the oracle and a random candidate."""
-    metrics = {
+def choices_by(validator: str) -> dict[str, str]:
+    """What holds each choice of a configuration and checkpoint, by its heading."""
+    return {
         "last step, defaults": ACCURACY,
         f"selected by {validator}": selection.SELECTED,
         "random candidate": selection.RANDOM,
         "oracle (saw target labels)": selection.ORACLE,
     }
+
+
+def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
+    """The means over tasks of the last step, the choice, the oracle and a random candidate."""
+    metrics = choices_by(validator)
     rows: list[dict[str, Entry]] = []
     for variant in cells.candidates:
         found = {
@@ -146,7 +151,7 @@ class Complete:
     def by_family(cls, cells: Cells) -> list["Complete"]:
         """Of each family of which a task has all methods in all seeds; none if there is one method only."""
         found = []
-        for tasks in cells.alike(cells.tasks).values() if len(cells.candidates) > 1 else ():
+        for tasks in cells.summed_up(cells.tasks).values() if len(cells.candidates) > 1 else ():
             by_task = {
                 task: [cells.numbers(ACCURACY, variant, task) for variant in cells.candidates] for task in tasks
             }

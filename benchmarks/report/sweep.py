@@ -1,47 +1,26 @@
 """The headline against a dial: tasks of a grid that differ in the value of one dial alone."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.core.settings import format_query, parse_query
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import ACCURACY, Cells, without_split
-from benchmarks.report.listings import GAIN, Entry, Listing
+from benchmarks.report.listings import GAIN, Entry, Listing, choices_by
 from benchmarks.report.means import mean
-from datasets.base import Options
 
-DECADE = 10
 PRINTED = 4  # classes whose shares fit a cell
-LEFT_OUT = "as it is"
 
 
-def sweeps(tasks: Sequence[str]) -> dict[tuple[str, str], dict[str, str]]:
-    """By a task without a dial, and the dial: its tasks by the dial's value, where there are several."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for task in tasks:
-        path, options = parse_query(task)
-        for dial in (name for name in Options.model_fields if name != "split"):
-            rest = format_query(path, {name: value for name, value in options.items() if name != dial})
-            found.setdefault((rest, dial), {})[options.get(dial) or _default(dial)] = task
-    return {key: by_value for key, by_value in found.items() if len(by_value) > 1}
-
-
-def _default(dial: str) -> str:
-    default = Options.model_fields[dial].default
-    return str(default) if isinstance(default, int | float) else LEFT_OUT
-
-
-def listings_of(cells: Cells) -> list[Listing]:
-    """For each sweep, the headline and gains."""
-    return [
-        listing
-        for key, by_value in sweeps(cells.scored).items()
-        for listing in (_listing(cells, *key, by_value), _gains(cells, *key, by_value))
-    ]
+def listings_of(cells: Cells, validator: str | None) -> Iterator[Listing]:
+    """For each sweep, the headline, gains, and what choosing costs, if a validator chose."""
+    for key, by_value in cells.sweeps.items():
+        yield _listing(cells, *key, by_value)
+        yield _gains(cells, *key, by_value)
+        if validator:
+            yield _choices(cells, *key, by_value, validator)
 
 
 def _listing(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) -> Listing:
@@ -56,8 +35,8 @@ def _listing(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) ->
         if any(shares.values()):
             rows.append({"method": f"{variant}: shares", **shares})
     title = (
-        f"{headings} of {without_split(task, cells.tasks)} against {dial}; shares: of predicted classes (%), with more than "
-        f"{PRINTED} classes how far they are from the true ones (points)"
+        f"{headings} of {without_split(task, cells.tasks)} against {dial}; shares: of predicted classes (%), "
+        f"with more than {PRINTED} classes how far they are from the true ones (points)"
     )
     form = (objectives[0].scale, ".1f" if objectives[0].scale > 1 else ".3g")
     return Listing(f"sweep-{dial}-{task}", title, rows, dict.fromkeys(by_value, form))
@@ -72,6 +51,23 @@ def _gains(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) -> L
             rows.append({"method": variant, **{value: each and each.summary for value, each in found.items()}})
     title = f"Gain over {BASELINE} on {without_split(task, cells.tasks)} against {dial}, paired by seed (points)"
     return Listing(f"sweep-gain-{dial}-{task}", title, rows, dict.fromkeys(by_value, GAIN))
+
+
+def _choices(cells: Cells, task: str, dial: str, by_value: Mapping[str, str], validator: str) -> Listing:
+    """Of each method, the headline at each value of the dial by how its checkpoint was chosen."""
+    rows: list[dict[str, Entry]] = []
+    for variant in cells.candidates:
+        for how, metric in choices_by(validator).items():
+            found = {value: mean(cells, metric, variant, [of]) for value, of in by_value.items()}
+            summaries = {value: each and each.summary for value, each in found.items()}
+            rows.append({"method": variant, "chosen": how, **summaries})
+    heading, objective = cells.heading([*by_value.values()]), cells.objectives[next(iter(by_value.values()))]
+    title = (
+        f"Choosing without target labels: {heading[0].lower()}{heading[1:]}, "
+        f"{without_split(task, cells.tasks)} against {dial}"
+    )
+    form = (objective.scale, ".1f" if objective.scale > 1 else ".3g")
+    return Listing(f"sweep-choices-{dial}-{task}", title, rows, dict.fromkeys(by_value, form))
 
 
 def lines(cells: Cells, by_value: Mapping[str, str]) -> pd.DataFrame:
@@ -90,19 +86,6 @@ def lines(cells: Cells, by_value: Mapping[str, str]) -> pd.DataFrame:
                 more = {"seeds": summary.n, "off": round(off, 1)}
                 rows.append({"method": variant, "value": value, **numbers, **more})
     return pd.DataFrame(rows)
-
-
-def numbers(values: Sequence[str]) -> list[float] | None:
-    """Values of a dial as places on an axis; None where one is no number: they are in their order."""
-    try:
-        return [float(value) for value in values]
-    except ValueError:
-        return None
-
-
-def scale(places: Sequence[float]) -> Literal["log", "linear"]:
-    """That of an axis: values that span more than a decade, all above 0, are logarithmic."""
-    return "log" if min(places) > 0 and max(places) >= DECADE * min(places) else "linear"
 
 
 def _counts(cells: Cells, variant: str, task: str) -> np.ndarray | None:

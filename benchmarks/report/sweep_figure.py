@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.core.escape import shown
 from benchmarks.core.settings import UserError
-from benchmarks.report import sweep
+from benchmarks.report import dials, sweep
 from benchmarks.report.cells import Cells, display_name, is_reference, without_split
 from benchmarks.report.options import Width
 from benchmarks.report.paper import GREY, INCHES, LETTERS, save_picture, wrapped
@@ -26,7 +26,7 @@ def save_sweeps(cells: Cells, path: Path, width: Width = "page") -> None:
     Raises:
         UserError: no two tasks differ in one dial alone.
     """
-    found = sweep.sweeps(cells.scored)
+    found = cells.sweeps
     if not found:
         raise UserError("--sweep-figure: no two tasks differ in one dial alone; `--sweep` names such tasks")
     rows = -(-len(found) // BESIDE[width])
@@ -46,7 +46,7 @@ def save_sweeps(cells: Cells, path: Path, width: Width = "page") -> None:
 
 def _panel(axes: Axes, cells: Cells, dial: str, by_value: dict[str, str]) -> None:
     frame = sweep.lines(cells, by_value)
-    at = sweep.numbers([*by_value])
+    at = dials.numbers([*by_value])
     places = dict(zip(by_value, at or range(len(by_value)), strict=True))
     styles = zip(cells.variants, cycle(COLOURS), cycle(MARKS), strict=False)
     for variant, colour, mark in styles:
@@ -60,7 +60,7 @@ def _panel(axes: Axes, cells: Cells, dial: str, by_value: dict[str, str]) -> Non
         )  # fmt: skip
         bars.set_label(shown(display_name(variant)) + " (ref.)" * reference)
     if at:
-        axes.set_xscale(sweep.scale(at))
+        axes.set_xscale(dials.scale(at))
     axes.set_xticks([*places.values()], [shown(value) for value in places], parse_math=False)
     axes.minorticks_off()
     axes.set_xlabel(dial, fontsize=LETTERS)

@@ -204,10 +204,8 @@ def _listings(
     complete: Sequence[Complete],
 ) -> list[Listing]:
     found = []
-    swept = {task for by_value in sweep.sweeps(cells.scored).values() for task in by_value.values()}
-    for tasks in cells.alike(cells.scored).values():
-        if len(tasks) > 1 or tasks[0] not in swept:  # of a sweep there is one table for all values of its dial
-            found.append(listings.gains(cells, ACCURACY, tasks))
+    for tasks in cells.summed_up(cells.scored).values():
+        found.append(listings.gains(cells, ACCURACY, tasks))
         if select:
             found.append(listings.gains(cells, selection.SELECTED, tasks, f": selected by {select}"))
         if chosen_by:
@@ -218,7 +216,7 @@ def _listings(
     if "statistics" in show:
         for each in complete:
             found += listings.statistics(cells, each)
-    found += sweep.listings_of(cells)
+    found += sweep.listings_of(cells, chosen_by)
     if "bound" in show:
         found.append(listings.bound(cells))
     if "shares" in show:

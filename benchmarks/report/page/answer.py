@@ -70,6 +70,7 @@ def section(contents: Contents) -> Section:
         sentence, *rest = _sentences(contents, column, tasks)
         first.append(sentence)
         more += rest
+    first += [_against(contents, *key, by_value) for key, by_value in contents.cells.sweeps.items()]
     for task, paragraphs in contents.advice.items():
         first.append(f"On {contents.report.shown(task)}, without a target label: {paragraphs[0]}")
         more += paragraphs[1:]
@@ -109,6 +110,31 @@ def _sentences(contents: Contents, column: str, tasks: Sequence[str]) -> Iterato
         yield f"On {where}, too few seeds for a test: {_gains(found.untested, cells)}."
     if found.open:
         yield f"On {where}, no difference from `{BASELINE}` is shown for {_listed(map(_code, found.open))}."
+
+
+def _against(contents: Contents, task: str, dial: str, by_value: Mapping[str, str]) -> str:
+    """Which method is ahead at which values of a dial, and where a test tells it from the baseline."""
+    assert contents.block
+    block = contents.block
+    methods = [name for name in block.rows if name not in block.references]
+    found = {value: {name: block.rows[name][of] for name in methods} for value, of in by_value.items()}
+    ahead = {name: [value for value in found if found[value][name].best] for name in methods}
+    told = {
+        (name, mark): [value for value in found if found[value][name].mark == mark]
+        for name in methods
+        for mark in "▲▼"
+    }
+    text = f"On {contents.report.shown(task)} against {dial}, the best mean is that of {_at(ahead)}."
+    if not any(cell.p is not None for cells in found.values() for cell in cells.values()):
+        return f"{text} Too few seeds for a test."
+    for mark, word in (("▲", "better"), ("▼", "worse")):
+        if own := {name: values for (name, of), values in told.items() if of == mark and values}:
+            text += f" Shown to be {word} than `{BASELINE}`: {_at(own)}."
+    return text
+
+
+def _at(values: Mapping[str, Sequence[str]]) -> str:
+    return _listed([f"`{name}` at {_listed(own)}" for name, own in values.items() if own])
 
 
 def _leading(found: Verdict, cells: Mapping[str, Cell], where: str, seeds: int, *, ranked: bool) -> str:

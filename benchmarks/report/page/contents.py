@@ -46,9 +46,9 @@ class Contents:
         return self.accuracies.get(self.headline)
 
     def columns(self) -> dict[str, list[str]]:
-        """What a family is summed up by, the mean over its tasks or its one task, with these tasks; toys last."""
+        """By what tasks are summed up, the mean of those that share all but domains or the task; toys last."""
         scored = self.block.tasks if self.block else []
-        families = sorted(self.cells.alike(scored).items(), key=lambda each: each[1][0].startswith(f"{TOYS}/"))
+        families = sorted(self.cells.summed_up(scored).items(), key=lambda each: each[1][0].startswith(f"{TOYS}/"))
         return {f"mean of {family}" if len(tasks) > 1 else tasks[0]: tasks for family, tasks in families}
 
 

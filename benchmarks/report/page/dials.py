@@ -8,18 +8,18 @@ import pandas as pd
 from markupsafe import Markup
 
 from benchmarks.plan.methods import BASELINE
-from benchmarks.report import sweep
+from benchmarks.report import dials, sweep
 from benchmarks.report.cells import without_split
 from benchmarks.report.page import charts
 from benchmarks.report.page.contents import Contents
 from benchmarks.report.page.section import Chart, Section
-from benchmarks.report.page.templates import rendered
+from benchmarks.report.page.templates import listing_table, rendered
 
 
 def section(contents: Contents) -> Section | None:
     """For each task and dial, accuracies, and how far predicted class shares are from the true ones."""
     cells = contents.cells
-    found = sweep.sweeps(cells.scored)
+    found = cells.sweeps
     frames = {key: frame for key, by_value in found.items() if len(frame := sweep.lines(cells, by_value))}
     if not frames:
         return None
@@ -29,6 +29,13 @@ def section(contents: Contents) -> Section | None:
     for (task, dial), frame in frames.items():
         heading = cells.objectives[next(iter(found[task, dial].values()))].heading
         body += _charts(frame, f"{heading}, {without_split(task, cells.tasks)}", dial, first)
+    body += [
+        Markup("<details><summary>{}</summary>{}</details>").format(
+            listing.title, listing_table(contents.report, listing)
+        )
+        for listing in contents.report.listings
+        if listing.kind == "sweep"
+    ]
     lead = (
         f"Each line is a method, with a point for each value of the dial, the mean over seeds. {BASELINE} and the "
         "method chosen stand out, with their intervals; a tooltip has those of the others."
@@ -44,13 +51,13 @@ def _charts(frame: pd.DataFrame, title: str, dial: str, method: str) -> Iterator
 
 
 def _chart(frame: pd.DataFrame, value: str, title: str, dial: str, method: str) -> Chart:
-    at = sweep.numbers(frame["value"])
+    at = dials.numbers(frame["value"])
     rows = frame.assign(at=frame["value"] if at is None else at).to_dict("records")
     if at is None:
         x = alt.X("at:O", title=dial, sort=None, axis=alt.Axis(labelAngle=0))
     else:
         # A linear axis would begin at 0; Vega warns where a logarithmic one is told not to.
-        kind: dict[str, Any] = {"type": "log"} if sweep.scale(at) == "log" else {"type": "linear", "zero": False}
+        kind: dict[str, Any] = {"type": "log"} if dials.scale(at) == "log" else {"type": "linear", "zero": False}
         scale = alt.Scale(**kind, nice=False, padding=15)
         x = alt.X("at:Q", title=dial, scale=scale, axis=alt.Axis(values=sorted(set(at)), format="~s"))
 
