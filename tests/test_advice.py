@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from benchmarks.advice import evidence, record
 from benchmarks.advice.criteria import CRITERIA
@@ -16,6 +17,7 @@ from benchmarks.advice.measure import ADVICE, AS_IT_IS, RULES, Case, evaluated, 
 from benchmarks.advice.pool import Pool, last_steps, pools, without_samples
 from benchmarks.advice.rule import RULE, Rule, decide, guard, source_lost
 from benchmarks.advice.sentence import said, unlike
+from benchmarks.core.objective import Ranking
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.candidates import Candidate, candidate, save_outputs
@@ -254,6 +256,38 @@ def test_labels_that_are_missing_count_for_nothing(cases: list[Case]) -> None:
     only = Case(first.task, fewer, (hidden[50:],) * SEEDS)
     assert some.accuracy((1, 2)) == pytest.approx(only.accuracy((1, 2)))
     assert some.usual == pytest.approx(only.usual)
+
+
+def test_an_accuracy_is_made_of_counts(cases: list[Case]) -> None:
+    """So that a point lost is a point on every processor, and no rounding makes it more."""
+    first = cases[0]
+    right = first.pool.averaged([1])[0].argmax(1) == first.labels[0]
+    for count in range(1, N + 1):
+        hidden = np.where(np.arange(N) < count, first.labels[0], -1)
+        assert replace(first, labels=(hidden,) * SEEDS).accuracy((1,)) == right[:count].sum() / count
+
+
+def test_ranking_is_scored_by_the_order_of_probabilities() -> None:
+    """Three draws of samples: the mean of their areas, and its error is of the draws' gains."""
+
+    def two(right: float) -> Model:
+        def model(task: str, seed: int) -> Outputs:
+            said = outputs(labels(task) % 2, right, 1.0, seed)
+            return Outputs({name: a[:, :2] if a.ndim > 1 else a % 2 for name, a in said.arrays.items()})
+
+        return model
+
+    task = "toys/blobs?split=seed"
+    y = tuple(labels(task, seed) % 2 for seed in range(SEEDS))
+    known = Case(task, pool_of({"source_only": two(0.6), "dann": two(0.8)}, task), y, objective=Ranking)
+    usual, deployed = (
+        [roc_auc_score(*pair) for pair in zip(y, (p[:, 1] for p in known.pool.averaged([member])), strict=True)]
+        for member in (known.pool.baseline, known.last["dann"])
+    )
+    assert known.accuracy((known.last["dann"],)) == pytest.approx(np.mean(deployed))
+    assert known.usual == pytest.approx(np.mean(usual))
+    gains = np.subtract(deployed, usual)
+    assert known.error((known.last["dann"],)) == pytest.approx(gains.std(ddof=1) / SEEDS**0.5)
 
 
 def test_other_targets_drop_samples_and_are_scored_by_class(cases: list[Case]) -> None:

@@ -22,6 +22,7 @@ from benchmarks.plan.spec import RunSpec
 from benchmarks.plan.suite import TOYS
 from benchmarks.records.frame import load_records
 from benchmarks.report.selection import candidates, label_free, validator_scores
+from datasets.base import objective_of_task
 
 METHODS = "core"  # what the record is of: a fixed set, with defaults, at the last step
 MOST_SEEDS = 5
@@ -74,7 +75,13 @@ def _of_suite(folder: Path, suite: str, methods: Sequence[str]) -> Iterator[Case
     for task, pool in pools(_whole_seeds(specs), outputs).items():
         runs, pool = pool.options[0].specs, last_steps(pool)
         if not pool.incomplete:
-            yield Case(task, pool, tuple(labels[spec.run_id] for spec in runs), recorded_scores(pool, scores))
+            yield Case(
+                task,
+                pool,
+                tuple(labels[spec.run_id] for spec in runs),
+                recorded_scores(pool, scores),
+                objective=objective_of_task(task),
+            )
 
 
 def _whole_seeds(specs: Sequence[RunSpec]) -> list[RunSpec]:

@@ -17,8 +17,10 @@ from benchmarks.advice.criteria import CRITERIA
 from benchmarks.advice.estimates import ESTIMATES
 from benchmarks.advice.pool import Pool, without_samples
 from benchmarks.advice.rule import ANY_LOSS, Guarded, Rule
+from benchmarks.core.objective import Classes, Objective
 from benchmarks.core.randomness import generator
 from benchmarks.core.registry import METHODS
+from benchmarks.evaluation import HEADLINE
 from benchmarks.plan.methods import BASELINE
 
 TOLERANCES = (0.01, 0.02, 0.05, ANY_LOSS)
@@ -45,7 +47,8 @@ class Case:
         labels: of each seed, those (n,) of the samples that its outputs are of; -1 where there is none.
         recorded: by validator, the score (options,) that the records have of each option, the mean over seeds. It
             is of the whole target, and reads more than outputs hold: no rule uses it.
-        balanced: whether the score is the mean of the classes' accuracies.
+        balanced: whether an accuracy is the mean of the classes'.
+        objective: whose headline is the score, called accuracy here whatever it is.
     """
 
     task: str
@@ -53,6 +56,7 @@ class Case:
     labels: tuple[np.ndarray, ...]
     recorded: Mapping[str, np.ndarray] = field(default_factory=dict)
     balanced: bool = False
+    objective: type[Objective] = Classes
 
     @property
     def family(self) -> str:
@@ -94,9 +98,19 @@ class Case:
     def _accuracies(self) -> dict[tuple[int, ...], float]:
         return {}
 
-    def outcomes(self, members: Sequence[int]) -> list[np.ndarray]:
-        """Right or wrong (n,) of what is deployed, for each draw of samples."""
-        return [p.argmax(1) == y for p, y in zip(self.pool.averaged(members), self.labels, strict=False)]
+    def score(self, draw: int, probabilities: np.ndarray, predicted: np.ndarray) -> float:
+        """The headline, of what a model says (n, classes) and predicts (n,) of a draw's samples.
+
+        An accuracy reads predictions alone. It is made of counts: two that are equal are equal on any processor.
+        """
+        known = self.labels[draw] >= 0
+        y, right = self.labels[draw][known], (predicted == self.labels[draw])[known]
+        if self.objective.headline != HEADLINE:
+            logits = np.log(probabilities[known])
+            return self.objective(probabilities.shape[1]).scores(logits, y, logits)[self.objective.headline]
+        if not self.balanced:
+            return float(right.mean())
+        return float(np.mean([right[y == label].mean() for label in np.unique(y)]))
 
     def weights(self, draw: int) -> np.ndarray:
         """What a sample (n,) counts, 1 in all: nothing without a label."""
@@ -110,17 +124,19 @@ class Case:
         """Of what is deployed; the mean over draws."""
         key = tuple(sorted(members))
         if key not in self._accuracies:
-            right = enumerate(self.outcomes(key))
-            self._accuracies[key] = float(np.mean([each @ self.weights(draw) for draw, each in right]))
+            deployed = enumerate(self.pool.averaged(key))
+            self._accuracies[key] = float(np.mean([self.score(draw, p, p.argmax(1)) for draw, p in deployed]))
         return self._accuracies[key]
 
     @cached_property
     def singles(self) -> np.ndarray:
         """Accuracy (options, seeds) of each model alone."""
-        weights = [self.weights(seed) for seed in range(len(self.labels))]
         return np.array(
             [
-                [(each.predicted == y) @ w for each, y, w in zip(option.seeds, self.labels, weights, strict=True)]
+                [
+                    self.score(seed, p, each.predicted)
+                    for seed, (p, each) in enumerate(zip(option.probabilities, option.seeds, strict=True))
+                ]
                 for option in self.pool.options
             ]
         )
@@ -147,18 +163,21 @@ class Case:
         return float(accuracies[best, seeds].mean() - accuracy), noisy
 
     def error(self, members: Sequence[int]) -> float:
-        """Standard error of the gain: of draws where there are several, else of the target's samples."""
+        """Standard error of the gain: of draws where there are several, else of the target's samples.
+
+        NaN of one draw of a score that is no mean over samples.
+        """
+        deployed = self.pool.averaged(members)
+        if len(deployed) > 1:
+            scores = [self.score(draw, p, p.argmax(1)) for draw, p in enumerate(deployed)]
+            gains = scores - self.singles[self.pool.baseline]
+            return float(np.std(gains, ddof=1) / np.sqrt(len(gains)))
+        if self.objective.headline != HEADLINE:
+            return np.nan
         usual = self.pool.options[self.pool.baseline].seeds
         alone = [each.predicted == y for each, y in zip(usual, self.labels, strict=True)]
-        deployed = self.outcomes(members)
-        if len(deployed) > 1:
-            gains = [
-                (a.astype(float) - b) @ self.weights(i)
-                for i, (a, b) in enumerate(zip(deployed, alone, strict=True))
-            ]
-            return float(np.std(gains, ddof=1) / np.sqrt(len(gains)))
-        gains, weights = deployed[0] - np.mean(alone, axis=0), self.weights(0)
-        return float(np.sqrt(weights**2 @ (gains - gains @ weights) ** 2))
+        of_samples, weights = (deployed[0].argmax(1) == self.labels[0]) - np.mean(alone, axis=0), self.weights(0)
+        return float(np.sqrt(weights**2 @ (of_samples - of_samples @ weights) ** 2))
 
 
 Choice = Callable[[Case], tuple[int, ...]]
@@ -291,11 +310,16 @@ def _row(case: Case, strategy: str, choice: Choice) -> dict[str, object]:
         "deployed": deployed,
         "members": members,
         "accuracy": accuracy,
-        "gain": accuracy - case.usual,
-        "error": case.error(members),
-        "regret": fitted,
-        "noisy_regret": noisy,
+        "gain": _exact(accuracy - case.usual),
+        "error": _exact(case.error(members)),
+        "regret": _exact(fitted),
+        "noisy_regret": _exact(noisy),
     }
+
+
+def _exact(number: float) -> float:
+    """Without what rounding leaves of zero: its sign depends on the processor, and would count as harm."""
+    return float(np.round(number, 12)) + 0.0
 
 
 def _random(case: Case) -> dict[str, object]:
