@@ -21,7 +21,10 @@ HEAD = (500, 500)  # hidden sizes of AdaTime's (Ragab et al. 2023); the protocol
     ),
 )
 class CoDATS(dann.DANN):
-    """DANN with a head of two hidden layers, those of AdaTime's classifier."""
+    """DANN with a head of two hidden layers, those of AdaTime's classifier.
+
+    What it gains over source_only is in part the head's: ``--set protocol.head_layers=500,500`` gives it to all.
+    """
 
     def __init__(self, params: dann.Params, build: Build) -> None:
         super().__init__(params, replace(build, head_layers=HEAD))

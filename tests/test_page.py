@@ -295,6 +295,7 @@ def test_tasks_that_differ_in_one_dial_are_drawn_against_it(
     x = accuracy["layer"][0]["encoding"]["x"]
     assert x["type"] == type_
     assert x.get("scale", {}).get("type") == scale
+    assert x["axis"].get("format", "~g") == "~g"  # 0.1 and not 100m
     (rows,) = accuracy["datasets"].values()
     assert [row["value"] for row in rows if row["method"] == "dann"] == list(values)
     assert {row["mean"] for row in rows if row["method"] == "dann"} == {90.2}
@@ -304,7 +305,7 @@ def test_tasks_that_differ_in_one_dial_are_drawn_against_it(
 
 def test_the_answer_reads_a_sweep_against_its_dial() -> None:
     """One sentence says at which values a method is ahead; no value is summed up as if it were a shift."""
-    grid = dial(("1", "3"))
+    grid = dial(("1&split=seed", "3&split=seed"))
     found = contents(grid, records_of(grid, ACCURACY))
     assert section(found).lead == (
         "On toys/moons against shots, the best mean is that of `dann` at 1 and 3. Shown to be better than "
@@ -315,7 +316,7 @@ def test_the_answer_reads_a_sweep_against_its_dial() -> None:
         "On toys/moons against shots, the best mean is that of `dann` at 1 and 3. Too few seeds for a test."
     )
     assert [each.name for each in found.report.listings] == [
-        "sweep-shots-toys/moons", "sweep-gain-shots-toys/moons", "bound",
+        "sweep-shots-toys/moons?split=seed", "sweep-gain-shots-toys/moons?split=seed", "bound",
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report import listings
-from benchmarks.report.cells import Cell
+from benchmarks.report.cells import Cell, without_split
 from benchmarks.report.listings import Listing
 from benchmarks.report.page.contents import LAST, Contents
 from benchmarks.report.page.section import Section
@@ -124,7 +124,7 @@ def _against(contents: Contents, task: str, dial: str, by_value: Mapping[str, st
         for name in methods
         for mark in "▲▼"
     }
-    text = f"On {contents.report.shown(task)} against {dial}, the best mean is that of {_at(ahead)}."
+    text = f"On {without_split(task, contents.cells.tasks)} against {dial}, the best mean is that of {_at(ahead)}."
     if not any(cell.p is not None for cells in found.values() for cell in cells.values()):
         return f"{text} Too few seeds for a test."
     for mark, word in (("▲", "better"), ("▼", "worse")):

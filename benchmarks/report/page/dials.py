@@ -59,7 +59,7 @@ def _chart(frame: pd.DataFrame, value: str, title: str, dial: str, method: str) 
         # A linear axis would begin at 0; Vega warns where a logarithmic one is told not to.
         kind: dict[str, Any] = {"type": "log"} if dials.scale(at) == "log" else {"type": "linear", "zero": False}
         scale = alt.Scale(**kind, nice=False, padding=15)
-        x = alt.X("at:Q", title=dial, scale=scale, axis=alt.Axis(values=sorted(set(at)), format="~s"))
+        x = alt.X("at:Q", title=dial, scale=scale, axis=alt.Axis(values=sorted(set(at)), format="~g"))
 
     def one_of(chosen: object, usual: object) -> list[dict[str, object]]:
         tests = {"datum.method == method": chosen, f"datum.method == '{BASELINE}'": usual}
