@@ -4,7 +4,8 @@
 # tests/test_committed.py runs these lines too, and compares what they print with what is committed.
 set -e
 
-benchmarks table --suite toys --records results/records/toys.csv --format markdown > results/tables/toys.md
+benchmarks table --suite toys --records results/records/toys.csv --methods core,references --format markdown > results/tables/toys.md
+benchmarks table --suite toys --records results/records/toys.csv --seeds 3 --format markdown > results/tables/toys-methods.md
 benchmarks table --suite quick --records results/records/quick.csv --show statistics,bound --format markdown > results/tables/quick.md
 benchmarks table --suite quick --records results/records/quick.csv --figure results/tables/quick.png > /dev/null
 benchmarks table --suite digits --records results/records/digits.csv --format markdown > results/tables/digits.md
