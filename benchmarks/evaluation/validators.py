@@ -118,8 +118,10 @@ def _validator(name: str, paper: str = "") -> Callable[[Score], Score]:
 
 @_validator("source_accuracy", "Gulrajani and Lopez-Paz, ICLR 2021, In Search of Lost Domain Generalization")
 def source_accuracy(evidence: Evidence) -> float:
-    """Accuracy on the source validation samples."""
-    return evidence.correct.mean()
+    """Accuracy on the source validation samples; of real numbers, minus the error."""
+    from benchmarks.evaluation.scores import goodness
+
+    return goodness(evidence.outputs["source_val.logits"], evidence.outputs["source_val.y"])
 
 
 @_validator("entropy", "Morerio et al., ICLR 2018, Minimal-Entropy Correlation Alignment")
@@ -316,10 +318,10 @@ SELECTABLE["mixval"] = "Hu et al., NeurIPS 2023, Mixed Samples as Probes for Uns
 SELECTABLE["reverse_validation"] = "Ganin et al., JMLR 2016, section 5.1.2, after Zhong et al., ECML 2010"
 
 
-RECORDED = {"source_accuracy": "source_val_accuracy"}
-"""Validators that are among the scores of every checkpoint, under another name: no outputs are read for them."""
+SOURCE_ACCURACY = "source_accuracy"
+"""The validator that is among the scores of every checkpoint, under another name: no outputs are read for it."""
 
-OF_FEATURES = ("proxy_a_distance",)
+WITHOUT_CLASSES = (SOURCE_ACCURACY, "proxy_a_distance")
 """Those that read no probability of a class, and so are defined where labels are real numbers."""
 
 WITHOUT_LABELS = ("im",)
@@ -330,7 +332,7 @@ def needed(validator: str | None) -> list[str]:
     """Which of :data:`VALIDATORS` must be made for a choice; none without one, or by reverse validation."""
     if validator == "mixval":
         return PARTS
-    return [name for name in VALIDATORS if name == validator and name not in RECORDED]
+    return [name for name in VALIDATORS if name == validator != SOURCE_ACCURACY]
 
 
 def score_outputs(outputs: "Outputs", names: Iterable[str] = tuple(VALIDATORS)) -> dict[str, float]:
@@ -343,5 +345,5 @@ def score_outputs(outputs: "Outputs", names: Iterable[str] = tuple(VALIDATORS)) 
     if not all(np.isfinite(array).all() for name, array in outputs.arrays.items() if "_test." not in name):
         return dict.fromkeys(names, math.nan)
     evidence = Evidence(outputs)
-    defined = VALIDATORS if of_classes(outputs["source_val.y"]) else OF_FEATURES
+    defined = VALIDATORS if of_classes(outputs["source_val.y"]) else WITHOUT_CLASSES
     return {name: float(VALIDATORS[name](evidence)) if name in defined else math.nan for name in names}

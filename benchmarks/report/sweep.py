@@ -54,8 +54,7 @@ def _listing(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) ->
         f"{headings} of {task} against {dial}; shares: of predicted classes (%), with more than "
         f"{PRINTED} classes how far they are from the true ones (points)"
     )
-    form = (objectives[0].scale, ".1f" if objectives[0].scale > 1 else ".3g")
-    return Listing(f"sweep-{dial}-{task}", title, rows, dict.fromkeys(by_value, form))
+    return Listing(f"sweep-{dial}-{task}", title, rows, dict.fromkeys(by_value, objectives[0].form))
 
 
 def lines(cells: Cells, by_value: Mapping[str, str]) -> pd.DataFrame:

@@ -8,7 +8,8 @@ import altair as alt
 import numpy as np
 from markupsafe import Markup
 
-from benchmarks.evaluation import HEADLINE
+from benchmarks.core.headline import Headline
+from benchmarks.evaluation import HEADLINES
 from benchmarks.report.page import charts
 from benchmarks.report.page.contents import Contents
 from benchmarks.report.page.section import Chart, Section
@@ -16,10 +17,20 @@ from benchmarks.report.page.templates import rendered
 
 POINTS = 16  # of a line
 MOST = 120_000  # points of all lines together: about 2 MB
+
+
+def _of_target(objective: Headline) -> str:
+    """The title of a curve that needs target labels."""
+    return f"target {objective.name} ({'; '.join(filter(None, [objective.unit, 'for display alone']))})"
+
+
 TITLES = {
-    HEADLINE: "target accuracy (%; for display alone)",
+    **{name: _of_target(objective) for name, objective in HEADLINES.items()},
     "source_accuracy": "source accuracy in the batch (%)",
-    "source_val_accuracy": "source accuracy, validation (%)",
+    **{
+        objective.source_score("val"): objective.in_unit(f"source {objective.on_source}, validation")
+        for objective in HEADLINES.values()
+    },
     "task": "loss of the task",
     "domain": "loss of the domain classifier",
     "domain_accuracy": "discriminator's accuracy (%; chance 50)",
@@ -27,7 +38,7 @@ TITLES = {
     "gradient_ratio": "gradient of alignment over the task's",
     "effective_sample_size": "effective sample size (share of source)",
 }
-OF_SCORES = (HEADLINE, "source_val_accuracy")  # from the record's checkpoints, which a .csv has too
+SCALES = {name: objective.scale for name, objective in HEADLINES.items()}
 Line = tuple[str, str, str]  # signal, task, method
 
 
@@ -43,7 +54,7 @@ def section(contents: Contents) -> Section | None:
     controls = rendered("controls.html", controls={"task": (tasks, tasks[0]), "method": (methods, first)})
     body: list[Chart | Markup] = [controls, *(_chart(signal, kept, tasks[0], first) for signal in drawn)]
     lead = "Each line is the mean over the seeds of a method; the one chosen stands out, the others are faint."
-    if HEADLINE in drawn:
+    if any(signal in HEADLINES for signal in drawn):
         lead += " Only the first chart has target labels, and training saw none of them."
     if not contents.curves:
         lead += " These records have no more than scores at checkpoints; a store has every signal."
@@ -60,7 +71,9 @@ def _lines(contents: Contents) -> dict[Line, tuple[list[float], list[float]]]:
         if row is None or spec.configuration:
             continue
         task = contents.report.shown(spec.task)
-        for signal, points in _signals(row["checkpoints"], OF_SCORES):
+        objective = contents.cells.objectives[spec.task]
+        scores = (objective.headline, objective.source_score("val"))  # in a record's checkpoints, so in a .csv too
+        for signal, points in _signals(row["checkpoints"], scores):
             runs[signal, task, spec.variant].append(points)
         for signal, points in _signals(contents.curves.get(spec.run_id, ()), None):
             runs[signal, task, spec.variant].append(points)
@@ -100,8 +113,7 @@ def thinned(points: Iterable[Mapping[str, Any]], most: int) -> dict[str, tuple[l
     found = {}
     for signal, (steps, values) in _signals(points, None):
         rows = np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))
-        share = 100 if "accuracy" in signal else 1
-        found[title_of(signal)] = _written(steps[rows], share * values[rows])
+        found[title_of(signal)] = _written(steps[rows], _scale(signal) * values[rows])
     return found
 
 
@@ -109,20 +121,25 @@ def title_of(signal: str) -> str:
     return TITLES.get(signal, signal.replace("_", " "))
 
 
+def _scale(signal: str) -> float:
+    """By which a signal's values are multiplied where they are drawn."""
+    return SCALES.get(signal, 100.0 if "accuracy" in signal else 1.0)
+
+
 def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Chart:
-    share = "accuracy" in signal
+    scale = _scale(signal)
     rows = [
         {
             "task": line[1],
             "method": line[2],
             "step": steps,
-            "value": [100 * v for v in values] if share else values,
+            "value": [scale * value for value in values],
         }
         for line, (steps, values) in lines.items()
         if line[0] == signal
     ]
     title = title_of(signal)
-    colour = charts.VERMILION if signal == HEADLINE else charts.BLUE
+    colour = charts.VERMILION if signal in HEADLINES else charts.BLUE
 
     def standing_out(strong: object) -> Any:
         return [{"test": "datum.method == method", "value": strong}]
@@ -131,7 +148,7 @@ def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Ch
         alt.Chart(charts.data(rows))
         .transform_filter("datum.task == task")
         .transform_flatten(["step", "value"])
-        .mark_line(strokeDash=[6, 3] if signal == HEADLINE else [1, 0])
+        .mark_line(strokeDash=[6, 3] if signal in HEADLINES else [1, 0])
         .encode(
             x=alt.X("step:Q"),
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
