@@ -53,8 +53,14 @@ def test_a_loss_beyond_a_point_is_worse_and_within_it_is_not() -> None:
 
 def test_the_spread_of_toys_excuses_no_loss_on_real_data() -> None:
     steady, wild = [0.600, 0.601, 0.602], [0.5, 0.9, 0.7]
-    before = {(f"m{i}", task): values for i in range(4) for task, values in (("har/2-11", steady), ("toys/blobs", wild))}
-    now = before | {(f"m{i}", "toys/blobs"): wild[::-1] for i in range(4)} | {("m0", "har/2-11"): [0.57, 0.571, 0.572]}
+    before = {
+        (f"m{i}", task): values for i in range(4) for task, values in (("har/2-11", steady), ("toys/blobs", wild))
+    }
+    now = (
+        before
+        | {(f"m{i}", "toys/blobs"): wild[::-1] for i in range(4)}
+        | {("m0", "har/2-11"): [0.57, 0.571, 0.572]}
+    )
     assert [(f.method, f.task) for f in compare(frame(before), frame(now)) if f.failed] == [("m0", "har/2-11")]
 
 
@@ -71,14 +77,14 @@ def test_a_missing_cell_or_seed_fails() -> None:
 
 def test_a_method_that_no_longer_differs_from_source_only_is_dead() -> None:
     """Even where noise of other cells would forgive the loss, or source_only rose to meet it."""
-    now = {**BASE, ("source_only", T): BASE["dann", "t"]}
+    now = {**BASE, ("source_only", T): BASE["dann", T]}
     assert verdicts(now)["dann"] == "dead"
 
 
 def test_a_method_that_equals_source_only_is_dead_whatever_its_accuracy() -> None:
     """Its baseline was below source_only, so that dying made it better."""
     base = {**BASE, ("coral", T): [0.50, 0.52, 0.51]}
-    now = {**base, ("coral", T): BASE["source_only", "t"]}
+    now = {**base, ("coral", T): BASE["source_only", T]}
     (finding,) = [each for each in compare(frame(base), frame(now)) if each.method == "coral"]
     assert finding.failed
     assert str(finding) == "coral on toys/moons: DEAD: it equals source_only in every seed (+10.0 points)"
@@ -86,9 +92,9 @@ def test_a_method_that_equals_source_only_is_dead_whatever_its_accuracy() -> Non
 
 def test_equal_means_or_a_single_equal_seed_are_not_dead() -> None:
     base = {**BASE, ("coral", T): [0.59, 0.60, 0.64]}
-    assert {
-        each.verdict for each in compare(frame(base), frame({**base, ("coral", T): [0.62, 0.61, 0.60]}))
-    } == {"same"}
+    assert {each.verdict for each in compare(frame(base), frame({**base, ("coral", T): [0.62, 0.61, 0.60]}))} == {
+        "same"
+    }
 
 
 def test_equal_accuracies_with_other_scores_are_not_dead() -> None:
@@ -101,7 +107,7 @@ def test_equal_accuracies_with_other_scores_are_not_dead() -> None:
 
 
 def test_what_equalled_source_only_in_the_baseline_is_not_dead() -> None:
-    base = {**BASE, ("coral", T): BASE["source_only", "t"]}
+    base = {**BASE, ("coral", T): BASE["source_only", T]}
     assert {each.method: each.verdict for each in compare(frame(base), frame(base))}["coral"] == "same"
 
 

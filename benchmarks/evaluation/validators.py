@@ -118,10 +118,8 @@ def _validator(name: str, paper: str = "") -> Callable[[Score], Score]:
 
 @_validator("source_accuracy", "Gulrajani and Lopez-Paz, ICLR 2021, In Search of Lost Domain Generalization")
 def source_accuracy(evidence: Evidence) -> float:
-    """Accuracy on the source validation samples; of real numbers, minus the error."""
-    from benchmarks.evaluation.scores import goodness
-
-    return goodness(evidence.outputs["source_val.logits"], evidence.outputs["source_val.y"])
+    """Accuracy on the source validation samples."""
+    return evidence.correct.mean()
 
 
 @_validator("entropy", "Morerio et al., ICLR 2018, Minimal-Entropy Correlation Alignment")
@@ -321,7 +319,7 @@ SELECTABLE["reverse_validation"] = "Ganin et al., JMLR 2016, section 5.1.2, afte
 SOURCE_ACCURACY = "source_accuracy"
 """The validator that is among the scores of every checkpoint, under another name: no outputs are read for it."""
 
-WITHOUT_CLASSES = (SOURCE_ACCURACY, "proxy_a_distance")
+OF_FEATURES = ("proxy_a_distance",)
 """Those that read no probability of a class, and so are defined where labels are real numbers."""
 
 WITHOUT_LABELS = ("im",)
@@ -345,5 +343,5 @@ def score_outputs(outputs: "Outputs", names: Iterable[str] = tuple(VALIDATORS)) 
     if not all(np.isfinite(array).all() for name, array in outputs.arrays.items() if "_test." not in name):
         return dict.fromkeys(names, math.nan)
     evidence = Evidence(outputs)
-    defined = VALIDATORS if of_classes(outputs["source_val.y"]) else WITHOUT_CLASSES
+    defined = VALIDATORS if of_classes(outputs["source_val.y"]) else OF_FEATURES
     return {name: float(VALIDATORS[name](evidence)) if name in defined else math.nan for name in names}

@@ -50,13 +50,16 @@ def candidates(grid: Grid, records: pd.DataFrame) -> pd.DataFrame:
         steps = rows[spec.run_id]["checkpoints"][::-1]
         own |= {"configuration": spec.configuration}
         objective = objective_of_task(spec.task)
-        found += [{**own, **_recorded(row, objective), **row, **_headline(row, objective)} for row in steps]
+        found += [{**own, **row, **_recorded(row, objective), **_headline(row, objective)} for row in steps]
         found[-len(steps)]["reverse_validation"] = _reversed(judges.get(spec.run_id, {}), objective)
     return pd.DataFrame(found).astype({"reverse_validation": float}) if found else pd.DataFrame()
 
 
 def _recorded(row: Mapping[str, Any], objective: Objective) -> dict[str, Any]:
-    """What a checkpoint's own scores hold under another name: a validator, and the score of the source."""
+    """What a checkpoint's own scores hold under another name: a validator, and the score of the source.
+
+    Of real numbers the validator is minus the error: more is better.
+    """
     source = row.get(objective.source_score("test"))
     name = objective.source_score("val")
     return {SOURCE: source} | ({SOURCE_ACCURACY: objective.sign * row[name]} if name in row else {})
