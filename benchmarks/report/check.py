@@ -117,7 +117,7 @@ def compare(baseline: pd.DataFrame, now: pd.DataFrame) -> list[Finding]:
 
 def _equal_to_baseline(records: pd.DataFrame) -> set[Cell]:
     """Cells whose runs have the scores of ``source_only``, seed by seed, to the 6 digits that files keep."""
-    scores = [name for name in SCORES if name in records]
+    scores = [name for name in records.select_dtypes("number") if name in SCORES]
     by_run = {
         (row["method"], row["task"], row["seed"]): tuple(f"{row[name]:.6g}" for name in scores)
         for row in records.to_dict("records")

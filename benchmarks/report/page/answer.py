@@ -217,6 +217,9 @@ def _how(contents: Contents) -> str:
         if contents.headline == LAST
         else f"Configuration and checkpoint were {contents.headline}, without target labels."
     )
+    lower = [each for each in contents.cells.objectives.values() if not each.higher_is_better]
+    reduced = dict.fromkeys(each.name for each in lower)
+    chosen += f" A gain in {' or '.join(reduced)} is its reduction." * bool(reduced)
     cells = [cell for row in contents.block.rows.values() for cell in row.values() if cell.gain]
     tested = sorted({cell.gain.covers for cell in cells if cell.gain and cell.gain.interval == "t95"})
     if not tested:
