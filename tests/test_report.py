@@ -326,7 +326,7 @@ def test_tasks_of_a_cluster_are_averaged_before_they_are_ranked() -> None:
         grid = plan("har", METHODS[:3], [*tasks, *more], range(5))
         (found,) = build_report(grid, records_of(grid, ACCURACY), {}).complete
         assert found.friedman.tasks == 10
-        assert found.accuracy.shape[1] == 10 + len(more)
+        assert found.headlines.shape[1] == 10 + len(more)
 
 
 def test_warnings_of_runs_are_shown() -> None:

@@ -16,7 +16,7 @@ from benchmarks.plan.spec import RunSpec
 from benchmarks.records.candidates import candidates_of
 from benchmarks.records.record import Record
 from benchmarks.records.store import Store
-from datasets.base import load_task, preprocessing_of
+from datasets.base import load_task, objective_of_task, preprocessing_of
 
 Member = tuple[RunSpec, int]
 """A run, and the step after which its model is used."""
@@ -59,8 +59,13 @@ class Advised:
 
 
 def diagnosed(grid: Grid) -> list[str]:
-    """What the data of a grid's one task say before anything is trained, in sentences."""
+    """What the data of a grid's one task say before anything is trained, in sentences.
+
+    Raises:
+        UserError: its labels are no classes, which all of the advice is about.
+    """
     spec = grid.specs[0]
+    _require_classes(spec.task)
     task = load_task(spec.task, transductive=spec.protocol.scoring == "transductive", seed=spec.seed)
     preprocessing = preprocessing_of(spec.task, spec.seed)
     return diagnosis.lines(diagnosis.diagnose(task, preprocessing.columns if preprocessing else ()))
@@ -70,8 +75,9 @@ def advised(grid: Grid, store: Store) -> Advised:
     """Apply the rule to the runs of one task that are done; reads no target label.
 
     Raises:
-        UserError: no run of source_only ended well.
+        UserError: no run of source_only ended well, or labels are no classes.
     """
+    _require_classes(grid.specs[0].task)
     done = {spec.run_id: Record(store.folder(spec)) for spec in grid.specs if store.finished(spec)}
     found = pools((spec for spec in grid.specs if spec.run_id in done), candidates_of(done))
     if not found:
@@ -88,6 +94,11 @@ def advised(grid: Grid, store: Store) -> Advised:
         members=_members(pool, decision.members),
         baseline=_members(pool, (pool.baseline,)),
     )
+
+
+def _require_classes(task: str) -> None:
+    if not objective_of_task(task).of_classes:
+        raise UserError(f"advice is on classes, and the labels of {task} are real numbers; `run` compares methods")
 
 
 def _members(pool: Pool, numbers: tuple[int, ...]) -> list[Member]:

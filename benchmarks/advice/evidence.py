@@ -80,7 +80,7 @@ def _of_suite(folder: Path, suite: str, methods: Sequence[str]) -> Iterator[Case
                 pool,
                 tuple(labels[spec.run_id] for spec in runs),
                 recorded_scores(pool, scores),
-                objective=objective_of_task(task),
+                objective=type(objective_of_task(task)),
             )
 
 

@@ -25,7 +25,7 @@ from benchmarks.records.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-HELP = "compare accuracy with a baseline; exit code 1 if it is worse"
+HELP = "compare headlines with a baseline; exit code 1 if it is worse"
 EXAMPLES = (
     "check --baseline quick",
     "check --baseline quick --methods dann --junit report.xml",

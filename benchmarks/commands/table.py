@@ -99,7 +99,7 @@ def add_flags(command: ArgumentParser) -> None:
         "--diagram", type=values.path, metavar="PATH", help="draw mean ranks with critical differences"
     )
     written.add_argument(
-        "--sweep-figure", type=values.path, metavar="PATH", help="draw accuracy against the dial of a --sweep"
+        "--sweep-figure", type=values.path, metavar="PATH", help="draw results against the dial of a --sweep"
     )
     add_force_flag(written)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from benchmarks.core.facts import Facts
+from benchmarks.core.headline import Headline
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,33 +19,16 @@ SURE = 0.95  # of the source's validation samples are surer than what a closed-s
 
 
 @dataclass(frozen=True)
-class Objective(ABC):
-    """What a head gives, the loss that teaches it, and the scores of what it says.
+class Objective(Headline, ABC):
+    """What a head gives, the loss that teaches it, and the scores of what it says; how the first of these is read.
 
     Attributes:
         n_classes: that the source has.
-        headline: the column of a table's figures, and its ``title``.
-        unit: that they are printed in; ``%`` where they are shares.
-        higher_is_better: whether of two headlines the larger is the better.
         of_classes: whether labels are classes (int64): then dials of classes and scores by class have a meaning.
     """
 
     n_classes: int
-    headline: ClassVar[str]
-    title: ClassVar[str]
-    unit: ClassVar[str] = "%"
-    higher_is_better: ClassVar[bool] = True
     of_classes: ClassVar[bool] = True
-
-    @property
-    def scale(self) -> float:
-        """By which a headline is multiplied where it is printed."""
-        return 100.0 if self.unit == "%" else 1.0
-
-    @property
-    def heading(self) -> str:
-        """What is printed, and in which unit."""
-        return self.title + (f" ({self.unit})" if self.unit else "")
 
     @property
     def outputs(self) -> int:
@@ -84,6 +68,7 @@ class Classes(Objective):
 
     headline = "target_test_accuracy"
     title = "Target test accuracy"
+    name = "accuracy"
 
     def scores(self, logits: np.ndarray, y: np.ndarray, source_val: np.ndarray) -> dict[str, float]:
         """Accuracy is the share of samples whose largest logit (n, outputs) is at their label (n,)."""
@@ -104,6 +89,7 @@ class Ranking(Classes):
 
     headline = "target_auc"
     title = "Target AUC"
+    name = "AUC"
 
     def scores(self, logits: np.ndarray, y: np.ndarray, source_val: np.ndarray) -> dict[str, float]:
         """The area under the ROC curve, none unless both classes are scored; and accuracy."""
@@ -129,6 +115,7 @@ class ClassesWithUnknown(Objective):
 
     headline = "target_h_score"
     title = "Target H-score of shared classes and unknown"
+    name = "H-score"
 
     @property
     def n_labels(self) -> int:
@@ -163,6 +150,7 @@ class RealNumbers(Objective):
 
     headline = "target_rmse"
     title = "Target root mean squared error"
+    name = on_source = "RMSE"
     unit = ""
     higher_is_better = False
     of_classes = False

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
@@ -14,6 +13,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.engines.events import Event
 from benchmarks.engines.pace import Pace
 from benchmarks.engines.tensorboard import Board
+from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import IMPOSSIBLE, Record
 from benchmarks.records.store import Store
 
@@ -50,7 +50,7 @@ def follow(events: Iterable[Event], pace: Pace, store: Store, board: Board | Non
                 text = shown(f"failed: {event.spec}: {event.error}")
                 console.print(text, style="red", markup=False, soft_wrap=True)
             elif not console.is_terminal:
-                scores = _scores(store.folder(event.spec))
+                scores = _scores(store, event.spec)
                 text = f"[{pace.ended}/{pace.runs}] {event.kind}: {event.spec}{scores}; {_clocks(pace)}"
                 console.print(text, markup=False, soft_wrap=True)
     return failures
@@ -83,16 +83,18 @@ def _time(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _scores(folder: Path) -> str:
+def _scores(store: Store, spec: RunSpec) -> str:
     """What a record says of its last checkpoint, without target labels; nothing of one that cannot be read."""
     from benchmarks.evaluation.outputs import Outputs
     from benchmarks.evaluation.validators import score_outputs
+    from datasets.base import objective_of_task
 
     try:
-        record = Record(folder)
-        source = record.json("scores.json")["checkpoints"][-1]["source_test_accuracy"]
+        record, objective = Record(store.folder(spec)), objective_of_task(spec.task)
+        source = record.json("scores.json")["checkpoints"][-1][objective.source_score("test")]
+        said = f": source {objective.on_source} {objective.printed(source)}"
         im = score_outputs(Outputs.load(record.check(record.outputs()[-1])), ["im"])["im"]
-        return f": source accuracy {source:.1%}, im {im:.2f}"
+        return said + (f", im {im:.2f}" if objective.of_classes else "")
     except (UserError, *IMPOSSIBLE):
         return ""
 

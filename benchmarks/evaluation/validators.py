@@ -316,8 +316,8 @@ SELECTABLE["mixval"] = "Hu et al., NeurIPS 2023, Mixed Samples as Probes for Uns
 SELECTABLE["reverse_validation"] = "Ganin et al., JMLR 2016, section 5.1.2, after Zhong et al., ECML 2010"
 
 
-RECORDED = {"source_accuracy": "source_val_accuracy"}
-"""Validators that are among the scores of every checkpoint, under another name: no outputs are read for them."""
+SOURCE_ACCURACY = "source_accuracy"
+"""The validator that is among the scores of every checkpoint, under another name: no outputs are read for it."""
 
 OF_FEATURES = ("proxy_a_distance",)
 """Those that read no probability of a class, and so are defined where labels are real numbers."""
@@ -330,7 +330,7 @@ def needed(validator: str | None) -> list[str]:
     """Which of :data:`VALIDATORS` must be made for a choice; none without one, or by reverse validation."""
     if validator == "mixval":
         return PARTS
-    return [name for name in VALIDATORS if name == validator and name not in RECORDED]
+    return [name for name in VALIDATORS if name == validator != SOURCE_ACCURACY]
 
 
 def score_outputs(outputs: "Outputs", names: Iterable[str] = tuple(VALIDATORS)) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.core.objective import of_classes
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation import HEADLINES
 from benchmarks.evaluation.agreement import predicted, source_shares
@@ -101,7 +102,7 @@ def record_row(record: Record, validators: Collection[str]) -> dict[str, Any]:
     parts = {name.removesuffix(".json"): record.json(name) for name in FILES if name != "provenance.json"}
     spec = record.spec
     try:
-        known = PREDICTED in validators or not HEADLINES & parts["oracle"]["checkpoints"][-1].keys()
+        known = PREDICTED in validators or not HEADLINES.keys() & parts["oracle"]["checkpoints"][-1].keys()
         names = dict.fromkeys([*validators, *WITHOUT_LABELS * known])
         row = _row(record, spec, parts, [name for name in names if name != PREDICTED])
         check_row(row)
@@ -115,6 +116,8 @@ def record_row(record: Record, validators: Collection[str]) -> dict[str, Any]:
 def _predictions(record: Record) -> dict[str, np.ndarray]:
     """What the model said of the target after its last step, and what to compare that with."""
     outputs = Outputs.load(record.check(record.outputs()[-1]))
+    if not of_classes(outputs["source_val.y"]):
+        return {}
     return {PREDICTED: predicted(outputs), "source_shares": source_shares(outputs)}
 
 

@@ -15,7 +15,6 @@ from benchmarks.report.listings import Entry, Listing
 from benchmarks.report.published import (
     MEAN,
     METRICS,
-    NO_SHARES,
     PROTOCOLS,
     Comparison,
     Published,
@@ -73,7 +72,7 @@ def _compare(
     specs = [spec for (name, _), by_seed in cells.specs.items() if name == variant for spec in by_seed.values()]
     tasks = [task for task in cells.tasks if row.task in (MEAN, without_split(task, cells.tasks))]
     values = _values(row, cells, variant, tasks, select)
-    numbers = [row.scale * sum(value.number for value in each) / len(each) for each in values.values()]
+    numbers = [row.read_as.scale * sum(value.number for value in each) / len(each) for each in values.values()]
     return judge(
         row,
         summarise(numbers),
@@ -112,13 +111,15 @@ def report_of(suite: str, comparisons: Sequence[Comparison]) -> Report:
     named = (each.published.task for each in comparisons if each.published.task != MEAN)
     family = next(named, "").partition("/")[0]
     rows = [_entries(each, family, number) for each, number in zip(comparisons, numbers, strict=True)]
-    formats = {"ours": (1.0, ".1f"), "gap": (1.0, "+.1f"), "limit": (1.0, ".1f")}
+    digits = ".4g" if _other_units(comparisons) else ".1f"
+    formats = {"ours": (1.0, digits), "gap": (1.0, f"+{digits}"), "limit": (1.0, digits)}
     listing = Listing("compare", f"{_heading(comparisons)} beside published numbers", rows, formats)
     chosen = ", ".join(sorted({each.selection for each in comparisons if each.ours})) or "not run"
     legend = [
         "gap: ours − published, in points. limit: the published spread, or 1 point if that is more (2 on "
         "SVHN→MNIST, 5 on MNIST-M). inside: the gap is at most that.",
         _judged(suite, comparisons),
+        *_reversed(comparisons),
         "ours: mean of n seeds, ± half of a 95% t-interval over seeds alone from 5 of them on, else the range.",
     ]
     explained = {
@@ -134,7 +135,19 @@ def _heading(comparisons: Sequence[Comparison]) -> str:
     """What the numbers are, with their unit where they share it."""
     metrics = dict.fromkeys(each.published.metric for each in comparisons)
     what = "accuracy" if {*metrics} <= {*ACCURACIES} else "scores"
-    return f"Target {what}" + " (%)" * NO_SHARES.isdisjoint(metrics)
+    return f"Target {what}" + " (%)" * (not _other_units(comparisons))
+
+
+def _other_units(comparisons: Sequence[Comparison]) -> bool:
+    return not all(each.published.read_as.is_share for each in comparisons)
+
+
+def _reversed(comparisons: Sequence[Comparison]) -> list[str]:
+    """Of which scores less is better, and so how their gaps are read."""
+    names = dict.fromkeys(
+        each.published.read_as.name for each in comparisons if not each.published.read_as.higher_is_better
+    )
+    return [f"gap of {' and '.join(names)}: published − ours, so that above is better there too."] * bool(names)
 
 
 def _judged(suite: str, comparisons: Sequence[Comparison]) -> str:
@@ -178,7 +191,7 @@ def _source(row: Published) -> str:
 
 
 def as_json(suite: str, comparisons: Sequence[Comparison]) -> str:
-    return json.dumps({"suite": suite, "unit": "%", "rows": [_object(each) for each in comparisons]}, indent=1)
+    return json.dumps({"suite": suite, "rows": [_object(each) for each in comparisons]}, indent=1)
 
 
 def _object(each: Comparison) -> dict[str, Any]:
@@ -186,6 +199,7 @@ def _object(each: Comparison) -> dict[str, Any]:
     row, ours = each.published, each.ours
     return {
         **row.model_dump(mode="json"),
+        "unit": row.read_as.unit,
         "mean": ours.mean if ours else None,
         "low": ours.low if ours else None,
         "high": ours.high if ours else None,

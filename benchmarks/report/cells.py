@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError, format_query, parse_query
-from benchmarks.evaluation import HEADLINE, HEADLINES
+from benchmarks.evaluation import HEADLINE
 from benchmarks.evaluation.outcomes import unpacked_right, unpacked_units
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
@@ -34,7 +34,7 @@ class Cell:
         best: whether it is the best mean of its column, references aside; ``second`` follows it.
         mark: what a test says of ``gain``: better or worse than the baseline, or no difference is shown.
         note: what the number is of, where its column does not say.
-        gain: over the baseline, paired by seed, where the number is an accuracy of a candidate.
+        gain: over the baseline, paired by seed, where the number is a candidate's headline: above 0 is better.
         p: of the gain, adjusted for the number of methods; none below 5 seeds.
     """
 
@@ -140,16 +140,21 @@ class Cells:
                 found[seed] = Value(float(number), spec.run_id)
         return found
 
+    def sign(self, metric: str, task: str) -> int:
+        """By which differences of a metric, or of what a choice gave, are multiplied to be gains."""
+        objective = self.objectives[task]
+        return objective.sign if metric in (ACCURACY, objective.source_score("test"), *self.chosen) else 1
+
     def numbers(self, metric: str, variant: str, task: str) -> dict[int, float]:
         return {seed: value.number for seed, value in self.values(metric, variant, task).items()}
 
     def best_first(self, variants: Iterable[str], task: str) -> list[str]:
         """Methods by the mean of what was chosen of each without target labels, or else of its last step."""
-        sign = -1 if self.objectives[task].higher_is_better else 1
+        sign = self.objectives[task].sign
         found = {
             name: self.numbers(SELECTED, name, task) or self.numbers(ACCURACY, name, task) for name in variants
         }
-        return sorted(found, key=lambda name: sign * np.mean([*found[name].values()]) if found[name] else np.inf)
+        return sorted(found, key=lambda name: -sign * np.mean([*found[name].values()]) if found[name] else np.inf)
 
     def missing(self, variant: str, task: str) -> str:
         """Why a cell has fewer runs than planned; empty if it has all."""
@@ -210,6 +215,10 @@ class Cells:
         """What the headlines of tasks are, with their unit."""
         return " or ".join(dict.fromkeys(self.objectives[task].heading for task in tasks))
 
+    def name(self, tasks: Sequence[str]) -> str:
+        """What a sentence calls the headlines of tasks."""
+        return " or ".join(dict.fromkeys(self.objectives[task].name for task in tasks))
+
     def common_tasks(self, metric: str, tasks: Sequence[str]) -> list[str]:
         """What a mean is over: all tasks, if the baseline has them; else those that every shown method has."""
         if all(self.values(metric, BASELINE, task) for task in tasks):
@@ -233,13 +242,13 @@ class Cells:
 
 
 def require_labels(command: str, records: pd.DataFrame) -> None:
-    """Refuse ordinary runs without the headline.
+    """Refuse ordinary runs without the headline of their task.
 
     Raises:
         UserError: no target sample of a task has a label.
     """
     for row in records.to_dict("records"):
-        if not row.get("reverse_of") and all(pd.isna(row.get(name)) for name in HEADLINES):
+        if not row.get("reverse_of") and pd.isna(row.get(objective_of_task(row["task"]).headline)):
             raise UserError(f"{command} needs target labels: no target sample of {row['task']} has one")
 
 

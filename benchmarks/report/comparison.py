@@ -1,7 +1,7 @@
 """Several methods compared over tasks and seeds.
 
-Accuracies are complete arrays of shape (methods, tasks, seeds), or (tasks, seeds) of one method, in [0, 1];
-a seed is the same initialisation and batches for all methods.
+Scores, of which a larger one is better, are complete arrays of shape (methods, tasks, seeds), or (tasks, seeds) of
+one method; a seed is the same initialisation and batches for all methods.
 """
 
 import math
@@ -55,21 +55,21 @@ def clusters(domains: Sequence[Set[str]]) -> list[int]:
     return found
 
 
-def mean_ranks(accuracy: np.ndarray) -> np.ndarray:
+def mean_ranks(scores: np.ndarray) -> np.ndarray:
     """Ranks (1 is best, ties share the average) by the mean over seeds, averaged over tasks: shape (methods,)."""
-    return _ranks(accuracy).mean(axis=1)
+    return _ranks(scores).mean(axis=1)
 
 
-def friedman(accuracy: np.ndarray) -> Friedman | None:
+def friedman(scores: np.ndarray) -> Friedman | None:
     """Friedman's test over tasks and Nemenyi's critical difference at 5%; None below 10 tasks or 3 methods.
 
     Seeds only make the ranks steadier: n is the number of tasks, taken as independent.
     Source: Demsar, JMLR 7, 2006, section 3.2.2.
     """
-    methods, tasks, _ = accuracy.shape
+    methods, tasks, _ = scores.shape
     if tasks < ENOUGH_TASKS or methods < ENOUGH_METHODS:
         return None
-    ranks = _ranks(accuracy)
+    ranks = _ranks(scores)
     # Where everything is tied the statistic is 0 / 0, and nothing speaks against equality.
     p = 1.0 if (ranks == ranks[0]).all() else float(stats.friedmanchisquare(*ranks).pvalue)
     q = float(stats.studentized_range.ppf(LEVEL, methods, np.inf)) / math.sqrt(2)
@@ -77,8 +77,10 @@ def friedman(accuracy: np.ndarray) -> Friedman | None:
     return Friedman(p, difference, _cliques(ranks.mean(axis=1), difference), tasks)
 
 
-def interquartile_mean(accuracy: np.ndarray, clusters: Sequence[int]) -> Interval | None:
-    """Mean of the middle half of all runs (tasks, seeds), with a 95% interval in [0, 1]; None below 5 seeds.
+def interquartile_mean(
+    numbers: np.ndarray, clusters: Sequence[int], limits: tuple[float, float] = (0.0, 1.0)
+) -> Interval | None:
+    """Mean of the middle half of all runs (tasks, seeds), with a 95% interval; None below 5 seeds.
 
     The interval is t-scaled: the standard error of a bootstrap that resamples n - 1 of n seeds within each
     cluster of tasks (Rao and Wu 1988: n of n is too small by (n - 1)/n), times the t-quantile of one task's n
@@ -86,16 +88,21 @@ def interquartile_mean(accuracy: np.ndarray, clusters: Sequence[int]) -> Interva
     it covered 94 to 99%, where percentiles of the same bootstrap covered 87 to 96%. Clusters are resampled apart:
     if half of the variance is a seed's alone, the same on all of them, it covers 91%.
 
+    Args:
+        numbers: of any direction.
+        limits: what they cannot be below and above.
+
     Source: Agarwal et al., NeurIPS 2021, section 4.3.
     """
-    tasks, n = accuracy.shape
+    tasks, n = numbers.shape
     if n < ENOUGH:
         return None
     picks = np.random.default_rng(0).integers(n, size=(RESAMPLES, tasks, n - 1))[:, clusters]
-    resampled = np.take_along_axis(accuracy[None], picks, axis=2).reshape(RESAMPLES, -1)
+    resampled = np.take_along_axis(numbers[None], picks, axis=2).reshape(RESAMPLES, -1)
     half = t_quantile(n) * float(stats.trim_mean(resampled, 0.25, axis=1).std(ddof=1))
-    value = float(stats.trim_mean(accuracy, 0.25, axis=None))
-    return Interval(value, max(value - half, 0.0), min(value + half, 1.0))
+    value = float(stats.trim_mean(numbers, 0.25, axis=None))
+    low, high = np.clip([value - half, value + half], *limits).tolist()
+    return Interval(value, low, high)
 
 
 def probability_of_improvement(a: np.ndarray, b: np.ndarray, clusters: Sequence[int]) -> Interval | None:
@@ -126,9 +133,9 @@ def probability_of_improvement(a: np.ndarray, b: np.ndarray, clusters: Sequence[
     return Interval(value, max(value - half, 0.0), min(value + half, 1.0))
 
 
-def _ranks(accuracy: np.ndarray) -> np.ndarray:
-    # Rounded, so that the same accuracies in another order of seeds are still a tie.
-    return stats.rankdata(-accuracy.mean(axis=2).round(12), axis=0)
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    # Rounded, so that the same scores in another order of seeds are still a tie.
+    return stats.rankdata(-scores.mean(axis=2).round(12), axis=0)
 
 
 def _cliques(ranks: np.ndarray, difference: float) -> tuple[tuple[int, ...], ...]:

@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.core.escape import shown
+from benchmarks.core.objective import Objective
 from benchmarks.core.settings import UserError
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import ACCURACY, Cell, display_name
@@ -23,19 +25,19 @@ MARKS = {"▲": ("^", BLUE), "▼": ("v", RED), "": ("o", BLACK)}
 
 
 def save_figure(report: Report, path: Path, width: Width = "page") -> None:
-    """Target accuracy with its intervals, as wide as a column or a page of a paper.
+    """Headlines with their intervals, as wide as a column or a page of a paper.
 
     Each panel shows the range of its methods. A reference outside it is a number at the edge.
     """
-    block = next((block for block in report.blocks if block.metric == ACCURACY), None)
-    if block is None:
-        raise UserError("--figure: it shows accuracies, and no target sample has a label")
+    block = _together([block for block in report.blocks if block.metric == ACCURACY])
     tasks = block.tasks
+    if not tasks:
+        raise UserError("--figure: it shows what target labels say, and no target sample has a label")
     methods = sorted(block.rows, key=lambda name: name in block.references)
     rows = -(-len(tasks) // MOST[width])
     columns = -(-len(tasks) // rows)  # as even as it can be
     caption = wrapped(_caption(report, block), INCHES[width])
-    titles = {task: wrapped(shown(report.heading(task)), INCHES[width] / (columns + 1)) for task in tasks}
+    titles = {task: wrapped(shown(_title(report, block, task)), INCHES[width] / (columns + 1)) for task in tasks}
     panel = ROW * len(methods) + 0.3 + max(map(lines_of, titles.values()))
     size = (INCHES[width], rows * panel + lines_of(caption) + 0.1)
     figure = Figure(figsize=size, layout="constrained")
@@ -53,6 +55,29 @@ def save_figure(report: Report, path: Path, width: Width = "page") -> None:
     save_picture(figure, path, shown(description))
 
 
+def _together(blocks: Sequence[Block]) -> Block:
+    """Blocks of the same methods, whose headlines have different units, as one."""
+    names = dict.fromkeys(name for block in blocks for name in block.rows)
+    return Block(
+        metric=ACCURACY,
+        title="",
+        columns=[task for block in blocks for task in block.tasks],
+        rows={name: {k: v for block in blocks for k, v in block.rows.get(name, {}).items()} for name in names},
+        references=frozenset[str]().union(*(block.references for block in blocks)),
+        objectives={task: block.objectives[task] for block in blocks for task in block.tasks},
+    )
+
+
+def _headings(block: Block) -> list[str]:
+    return list(dict.fromkeys(objective.heading for objective in block.objectives.values()))
+
+
+def _title(report: Report, block: Block, task: str) -> str:
+    """The task, with what its numbers are where panels differ in that."""
+    heading = f": {block.objectives[task].heading}" * (len(_headings(block)) > 1)
+    return report.heading(task) + heading
+
+
 def _caption(report: Report, block: Block) -> str:
     cells = [cell for row in block.rows.values() for cell in row.values()]
     n = max((cell.summary.n for cell in cells if cell.summary), default=0)
@@ -61,16 +86,19 @@ def _caption(report: Report, block: Block) -> str:
     said = [f"dashed: {display_name(BASELINE)}"]
     said += ["▲ and ▼: better and worse than it"] * any(cell.mark for cell in cells)
     said += ["hollow: references, as numbers at the edge where they are beyond it"] * bool(block.references)
-    return f"Target test accuracy (%){where}, mean and {interval} over {n} seeds; {'; '.join(said)}."
+    return f"{' or '.join(_headings(block))}{where}, mean and {interval} over {n} seeds; {'; '.join(said)}."
 
 
 def _panel(axes: Axes, block: Block, methods: list[str], task: str) -> None:
     cells = {name: block.rows[name].get(task, Cell(None)) for name in methods}
-    axes.set_xlim(*_range([cell.summary for name, cell in cells.items() if name not in block.references]))
+    objective = block.objectives[task]
+    axes.set_xlim(
+        *_range(objective, [cell.summary for name, cell in cells.items() if name not in block.references])
+    )
     if baseline := cells[BASELINE].summary:
-        axes.axvline(100 * baseline.mean, color=GREY, linestyle="--", linewidth=0.7)
+        axes.axvline(objective.scale * baseline.mean, color=GREY, linestyle="--", linewidth=0.7)
     for row, (name, cell) in enumerate(cells.items()):
-        _point(axes, row, cell, reference=name in block.references)
+        _point(axes, row, cell, objective, reference=name in block.references)
     axes.tick_params(labelsize=LETTERS - 1, length=2)
     axes.tick_params(axis="y", length=0, labelsize=LETTERS)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.5)
@@ -79,26 +107,28 @@ def _panel(axes: Axes, block: Block, methods: list[str], task: str) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _range(summaries: Sequence[Summary | None]) -> tuple[float, float]:
-    """What a panel shows, in %: all intervals of its methods, and some room."""
-    low = min((100 * summary.low for summary in summaries if summary), default=0)
-    high = max((100 * summary.high for summary in summaries if summary), default=100)
-    room = max(ROOM * (high - low), 0.5)
-    return max(low - room, 0), min(high + room, 100)
+def _range(objective: Objective, summaries: Sequence[Summary | None]) -> tuple[float, float]:
+    """What a panel shows, as it is printed: all intervals of its methods, and some room."""
+    known = [summary for summary in summaries if summary]
+    low, high = min((each.low for each in known), default=0.0), max((each.high for each in known), default=1.0)
+    room = max(ROOM * (high - low), objective.least(high) / 2)
+    return tuple(objective.scale * np.clip([low - room, high + room], *objective.limits))
 
 
-def _point(axes: Axes, row: int, cell: Cell, *, reference: bool) -> None:
+def _point(axes: Axes, row: int, cell: Cell, objective: Objective, *, reference: bool) -> None:
     """A mean with its interval; in words, at an edge, what has none here."""
     left, right = axes.get_xlim()
-    mean = 100 * cell.summary.mean if cell.summary else math.nan
-    words = f"◂ {mean:.1f}" if mean < left else f"{mean:.1f} ▸" if mean > right else cell.missing
+    scale, digits = objective.form
+    mean = scale * cell.summary.mean if cell.summary else math.nan
+    text = format(mean, digits)
+    words = f"◂ {text}" if mean < left else f"{text} ▸" if mean > right else cell.missing
     if words and not left <= mean <= right:
         edge, align = (right, "right") if mean > right else (left, "left")
         axes.text(edge, row, words, ha=align, va="center", color=GREY, fontsize=LETTERS - 1, parse_math=False)
     elif cell.summary:
         marker, color = ("D", GREY) if reference else MARKS[cell.mark]
-        low, high = max(100 * cell.summary.low, 0), min(100 * cell.summary.high, 100)
-        axes.plot([low, high], [row, row], color=color, linewidth=1.2)
+        interval = scale * np.clip([cell.summary.low, cell.summary.high], *objective.limits)
+        axes.plot(interval, [row, row], color=color, linewidth=1.2)
         face = "white" if reference else color
         axes.plot(mean, row, marker, color=color, markersize=3.5, mfc=face, mew=0.8, clip_on=False)
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.core.headline import Form
+from benchmarks.core.objective import Objective
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report import selection
 from benchmarks.report.cells import ACCURACY, Cells, summary_of
@@ -37,13 +39,13 @@ class Listing:
 
     Attributes:
         name: what asks for it and files call it; several of one kind begin alike (``gain-toys``, ``gain-digits``).
-        formats: how a column's numbers are written: (scale, format). Other entries are text.
+        formats: how a column's numbers are written. Other entries are text.
     """
 
     name: str
     title: str
     rows: list[dict[str, Entry]]
-    formats: Mapping[str, tuple[float, str]]
+    formats: Mapping[str, Form]
 
     @property
     def kind(self) -> str:
@@ -56,7 +58,7 @@ class Listing:
 
 
 P = (1.0, ".2g")
-POINTS, GAIN = (100.0, ".1f"), (100.0, "+.1f")
+POINTS = (100.0, ".1f")
 
 
 def gains(cells: Cells, metric: str, tasks: Sequence[str], how: str = "") -> Listing:
@@ -64,22 +66,32 @@ def gains(cells: Cells, metric: str, tasks: Sequence[str], how: str = "") -> Lis
     common = cells.common_tasks(metric, tasks)
     variants = [variant for variant in cells.candidates if variant != BASELINE]
     found = {variant: mean(cells, metric, variant, common, BASELINE) for variant in variants}
-    title = f"Gain over {BASELINE}, {_over(cells, tasks)}, paired by seed (points){how}"
+    objective = cells.objectives[tasks[0]]
+    title = f"Gain over {BASELINE}, {_over(cells, tasks)}, paired by seed ({objective.gains_in}){how}"
     name = "gain" if metric == ACCURACY else f"{metric}-gain"
     known: dict[tuple[str, ...], Mean] = {(variant,): each for variant, each in found.items() if each}
-    return _tests(f"{name}-{cells.shared_by(tasks[0])}", title, known, ["method"], "gain")
+    return _tests(f"{name}-{cells.shared_by(tasks[0])}", title, known, ["method"], ("gain", objective.gain_form))
 
 
 def _tests(
-    name: str, title: str, found: Mapping[tuple[str, ...], Mean], names: Sequence[str], difference: str
+    name: str,
+    title: str,
+    found: Mapping[tuple[str, ...], Mean],
+    names: Sequence[str],
+    difference: tuple[str, Form],
 ) -> Listing:
-    """Differences with their p, Holm-adjusted over all of them."""
+    """Differences with their p, Holm-adjusted over all of them.
+
+    Args:
+        difference: the column of these, and how they are written.
+    """
     adjusted = holm([each.p for each in found.values()])
+    column, form = difference
     rows: list[dict[str, Entry]] = [
-        {**dict(zip(names, key, strict=True)), difference: each.summary, "p": each.p, "p (Holm)": p}
+        {**dict(zip(names, key, strict=True)), column: each.summary, "p": each.p, "p (Holm)": p}
         for (key, each), p in zip(found.items(), adjusted, strict=True)
     ]
-    return Listing(name, title, rows, {difference: GAIN, "p": P, "p (Holm)": P})
+    return Listing(name, title, rows, {column: form, "p": P, "p (Holm)": P})
 
 
 def _over(cells: Cells, tasks: Sequence[str]) -> str:
@@ -109,11 +121,13 @@ def side_by_side(cells: Cells, validator: str, tasks: Sequence[str]) -> Listing:
         rows.append({"method": variant, **{name: each and each.summary for name, each in found.items()}})
     heading = cells.heading(tasks)
     title = f"Choosing without target labels: {heading[0].lower()}{heading[1:]}, {_over(cells, tasks)}"
-    return Listing(f"choices-{cells.shared_by(tasks[0])}", title, rows, dict.fromkeys(metrics, POINTS))
+    form = cells.objectives[tasks[0]].form
+    return Listing(f"choices-{cells.shared_by(tasks[0])}", title, rows, dict.fromkeys(metrics, form))
 
 
 def validators(cells: Cells, frame: pd.DataFrame, tasks: Sequence[str]) -> Listing:
     """What each validator loses against the oracle, and how its scores rank candidates of these tasks."""
+    objective = cells.objectives[tasks[0]]
     regret = selection.regrets(frame)
     correlation = selection.rank_correlations(frame).reindex(regret.index)
     rows: list[dict[str, Entry]] = [
@@ -125,25 +139,28 @@ def validators(cells: Cells, frame: pd.DataFrame, tasks: Sequence[str]) -> Listi
         for name in regret.mean(axis=1).sort_values().index
     ]
     title = (
-        "Validators: regret against the oracle (points), rank correlation with accuracy, "
+        f"Validators: regret against the oracle ({objective.counted_in}), rank correlation with {objective.aim}, "
         f"mean over methods, {_over(cells, tasks)}"
     )
-    formats = {"regret": POINTS, "rank correlation": (1.0, ".2f")}
+    formats = {"regret": objective.form, "rank correlation": (1.0, ".2f")}
     return Listing(f"validators-{cells.shared_by(tasks[0])}", title, rows, formats)
 
 
 @dataclass(frozen=True)
 class Complete:
-    """The accuracies of the methods and tasks of a family that have every seed: (methods, tasks, seeds).
+    """The headlines of the methods and tasks of a family that have every seed.
 
     Attributes:
+        headlines: (methods, tasks, seeds).
+        objective: of all of them.
         clusters: for each task, the number of its cluster: tasks of one are not independent.
         domains: how many the tasks have.
     """
 
     tasks: Sequence[str]
     names: list[str]
-    accuracy: np.ndarray
+    headlines: np.ndarray
+    objective: Objective
     clusters: Sequence[int]
     domains: int
 
@@ -161,16 +178,22 @@ class Complete:
             if complete:
                 values = [[[of[seed] for seed in cells.seeds] for of in each] for each in complete.values()]
                 domains = [domains_of(task) for task in complete]
-                accuracy = np.array(values).swapaxes(0, 1)
+                headlines, objective = np.array(values).swapaxes(0, 1), cells.objectives[tasks[0]]
                 count = len(set().union(*domains))
-                found.append(cls(list(complete), cells.candidates, accuracy, clusters(domains), count))
+                own = cls(list(complete), cells.candidates, headlines, objective, clusters(domains), count)
+                found.append(own)
         return found
 
     @property
+    def scores(self) -> np.ndarray:
+        """The headlines with the sign that makes more the better: (methods, tasks, seeds)."""
+        return self.objective.sign * self.headlines
+
+    @property
     def independent(self) -> np.ndarray:
-        """Means over the tasks of each cluster: (methods, clusters, seeds)."""
+        """Means of scores over the tasks of each cluster: (methods, clusters, seeds)."""
         each = np.array(self.clusters)
-        return np.stack([self.accuracy[:, each == number].mean(axis=1) for number in np.unique(each)], axis=1)
+        return np.stack([self.scores[:, each == number].mean(axis=1) for number in np.unique(each)], axis=1)
 
     @property
     def friedman(self) -> Friedman | None:
@@ -188,21 +211,21 @@ class Complete:
 
 def statistics(cells: Cells, complete: Complete) -> Iterator[Listing]:
     """Rankings and the all-pairs family, with what the numbers of seeds and clusters allow."""
-    names, accuracy, own_clusters = complete.names, complete.accuracy, complete.clusters
-    baseline = accuracy[names.index(BASELINE)]
+    names, scores, objective = complete.names, complete.scores, complete.objective
+    own_clusters, baseline = complete.clusters, scores[names.index(BASELINE)]
     better = f"P(better than {BASELINE})"
     rows: list[dict[str, Entry]] = [
         {
             "method": name,
             "mean rank": float(rank),
-            "interquartile mean": interquartile_mean(own, own_clusters),
+            "interquartile mean": interquartile_mean(headlines, own_clusters, objective.limits),
             better: None if name == BASELINE else probability_of_improvement(own, baseline, own_clusters),
         }
-        for name, rank, own in zip(names, mean_ranks(accuracy), accuracy, strict=True)
+        for name, rank, own, headlines in zip(names, mean_ranks(scores), scores, complete.headlines, strict=True)
     ]
-    formats = {"mean rank": (1.0, ".2f"), "interquartile mean": POINTS, better: (1.0, ".2f")}
+    formats = {"mean rank": (1.0, ".2f"), "interquartile mean": objective.form, better: (1.0, ".2f")}
     family = cells.shared_by(complete.tasks[0])
-    over = f"{_counted(len(complete.tasks), 'task')} of {family} and {_counted(accuracy.shape[2], 'seed')}"
+    over = f"{_counted(len(complete.tasks), 'task')} of {family} and {_counted(scores.shape[2], 'seed')}"
     yield Listing(f"ranks-{family}", f"Over {over}; intervals cover seeds ({_ranking(complete)})", rows, formats)
     yield pairs(cells, complete.tasks, names)
 
@@ -210,9 +233,16 @@ def statistics(cells: Cells, complete: Complete) -> Iterator[Listing]:
 def pairs(cells: Cells, tasks: Sequence[str], names: Sequence[str], metric: str = ACCURACY) -> Listing:
     """A family of tests: the differences of all pairs of these methods, Holm-adjusted over the pairs."""
     found = {pair: mean(cells, metric, pair[0], tasks, pair[1]) for pair in combinations(names, 2)}
-    title = f"All pairs, a family of its own: {_over(cells, tasks)}, paired by seed (points)"
+    objective = cells.objectives[tasks[0]]
+    title = f"All pairs, a family of its own: {_over(cells, tasks)}, paired by seed ({objective.gains_in})"
     known: dict[tuple[str, ...], Mean] = {pair: each for pair, each in found.items() if each}
-    return _tests(f"pairs-{cells.shared_by(tasks[0])}", title, known, ["first", "second"], "difference")
+    return _tests(
+        f"pairs-{cells.shared_by(tasks[0])}",
+        title,
+        known,
+        ["first", "second"],
+        ("difference", objective.gain_form),
+    )
 
 
 def _counted(n: int, what: str) -> str:
@@ -232,7 +262,7 @@ def _ranking(complete: Complete) -> str:
 def bound(cells: Cells) -> Listing:
     """Proxies of the terms of Ben-David's bound, side by side, never summed (Machine Learning 2010, theorem 2)."""
     rows: list[dict[str, Entry]] = []
-    for task in cells.scored:
+    for task in (task for task in cells.scored if cells.objectives[task].of_classes):
         joint = [_error(cells, split, JOINT, task) for split in ("source", "target")]
         rows += [
             {

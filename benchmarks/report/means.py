@@ -27,10 +27,10 @@ class Mean(NamedTuple):
 
 
 def mean(cells: Cells, metric: str, variant: str, tasks: Sequence[str], baseline: str = "") -> Mean | None:
-    """The mean over tasks of one family, less the baseline's if one is named, of the seeds that have all of them.
+    """The mean over tasks of one family, or its gain over a baseline, of the seeds that have all of them.
 
-    Seeds are paired over tasks and methods. The interval is of these tasks, and does not say what others would
-    give.
+    A gain is the difference with the sign that makes more the better. Seeds are paired over tasks and methods. The
+    interval is of these tasks, and does not say what others would give.
     """
     sides = (variant, baseline) if baseline else (variant,)
     values = [[cells.values(metric, side, task) for side in sides] for task in tasks]
@@ -39,7 +39,8 @@ def mean(cells: Cells, metric: str, variant: str, tasks: Sequence[str], baseline
         return None
     runs = {task: [[side[seed] for seed in seeds] for side in of] for task, of in zip(tasks, values, strict=True)}
     ids = tuple(value.run_id for sides in runs.values() for value in sides[0])
-    gains = np.array([_gains(each) for each in runs.values()])
+    signs = [cells.sign(metric, task) if baseline else 1 for task in tasks]
+    gains = np.array([sign * _gains(each) for sign, each in zip(signs, runs.values(), strict=True)])
     by_seed = gains.mean(axis=0)
     if len(seeds) < ENOUGH:
         return Mean(_summary(by_seed), None, ids)

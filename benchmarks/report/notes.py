@@ -122,11 +122,11 @@ def about_seeds(n: int, *, tested: bool) -> list[str]:
     ]
 
 
-def about_intervals(cells: Cells, rows: Iterable[Mapping[str, Cell]]) -> list[str]:
+def about_intervals(rows: Iterable[Mapping[str, Cell]]) -> list[str]:
     """What the intervals of accuracies are of, columns of the same kind together.
 
     Args:
-        rows: of the table's first block: cells by column.
+        rows: of headlines: cells by column.
     """
     columns: dict[str, dict[str, None]] = {}
     for row in rows:

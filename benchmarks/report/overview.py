@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.core.objective import Objective
 from benchmarks.evaluation.agreement import agreement, class_shares, mean_agreement
 from benchmarks.evaluation.validators import WITHOUT_LABELS
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import Cell, Cells, is_reference
 from benchmarks.report.listings import POINTS, Entry, Listing
 from benchmarks.report.means import mean
-from benchmarks.report.selection import SOURCE
 from benchmarks.report.statistics import Summary, summarise
 from datasets.base import class_names
 
@@ -32,38 +32,57 @@ class Column:
 
 CHANGE, AGREEMENT, SEEDS = "source_change", f"agreement_with_{BASELINE}", "agreement_between_seeds"
 SHARES, DISTANCE, WARNED = "share_difference", "proxy_a_distance", "warned_runs"
-COLUMNS = {
-    SOURCE: Column("source", 100.0, ".1f"),
-    CHANGE: Column("change", 100.0, "+.1f", interval=True),
+OF_CLASSES = {
     **{name: Column(name) for name in WITHOUT_LABELS},
     AGREEMENT: Column("agreement", 100.0, ".1f"),
     SEEDS: Column("seeds", 100.0, ".1f"),
     SHARES: Column("shares", 100.0, "+.1f"),
-    DISTANCE: Column("distance"),
-    WARNED: Column("warned", digits=".0f"),
 }
-LEGEND = (
-    f"source: accuracy on the source's test samples (%); change: beside {BASELINE}'s, paired by seed (points).",
+OF_ALL = {DISTANCE: Column("distance"), WARNED: Column("warned", digits=".0f")}
+ABOUT_CLASSES = (
     "im: information maximisation, of which more is better. warned: runs with a warning.",
     f"agreement: share of (up to 500 of) the target's training samples that get the class that {BASELINE} gives "
     "them with the same seed (%); seeds: the same between seeds of the method.",
     "shares: the class whose share of these predictions is furthest from its share of the source (points); "
     "`--show shares` lists all. distance: proxy A-distance of features (0 alike, 2 told apart).",
 )
+ABOUT_NUMBERS = ("distance: proxy A-distance of features (0 alike, 2 told apart). warned: runs with a warning.",)
 
 
 @dataclass(frozen=True)
 class Overview:
-    """A table of one task; ``rows`` are cells by method, then by name in ``COLUMNS``."""
+    """A table of one task; ``rows`` are cells by method, then by name in ``columns``."""
 
     task: str
     title: str
     rows: dict[str, dict[str, Cell]]
     references: frozenset[str]
+    objective: Objective
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        return columns(self.objective)
+
+    @property
+    def legend(self) -> tuple[str, ...]:
+        """What its columns are."""
+        score, gain = f"{self.objective.on_source} on the source's test samples", self.objective.gains_in
+        source = f"source: {self.objective.in_unit(score)}; change: beside {BASELINE}'s, paired by seed ({gain})."
+        return (source, *(ABOUT_CLASSES if self.objective.of_classes else ABOUT_NUMBERS))
 
     @property
     def name(self) -> str:
         return f"known-{self.task}"
+
+
+def columns(objective: Objective) -> dict[str, Column]:
+    """What is known of a task, by name in records."""
+    return {
+        objective.source_score("test"): Column("source", *objective.form),
+        CHANGE: Column("change", *objective.gain_form, interval=True),
+        **(OF_CLASSES if objective.of_classes else {}),
+        **OF_ALL,
+    }
 
 
 def overview(cells: Cells, task: str, how: str) -> Overview:
@@ -77,14 +96,15 @@ def overview(cells: Cells, task: str, how: str) -> Overview:
     rows = {variant: _row(cells, variant, task) for variant in cells.variants}
     references = frozenset(filter(is_reference, rows))
     title = f"What is known of {task} without target labels, {how}"
-    return Overview(task, title, {RAW: {DISTANCE: raw}} | rows, references)
+    return Overview(task, title, {RAW: {DISTANCE: raw}} | rows, references, cells.objectives[task])
 
 
 def _row(cells: Cells, variant: str, task: str) -> dict[str, Cell]:
-    found = {metric: _mean(cells, metric, variant, task) for metric in (SOURCE, *WITHOUT_LABELS, DISTANCE)}
-    found[SOURCE] = replace(found[SOURCE], missing=cells.missing(variant, task))
+    source = cells.objectives[task].source_score("test")
+    found = {metric: _mean(cells, metric, variant, task) for metric in (source, *WITHOUT_LABELS, DISTANCE)}
+    found[source] = replace(found[source], missing=cells.missing(variant, task))
     if variant != BASELINE:
-        found[CHANGE] = _mean(cells, SOURCE, variant, task, BASELINE)
+        found[CHANGE] = _mean(cells, source, variant, task, BASELINE)
     rows = cells.rows(variant, task)
     if rows:
         found[WARNED] = _one(sum(bool(row["warnings"]) for row in rows.values()), rows)
@@ -97,7 +117,7 @@ def _row(cells: Cells, variant: str, task: str) -> dict[str, Cell]:
             found[AGREEMENT] = _with_baseline(known, _with_outputs(cells, BASELINE, task))
         if len(known) > 1 and not cells.different_targets(task):
             found[SEEDS] = _one(mean_agreement([row["predicted"] for row in known.values()]), known)
-    return {metric: found.get(metric, Cell(None)) for metric in COLUMNS}
+    return {metric: found.get(metric, Cell(None)) for metric in columns(cells.objectives[task])}
 
 
 def _mean(cells: Cells, metric: str, variant: str, task: str, baseline: str = "") -> Cell:

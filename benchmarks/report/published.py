@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from benchmarks.core.objective import OBJECTIVES
+from benchmarks.core.headline import Headline
 from benchmarks.core.settings import Settings, UserError, nearest
-from benchmarks.evaluation import HEADLINE
+from benchmarks.evaluation import HEADLINE, HEADLINES
 
 if TYPE_CHECKING:  # it imports SciPy
     from benchmarks.report.statistics import Summary
@@ -63,8 +63,7 @@ METRICS = {
     "target_auc": "AUC",
     "target_rmse": "RMSE",
 }
-"""Our scores that a number may be of, as a table calls them. All are shares, in %, but for those below."""
-NO_SHARES = {objective.headline for objective in OBJECTIVES.values() if objective.unit != "%"}
+"""Our scores that a number may be of, as a table calls them."""
 SMALLEST_TOLERANCE = 1.0  # points
 WIDER_TOLERANCES = {"digits/svhn-mnist": 2.0, "digits/mnist-mnist_m": 5.0}  # where re-implementations differ more
 
@@ -97,9 +96,9 @@ class Published(Settings):
     ours: str = Field(description="our method's name; empty: we have none")
 
     @property
-    def scale(self) -> float:
-        """By which our score is multiplied to be in the number's unit."""
-        return 1.0 if self.metric in NO_SHARES else 100.0
+    def read_as(self) -> Headline:
+        """How it is read: scores that are no headline are shares of which more is better, as accuracy is."""
+        return HEADLINES.get(self.metric, HEADLINES[HEADLINE])
 
 
 class Explanation(Settings):
@@ -117,7 +116,7 @@ class Comparison:
 
     Attributes:
         selection: how ours was chosen.
-        verdict: inside, above or below, where it is judged.
+        verdict: inside, above (better) or below, where it is judged.
         reason: why it is not judged.
         planned: whether ours has its task.
         explained: a page of results/notes that says why.
@@ -140,8 +139,8 @@ class Comparison:
 
     @property
     def difference(self) -> float | None:
-        """Ours minus published."""
-        return None if self.ours is None else difference(self.ours.mean, self.published.accuracy)
+        """What ours gains on it: ours minus published, or the reverse where less is better."""
+        return None if self.ours is None else gap(self.published, self.ours)
 
 
 def has_published(suite: str) -> bool:
@@ -180,7 +179,7 @@ def load_published(path: Path) -> list[Published]:
             raise UserError(f"{where}: unknown protocol_id {nearest(row.protocol_id, PROTOCOLS)}")
         if row.metric not in METRICS:
             raise UserError(f"{where}: unknown metric {nearest(row.metric, METRICS)}")
-        if row.metric not in NO_SHARES and row.accuracy > 100:
+        if row.read_as.is_share and row.accuracy > 100:
             raise UserError(f"{where}.accuracy = {values['accuracy']!r}: a share in % is at most 100")
         if (row.spread is None) != (row.spread_kind == ""):
             raise UserError(f"{where}: a spread needs a spread_kind, and only a spread has one")
@@ -233,15 +232,15 @@ def selection_of(select: str | None, stopping: str) -> str:
 
 def tolerance(row: Published) -> float:
     """The published spread; of a share, what re-implementations differ by if that is more."""
-    if row.metric in NO_SHARES:
+    if not row.read_as.is_share:
         return row.spread or 0.0
     least = WIDER_TOLERANCES.get(row.task.partition("?")[0], SMALLEST_TOLERANCE)
     return max(row.spread or 0.0, least)
 
 
-def difference(ours: float, published: float) -> float:
-    """Without the last digits of binary fractions: 2.14 is 1 point from 1.14."""
-    return round(ours - published, 9)
+def gap(row: Published, ours: "Summary") -> float:
+    """What ours gains, without the last digits of binary fractions: 2.14 is 1 point from 1.14."""
+    return round(row.read_as.sign * (ours.mean - row.accuracy), 9)
 
 
 def judge(
@@ -266,8 +265,8 @@ def judge(
     reason = _unlike(row, ours, suite, selection) if planned else "no task of ours"
     verdict: Literal["inside", "above", "below", ""] = ""
     if not reason and ours is not None:
-        gap = difference(ours.mean, row.accuracy)
-        verdict = "inside" if abs(gap) <= allowed else "above" if gap > 0 else "below"
+        gained = gap(row, ours)
+        verdict = "inside" if abs(gained) <= allowed else "above" if gained > 0 else "below"
     return Comparison(row, ours, selection, allowed, verdict, reason, explained, runs, planned)
 
 

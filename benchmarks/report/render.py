@@ -35,7 +35,7 @@ def long_form(report: Report) -> Iterator[dict[str, Any]]:
     for block in report.blocks:
         for method, row in block.rows.items():
             for task, cell in row.items():
-                yield _object(method, task, block.metric, cell, block.references)
+                yield _object(method, task, block.metric_of(task), cell, block.references)
     for overview in report.overviews:
         for method, row in overview.rows.items():
             for metric, cell in row.items():

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from benchmarks.core.headline import Form
 from benchmarks.report.cells import Cell
 from benchmarks.report.comparison import Interval
 from benchmarks.report.listings import Entry, Listing
-from benchmarks.report.overview import COLUMNS, SHORT, Column, Overview
+from benchmarks.report.overview import SHORT, Column, Overview
 from benchmarks.report.statistics import Summary
 from benchmarks.report.table import Block, Report
 
@@ -66,7 +67,7 @@ def tables(report: Report) -> Iterator[Table]:
         headings = ["method", *map(report.heading, block.columns)]
         yield Table(block.name, block.title, headings, [*_rows(block)], across="task")
     for each in report.overviews:
-        headings = ["method", *(column.heading for column in COLUMNS.values())]
+        headings = ["method", *(column.heading for column in each.columns.values())]
         yield Table(each.name, each.title, headings, [*_known(each)])
     for listing in report.listings:
         yield Table(listing.name, report.shown(listing.title), listing.columns, [*_entries(report, listing)])
@@ -100,15 +101,15 @@ def entry_text(value: Entry, scale: float, digits: str) -> str:
 def _rows(block: Block) -> Iterator[Row]:
     """Methods, then references, then what is said of the columns."""
     for name in sorted(block.rows, key=lambda name: name in block.references):
-        cells = (block.rows[name].get(column, Cell(None)) for column in block.columns)
-        yield [_label(name, block.references), *(cell_text(cell, block.scale) for cell in cells)]
+        cells = [(block.rows[name].get(column, Cell(None)), block.form_of(column)) for column in block.columns]
+        yield [_label(name, block.references), *(cell_text(cell, form) for cell, form in cells)]
     for name, notes in block.footer.items():
         yield [name, *(notes.get(column, "") for column in block.columns)]
 
 
 def _known(overview: Overview) -> Iterator[Row]:
     for name, row in overview.rows.items():
-        cells = ((row.get(metric, Cell(None)), column) for metric, column in COLUMNS.items())
+        cells = ((row.get(metric, Cell(None)), column) for metric, column in overview.columns.items())
         yield [_label(name, overview.references), *(known_text(cell, column) for cell, column in cells)]
 
 
@@ -124,12 +125,11 @@ def _label(name: str, references: frozenset[str]) -> str:
     return f"{name} (reference)" if name in references else name
 
 
-def cell_text(cell: Cell, scale: float) -> str | Number:
+def cell_text(cell: Cell, form: Form) -> str | Number:
     if cell.summary is None:
         return cell.missing or "-"
-    digits = ".1f" if scale == 100 else ".2f"
     more = " ".join(filter(None, [cell.mark, f"({cell.missing})" * bool(cell.missing)]))
-    return replace(number_text(cell.summary, scale, digits), best=cell.best, second=cell.second, more=more)
+    return replace(number_text(cell.summary, *form), best=cell.best, second=cell.second, more=more)
 
 
 def number_text(summary: Summary, scale: float, digits: str) -> Number:

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.core.objective import Objective
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation.validators import PARTS, RECORDED, SELECTABLE
+from benchmarks.evaluation.validators import PARTS, SELECTABLE, SOURCE_ACCURACY
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.suite import A_PRIORI
 from benchmarks.report.cells import ACCURACY, SELECTED, Value, Values, is_reference
 from datasets.base import objective_of_task
 
 LAST, ORACLE, RANDOM = "last step", "oracle", "random candidate"
-SELECTED_SOURCE, SOURCE = "selected, on the source", "source_test_accuracy"  # of a task without target labels
+SELECTED_SOURCE = "selected, on the source"  # of a task without target labels
+SOURCE, GOODNESS = "source_score", "goodness"  # of a candidate: on the source's test samples; see `candidates`
 GROUP = ["variant", "task", "seed"]
 
 Choice = dict[tuple[str, str], Values]
@@ -30,10 +32,11 @@ def rule(grid: Grid, select: str | None) -> str | None:
 
 
 def candidates(grid: Grid, records: pd.DataFrame) -> pd.DataFrame:
-    """A row a candidate: variant, task, seed, run_id, configuration, step, label-free scores, target accuracy.
+    """A row a candidate: variant, task, seed, run_id, configuration, step, label-free scores, and the headline.
 
-    In the order in which ties are resolved: the method's own configuration first, later steps first. References
-    are none. Reverse validation judges a configuration at its last step.
+    ``goodness`` is the headline with the sign that makes more the better. In the order in which ties are resolved:
+    the method's own configuration first, later steps first. References are none. Reverse validation judges a
+    configuration at its last step.
     """
     if not len(records):
         return pd.DataFrame()
@@ -46,15 +49,32 @@ def candidates(grid: Grid, records: pd.DataFrame) -> pd.DataFrame:
         own = {"variant": spec.variant, "task": spec.task, "seed": spec.seed, "run_id": spec.run_id}
         steps = rows[spec.run_id]["checkpoints"][::-1]
         own |= {"configuration": spec.configuration}
-        headline = objective_of_task(spec.task).headline
-        found += [{**own, **_recorded(row), **row, ACCURACY: row.get(headline)} for row in steps]
-        found[-len(steps)]["reverse_validation"] = judges.get(spec.run_id, {}).get(ACCURACY)
+        objective = objective_of_task(spec.task)
+        found += [{**own, **row, **_recorded(row, objective), **_headline(row, objective)} for row in steps]
+        found[-len(steps)]["reverse_validation"] = _reversed(judges.get(spec.run_id, {}), objective)
     return pd.DataFrame(found).astype({"reverse_validation": float}) if found else pd.DataFrame()
 
 
-def _recorded(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Validators that a checkpoint's own scores hold under another name."""
-    return {name: scores[score] for name, score in RECORDED.items() if score in scores}
+def _recorded(row: Mapping[str, Any], objective: Objective) -> dict[str, Any]:
+    """What a checkpoint's own scores hold under another name: a validator, and the score of the source.
+
+    Of real numbers the validator is minus the error: more is better.
+    """
+    source = row.get(objective.source_score("test"))
+    name = objective.source_score("val")
+    return {SOURCE: source} | ({SOURCE_ACCURACY: objective.sign * row[name]} if name in row else {})
+
+
+def _headline(row: Mapping[str, Any], objective: Objective) -> dict[str, Any]:
+    """Of a checkpoint, under names that are the same whatever is learnt."""
+    headline = row.get(objective.headline)
+    return {ACCURACY: headline, GOODNESS: None if headline is None else objective.sign * headline}
+
+
+def _reversed(row: Mapping[str, Any], objective: Objective) -> float | None:
+    """What a reverse run says, which knows no class but the source's: more is better."""
+    score = row.get(ACCURACY if objective.of_classes else objective.headline)
+    return None if score is None else objective.sign * score
 
 
 def validator_scores(scores: pd.DataFrame, validator: str, groups: pd.Series | None = None) -> pd.Series:
@@ -103,8 +123,8 @@ def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
 
     Of a task without target labels it is the validator's choice alone, and its accuracy on the source.
 
-    The oracle takes the best of the same candidates by target test accuracy. The random candidate is an
-    expectation: the mean accuracy of all.
+    The oracle takes the best of the same candidates by the target's headline. The random candidate is an
+    expectation: the mean of all.
     """
     found: dict[str, Choice] = {name: {} for name in (SELECTED, ORACLE, RANDOM, SELECTED_SOURCE)}
     if not len(frame):
@@ -118,7 +138,7 @@ def choices(frame: pd.DataFrame, validator: str) -> dict[str, Choice]:
     known = scored(frame)
     if len(known):
         found[SELECTED] = _values(scored(chosen), ACCURACY)
-        found[ORACLE] = _values(frame.loc[_best(known[ACCURACY], groups)], ACCURACY)
+        found[ORACLE] = _values(frame.loc[_best(known[GOODNESS], groups)], ACCURACY)
         runs = frame.drop_duplicates("run_id").groupby(GROUP)["run_id"].agg(" ".join)
         means = known.groupby(GROUP, sort=False)[ACCURACY].mean()
         found[RANDOM] = _values(pd.concat([means, runs], axis=1, join="inner").reset_index(), ACCURACY)
@@ -158,19 +178,19 @@ def regrets(frame: pd.DataFrame) -> pd.DataFrame:
     """What each choice loses against the oracle: a row a rule, a column a seed, mean over methods and tasks.
 
     Rules are the validators that score any candidate, the last step of the method's own configuration, and a
-    random candidate. In target test accuracy (0.01 is one point). NaN where a rule had no choice somewhere: a mean
-    over fewer cells would not compare.
+    random candidate. In the headline (of accuracy, 0.01 is one point). NaN where a rule had no choice somewhere: a
+    mean over fewer cells would not compare.
     """
     groups, scores = _groups(frame), label_free(frame)
-    accuracy = frame[ACCURACY].groupby(groups)
-    chosen = {name: select(scores, name, groups).map(frame[ACCURACY]) for name in _known(frame)}
-    own = pd.DataFrame({**chosen, LAST: accuracy.first(), RANDOM: accuracy.mean()})
-    own = own.rsub(accuracy.max(), axis=0)
+    goodness = frame[GOODNESS].groupby(groups)
+    chosen = {name: select(scores, name, groups).map(frame[GOODNESS]) for name in _known(frame)}
+    own = pd.DataFrame({**chosen, LAST: goodness.first(), RANDOM: goodness.mean()})
+    own = own.rsub(goodness.max(), axis=0)
     return _seed_means(own.assign(seed=frame["seed"].groupby(groups).first()))
 
 
 def rank_correlations(frame: pd.DataFrame) -> pd.DataFrame:
-    """Spearman's rank correlation of score and target test accuracy over all methods' candidates of a task.
+    """Spearman's rank correlation of score and goodness on the target over all methods' candidates of a task.
 
     A row a validator, a column a seed, mean over tasks. Equal scores correlate with nothing: 0. NaN where a task
     has no scores.
@@ -180,7 +200,7 @@ def rank_correlations(frame: pd.DataFrame) -> pd.DataFrame:
     own = pd.DataFrame({"seed": frame["seed"].groupby(groups).first()})
     for name in _known(frame):
         ranked = validator_scores(scores, name, groups).dropna()
-        own[name] = _correlations(ranked, frame.loc[ranked.index, ACCURACY], groups[ranked.index])
+        own[name] = _correlations(ranked, frame.loc[ranked.index, GOODNESS], groups[ranked.index])
     return _seed_means(own)
 
 

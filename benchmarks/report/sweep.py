@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import ACCURACY, Cells, without_split
-from benchmarks.report.listings import GAIN, Entry, Listing, choices_by
+from benchmarks.report.listings import Entry, Listing, choices_by
 from benchmarks.report.means import mean
 
 PRINTED = 4  # classes whose shares fit a cell
@@ -38,8 +38,7 @@ def _listing(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) ->
         f"{headings} of {without_split(task, cells.tasks)} against {dial}; shares: of predicted classes (%), "
         f"with more than {PRINTED} classes how far they are from the true ones (points)"
     )
-    form = (objectives[0].scale, ".1f" if objectives[0].scale > 1 else ".3g")
-    return Listing(f"sweep-{dial}-{task}", title, rows, dict.fromkeys(by_value, form))
+    return Listing(f"sweep-{dial}-{task}", title, rows, dict.fromkeys(by_value, objectives[0].form))
 
 
 def _gains(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) -> Listing:
@@ -49,8 +48,10 @@ def _gains(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) -> L
         found = {value: mean(cells, ACCURACY, variant, [of], BASELINE) for value, of in by_value.items()}
         if variant != BASELINE and any(found.values()):
             rows.append({"method": variant, **{value: each and each.summary for value, each in found.items()}})
-    title = f"Gain over {BASELINE} on {without_split(task, cells.tasks)} against {dial}, paired by seed (points)"
-    return Listing(f"sweep-gain-{dial}-{task}", title, rows, dict.fromkeys(by_value, GAIN))
+    objective = cells.objectives[next(iter(by_value.values()))]
+    where = f"{without_split(task, cells.tasks)} against {dial}"
+    title = f"Gain over {BASELINE} on {where}, paired by seed ({objective.gains_in})"
+    return Listing(f"sweep-gain-{dial}-{task}", title, rows, dict.fromkeys(by_value, objective.gain_form))
 
 
 def _choices(cells: Cells, task: str, dial: str, by_value: Mapping[str, str], validator: str) -> Listing:
@@ -66,8 +67,7 @@ def _choices(cells: Cells, task: str, dial: str, by_value: Mapping[str, str], va
         f"Choosing without target labels: {heading[0].lower()}{heading[1:]}, "
         f"{without_split(task, cells.tasks)} against {dial}"
     )
-    form = (objective.scale, ".1f" if objective.scale > 1 else ".3g")
-    return Listing(f"sweep-choices-{dial}-{task}", title, rows, dict.fromkeys(by_value, form))
+    return Listing(f"sweep-choices-{dial}-{task}", title, rows, dict.fromkeys(by_value, objective.form))
 
 
 def lines(cells: Cells, by_value: Mapping[str, str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""A picture of accuracy against a dial: a panel for each task and dial, a line for each method."""
+"""A picture of headlines against a dial: a panel for each task and dial, a line for each method."""
 
 from itertools import cycle
 from pathlib import Path

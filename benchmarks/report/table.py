@@ -4,10 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from benchmarks.core.headline import Form
+from benchmarks.core.objective import Objective
 from benchmarks.core.settings import UserError, nearest
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
@@ -20,7 +23,8 @@ from benchmarks.report.options import PARTS
 from benchmarks.report.overview import DISTANCE, Overview
 from benchmarks.report.statistics import LEVEL, Summary, binomial_error, holm, summarise
 
-PERCENT = 100.0
+PERCENT: Form = (100.0, ".1f")
+NUMBER: Form = (1.0, ".2f")
 BALANCED = "target_class_mean_accuracy"
 MAJORITY = "majority"
 NAMES = {ACCURACY: "accuracy", DISTANCE: "distance"}  # of blocks; of another, its metric
@@ -32,22 +36,35 @@ class Block:
     """A table of cells: a row a method, a column a task or a mean; ``footer`` says more of each column.
 
     Attributes:
+        form: how its numbers are written, but those of columns that have an objective.
         means: by the name of a column that is a mean, the tasks of one family that it is over.
+        objectives: by column, whose headline it has, as it is or as a choice gave it; none of other numbers.
     """
 
     metric: str
     title: str
     columns: list[str]
     rows: dict[str, dict[str, Cell]]
-    scale: float = 1.0
+    form: Form = NUMBER
     references: frozenset[str] = frozenset()
     footer: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     means: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    objectives: Mapping[str, Objective] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """What asks for it and files call it."""
-        return NAMES.get(self.metric, self.metric)
+        """What asks for it and files call it; what is no share says so: ``accuracy-rmse``."""
+        others = dict.fromkeys(each.name.lower() for each in self.objectives.values() if not each.is_share)
+        return "-".join([NAMES.get(self.metric, self.metric), *others])
+
+    def form_of(self, column: str) -> Form:
+        """How the numbers of a column are written."""
+        return self.objectives[column].form if column in self.objectives else self.form
+
+    def metric_of(self, column: str) -> str:
+        """What records call the numbers of a column."""
+        own = self.metric == ACCURACY and column in self.objectives
+        return self.objectives[column].headline if own else self.metric
 
     @property
     def tasks(self) -> list[str]:
@@ -165,9 +182,9 @@ def report_on(chosen: Chosen, show: Sequence[str], select: str | None) -> Report
     kept = ", ".join(sorted({spec.protocol.stopping.kept for spec in grid.specs}))
     blocks = []
     if cells.scored:
-        for tasks in _by_unit(cells):
+        for tasks in _by_unit(cells, cells.scored):
             title = cells.heading(tasks)
-            blocks.append(_with_majority(cells, accuracy_block(cells, ACCURACY, f"{title}, {kept}", tasks)))
+            blocks.append(accuracy_block(cells, ACCURACY, f"{title}, {kept}", tasks))
             if select:
                 by = f"{title}, selected by {select}"
                 blocks.append(accuracy_block(cells, selection.SELECTED, by, tasks))
@@ -177,18 +194,20 @@ def report_on(chosen: Chosen, show: Sequence[str], select: str | None) -> Report
             )
         blocks.append(_distances(cells))
     if cells.unscored and select:
-        by = f"Source test accuracy (%), selected by {select}"
-        blocks.append(block_of(cells, selection.SELECTED_SOURCE, by, PERCENT, cells.unscored))
+        blocks += [_sources(cells, select, tasks) for tasks in _by_unit(cells, cells.unscored)]
     for metric in show:
         if metric not in (*PARTS, *(block.metric for block in blocks)):
             share = metric.endswith(SHARES)
             title = metric.replace("_", " ").capitalize() + " (%)" * share
-            blocks.append(block_of(cells, metric, title, PERCENT if share else 1.0))
+            blocks.append(block_of(cells, metric, title, PERCENT if share else NUMBER))
     scoring = ", ".join(sorted({spec.protocol.scoring for spec in grid.specs}))
     unlabelled = [overview.overview(cells, task, kept) for task in cells.unscored]
     seeds = notes.about_seeds(len(cells.seeds), tested=bool(cells.scored))
-    intervals = notes.about_intervals(cells, blocks[0].rows.values() if cells.scored else [])
-    said = [" ".join(seeds), *intervals, *notes.general(cells), *(overview.LEGEND if unlabelled else ())]
+    intervals = notes.about_intervals(
+        row for block in blocks if block.metric == ACCURACY for row in block.rows.values()
+    )
+    legend = dict.fromkeys(line for each in unlabelled for line in each.legend)
+    said = [" ".join(seeds), *intervals, *notes.general(cells), *legend]
     if chosen_by and (cells.scored or select):
         said += notes.about_budget(grid, chosen_by, scored=bool(cells.scored))
     found = _listings(cells, frame, show, select, chosen_by, complete)
@@ -226,10 +245,17 @@ def _listings(
     return [listing for listing in found if listing.rows]
 
 
-def _by_unit(cells: Cells) -> list[list[str]]:
-    """The scored tasks whose headlines can be in one table."""
+def _sources(cells: Cells, select: str, tasks: Sequence[str]) -> Block:
+    """Of tasks without target labels, what their source's samples say of the choice."""
+    objective = cells.objectives[tasks[0]]
+    title = objective.in_unit(f"Source test {objective.on_source}")
+    return block_of(cells, selection.SELECTED_SOURCE, f"{title}, selected by {select}", objective.form, tasks)
+
+
+def _by_unit(cells: Cells, tasks: Sequence[str]) -> list[list[str]]:
+    """Tasks whose headlines can be in one table."""
     found: dict[str, list[str]] = {}
-    for task in cells.scored:
+    for task in tasks:
         found.setdefault(cells.objectives[task].unit, []).append(task)
     return [*found.values()]
 
@@ -238,24 +264,33 @@ def accuracy_block(cells: Cells, metric: str, title: str, tasks: Sequence[str] =
     """A block whose methods are compared with the baseline; with the size of each test set.
 
     Args:
-        tasks: whose headlines have one unit; none: all that are scored.
+        tasks: none: all that are scored.
     """
-    tasks = tasks or cells.scored
-    objective = cells.objectives[tasks[0]]
-    block = block_of(cells, metric, title, objective.scale, tasks)
+    block = headlines_of(cells, metric, title, tasks or cells.scored)
     rows = block.rows
     for column in block.columns:
-        own = block.means.get(column, [column])
-        rows = _mark_gains(cells, metric, rows, column, own, higher=objective.higher_is_better)
+        rows = _mark_gains(cells, metric, rows, column, block.means.get(column, [column]))
     if cells.grid.ranked:
-        _mark_best(rows, block.columns, block.references, highest=objective.higher_is_better)
+        _mark_best(rows, block.objectives, block.references)
     sizes = {task: size for task, size in _test_sets(cells).items() if task in block.columns}
-    return replace(block, rows=rows, footer={"(test samples; their standard error)": sizes} if sizes else {})
+    footer = {"(test samples; their standard error)": sizes} if sizes else {}
+    block = replace(block, rows=rows, footer=footer)
+    return _with_majority(cells, block) if metric == ACCURACY else block
+
+
+def headlines_of(cells: Cells, metric: str, title: str, tasks: Sequence[str]) -> Block:
+    """A block of headlines, or of what a choice gave of them, without any comparison."""
+    block = block_of(cells, metric, title, NUMBER, tasks)
+    objectives: dict[str, Objective] = {}
+    for column, last in pairwise(["", *block.columns]):  # a mean follows its tasks
+        objectives[last] = cells.objectives[last] if last in cells.objectives else objectives[column]
+    return replace(block, objectives=objectives)
 
 
 def _with_majority(cells: Cells, block: Block) -> Block:
     """With what the reference `majority` would have where a target is skewed, unless its runs are there."""
-    skewed = [task for task in cells.skewed if cells.objectives[task].headline == ACCURACY]
+    own = (task for task in cells.skewed if task in block.columns)
+    skewed = [task for task in own if cells.objectives[task].headline == ACCURACY]
     if not skewed or MAJORITY in block.rows:
         return block
     row = {task: Cell(summarise([cells.majority_rate(task)]), note="share of the class") for task in skewed}
@@ -263,14 +298,14 @@ def _with_majority(cells: Cells, block: Block) -> Block:
 
 
 def _mark_gains(
-    cells: Cells, metric: str, rows: dict[str, dict[str, Cell]], column: str, tasks: Sequence[str], *, higher: bool
+    cells: Cells, metric: str, rows: dict[str, dict[str, Cell]], column: str, tasks: Sequence[str]
 ) -> dict[str, dict[str, Cell]]:
     """Rows with a mark at what differs from the baseline, Holm-adjusted over the candidates of the column."""
     tested = [variant for variant in cells.candidates if variant != BASELINE]
     found = [mean(cells, metric, variant, tasks, BASELINE) for variant in tested]
     adjusted = holm([each and each.p for each in found])
     marked = {
-        variant: replace(rows[variant][column], gain=each.summary, p=p, mark=_mark(each.summary, p, higher=higher))
+        variant: replace(rows[variant][column], gain=each.summary, p=p, mark=_mark(each.summary, p))
         for variant, each, p in zip(tested, found, adjusted, strict=True)
         if each
     }
@@ -279,10 +314,10 @@ def _mark_gains(
     }
 
 
-def _mark(gain: Summary, p: float | None, *, higher: bool) -> Literal["", "▲", "▼"]:
+def _mark(gain: Summary, p: float | None) -> Literal["", "▲", "▼"]:
     if p is None or p >= 1 - LEVEL:
         return ""
-    return "▲" if (gain.mean > 0) == higher else "▼"
+    return "▲" if gain.mean > 0 else "▼"
 
 
 def _test_sets(cells: Cells) -> dict[str, str]:
@@ -294,12 +329,12 @@ def _test_sets(cells: Cells) -> dict[str, str]:
         if sizes and baseline:
             n = int(next(iter(sizes)))
             of_samples = cells.objectives[task].headline == ACCURACY  # and so a share of them
-            error = f"{PERCENT * binomial_error(baseline.mean, n):.1f}" if of_samples else "-"
+            error = f"{100 * binomial_error(baseline.mean, n):.1f}" if of_samples else "-"
             found[task] = f"{n}; {error}"
     return found
 
 
-def block_of(cells: Cells, metric: str, title: str, scale: float, tasks: Sequence[str] = ()) -> Block:
+def block_of(cells: Cells, metric: str, title: str, form: Form, tasks: Sequence[str] = ()) -> Block:
     """A block of these tasks, or of all, with a mean of each family that has several."""
     columns: list[str] = []
     means: dict[str, list[str]] = {}
@@ -318,7 +353,7 @@ def block_of(cells: Cells, metric: str, title: str, scale: float, tasks: Sequenc
             for column, each in found.items()
         }
     references = frozenset(variant for variant in shown if is_reference(variant))
-    return Block(metric, title, columns, rows, scale, references, means=means)
+    return Block(metric, title, columns, rows, form, references, means=means)
 
 
 def _called(name: str, asked: Sequence[str]) -> bool:
@@ -326,16 +361,16 @@ def _called(name: str, asked: Sequence[str]) -> bool:
 
 
 def _mark_best(
-    rows: dict[str, dict[str, Cell]], columns: list[str], references: frozenset[str], *, highest: bool
+    rows: dict[str, dict[str, Cell]], objectives: Mapping[str, Objective], references: frozenset[str]
 ) -> None:
     """And the second, of columns where several methods have a number."""
-    for column in columns:
+    for column, objective in objectives.items():
         means = {
             variant: round(cell.summary.mean, 6)
             for variant, row in rows.items()
             if variant not in references and (cell := row[column]).summary is not None
         }
-        best, second, *_ = [*sorted(set(means.values()), reverse=highest), None, None]
+        best, second, *_ = [*sorted(set(means.values()), reverse=objective.higher_is_better), None, None]
         for variant, value in means.items() if len(means) > 1 else ():
             rows[variant][column] = replace(rows[variant][column], best=value == best, second=value == second)
 
@@ -343,7 +378,7 @@ def _mark_best(
 def _distances(cells: Cells) -> Block:
     """Proxy A-distances of the learned features, below that of the raw inputs, which every run carries."""
     title = "Proxy A-distance of features (0 alike, 2 told apart)"
-    block = block_of(cells, DISTANCE, title, 1.0, cells.scored)
+    block = block_of(cells, DISTANCE, title, NUMBER, cells.scored)
     raw: dict[str, Cell] = {}
     for task in cells.scored:
         values = list(cells.values("proxy_a_distance_inputs", BASELINE, task).values())[:1]

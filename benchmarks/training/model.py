@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.core.objective import objective_of
 from benchmarks.core.settings import UserError, format_query, parse_query
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import WEIGHTS, read_part
@@ -24,6 +25,7 @@ class TrainedModel(nn.Module):
 
     Attributes:
         classes: their names, in the order of the logits.
+        of_classes: whether these are of classes, and no real numbers.
         frozen: the frozen backbone that comes before the method, if one does.
         input_shape: of one sample.
         inputs, preprocessing: as :class:`benchmarks.training.weights.Signature` says.
@@ -33,6 +35,7 @@ class TrainedModel(nn.Module):
         super().__init__()
         self.method = method
         self.classes, self.frozen = signature.classes, frozen
+        self.of_classes = objective_of(signature.facts).of_classes
         self.input_shape = signature.trunk.input_shape if signature.trunk else signature.facts.input_shape
         self.inputs, self.preprocessing = signature.inputs, signature.preprocessing
 

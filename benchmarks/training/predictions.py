@@ -75,6 +75,8 @@ def average(models: Sequence[TrainedModel], domain: Domain) -> tuple[np.ndarray,
 
 def _probabilities(model: TrainedModel, domain: Domain) -> np.ndarray:
     """Of each class (n, k), for inputs as they were read; each model has its own way to standardise them."""
+    if not model.of_classes:
+        raise UserError("predictions are of classes, and this model gives real numbers")
     domain = own.preprocessed(domain, model.preprocessing) if model.preprocessing else domain
     logits = model.logits(_fitting(domain, model))
     if not np.isfinite(logits).all():

@@ -1,4 +1,4 @@
-"""The table: target accuracies at the last step, selected, and by the oracle; each cell leads to its runs."""
+"""The table: headlines at the last step, selected, and by the oracle; each cell leads to its runs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from benchmarks.report.cells import Cell
-from benchmarks.report.overview import COLUMNS, LEGEND
+from benchmarks.report.overview import Overview
 from benchmarks.report.page.contents import Contents
 from benchmarks.report.page.section import Section
 from benchmarks.report.page.templates import coded, rendered
@@ -30,20 +30,22 @@ def section(contents: Contents, places: Mapping[str, int], behind: int) -> Secti
     ]
     tables += [
         {"name": contents.report.shown(each.task), "title": contents.report.shown(each.title)}
-        | _overview(each.rows, each.references, places)
+        | _overview(each, places)
         for each in contents.report.overviews
     ]
     lead = "Click a heading to sort by it, and a number to see the runs behind it."
     if contents.accuracies:
+        higher = all(contents.cells.objectives[task].higher_is_better for task in contents.cells.scored)
+        best = "largest" if higher else "best"
         lead += (
-            " ▲ and ▼: better and worse than source_only, where a test shows it. Bold: the largest mean of a "
+            f" ▲ and ▼: better and worse than source_only, where a test shows it. Bold: the {best} mean of a "
             "column, which is no claim. References saw target labels: they bound what is possible."
         )
     if len(places) < behind:
         lead += f" {len(places):,} of the {behind:,} runs are here, so that the page stays small."
     body = [rendered("accuracies.html", tables=tables)]
-    if contents.report.overviews:
-        body += [Markup("<p>{}</p>").format(coded(text)) for text in LEGEND]
+    legend = dict.fromkeys(text for each in contents.report.overviews for text in each.legend)
+    body += [Markup("<p>{}</p>").format(coded(text)) for text in legend]
     return Section("table", "All methods on all tasks", lead, body)
 
 
@@ -53,7 +55,7 @@ def _table(contents: Contents, block: Block, places: Mapping[str, int]) -> dict[
         "columns": [contents.report.heading(column) for column in block.columns],
         "groups": [
             [
-                (name, [_cell(block.rows[name].get(column, Cell(None)), places) for column in block.columns])
+                (name, [_cell(block, name, column, places) for column in block.columns])
                 for name in rows
                 if (name in block.references) == reference
             ]
@@ -63,27 +65,31 @@ def _table(contents: Contents, block: Block, places: Mapping[str, int]) -> dict[
     }
 
 
-def _overview(
-    rows: Mapping[str, Mapping[str, Cell]], references: frozenset[str], places: Mapping[str, int]
-) -> dict[str, Any]:
+def _overview(overview: Overview, places: Mapping[str, int]) -> dict[str, Any]:
     shown = {
         name: [
             _written(
                 known_text(row.get(metric, Cell(None)), column), row.get(metric, Cell(None)), column.scale, places
             )
-            for metric, column in COLUMNS.items()
+            for metric, column in overview.columns.items()
         ]
-        for name, row in rows.items()
+        for name, row in overview.rows.items()
     }
-    groups = [[item for item in shown.items() if (item[0] in references) == group] for group in (False, True)]
-    return {"columns": [column.heading for column in COLUMNS.values()], "groups": groups, "footer": []}
+    groups = [
+        [item for item in shown.items() if (item[0] in overview.references) == group] for group in (False, True)
+    ]
+    return {"columns": [column.heading for column in overview.columns.values()], "groups": groups, "footer": []}
 
 
-def _cell(cell: Cell, places: Mapping[str, int]) -> dict[str, Any]:
-    return _written(cell_text(cell, 100.0), cell, 100.0, places)
+def _cell(block: Block, name: str, column: str, places: Mapping[str, int]) -> dict[str, Any]:
+    cell, objective = block.rows[name].get(column, Cell(None)), block.objectives[column]
+    gain = entry_text(cell.gain, *objective.gain_form) if cell.gain else ""
+    return _written(cell_text(cell, objective.form), cell, objective.scale, places, gain)
 
 
-def _written(text: str | Number, cell: Cell, scale: float, places: Mapping[str, int]) -> dict[str, Any]:
+def _written(
+    text: str | Number, cell: Cell, scale: float, places: Mapping[str, int], gain: str = ""
+) -> dict[str, Any]:
     """What the template needs of a cell; ``value`` is what rows are sorted by."""
     number, more = (text, "") if isinstance(text, str) else (str(text), f" {text.more}".rstrip())
     return {
@@ -91,19 +97,19 @@ def _written(text: str | Number, cell: Cell, scale: float, places: Mapping[str, 
         "more": more,
         "best": cell.best,
         "value": f"{scale * cell.summary.mean:.4f}" if cell.summary else "",
-        "about": ". ".join(_about(cell, cell.summary)) if cell.summary else cell.missing,
+        "about": ". ".join(_about(cell, cell.summary, gain)) if cell.summary else cell.missing,
         "runs": " ".join(str(places[run]) for run in cell.runs if run in places),
     }
 
 
-def _about(cell: Cell, summary: Summary) -> Iterator[str]:
+def _about(cell: Cell, summary: Summary, gain: str) -> Iterator[str]:
     """What a tooltip says."""
     yield f"{summary.n} seed{'s' * (summary.n != 1)}, {KINDS[summary.interval].format(summary.covers)}"
     if len(cell.runs) != summary.n:
         yield f"{len(cell.runs)} runs"
-    if cell.gain:
+    if gain:
         p = "" if cell.p is None else f", p = {cell.p:.2g} (Holm)"
-        yield f"gain {entry_text(cell.gain, 100.0, '+.1f')}{p}"
+        yield f"gain {gain}{p}"
     if cell.missing:
         yield cell.missing
     if cell.note:

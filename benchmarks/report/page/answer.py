@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from benchmarks.core.objective import Objective
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report import listings
 from benchmarks.report.cells import Cell, without_split
@@ -41,7 +42,7 @@ class Verdict:
 def verdict(cells: Mapping[str, Cell], pairs: Listing) -> Verdict:
     """From gains over the baseline, tested as a family of their own, and from the tests of all pairs."""
     known = {name: cell for name, cell in cells.items() if cell.summary and cell.gain}
-    ordered = sorted(known, key=lambda name: -known[name].summary.mean)  # type: ignore[union-attr]
+    ordered = sorted(known, key=lambda name: -known[name].gain.mean)  # type: ignore[union-attr]
     below = {_lower(row) for row in pairs.rows if _shown(row["p (Holm)"])}
     better = [name for name in ordered if known[name].mark == "▲"]
     return Verdict(
@@ -75,14 +76,49 @@ def section(contents: Contents) -> Section:
         first.append(f"On {contents.report.shown(task)}, without a target label: {paragraphs[0]}")
         more += paragraphs[1:]
     if unadvised := [task for task in contents.cells.unscored if task not in contents.advice]:
+        names = contents.cells.name(unadvised)
+        of_classes = all(contents.cells.objectives[task].of_classes for task in unadvised)
+        advises = "; `advise` says which to use" * of_classes
         first.append(
-            f"No target sample of {_listed(unadvised)} has a label, so that no accuracy is known. What is known "
-            "of each method is in the table; `advise` says which to use."
+            f"No target sample of {_listed(unadvised)} has a label, so that no {names} is known. What is known "
+            f"of each method is in the table{advises}."
         )
     if contents.block:
         more.insert(0, _how(contents))
     body = [Markup("<p>{}</p>").format(coded(text)) for text in more]
     return Section("answer", "The answer", "\n".join(first), body)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The candidates of a column in words.
+
+    Attributes:
+        where: the task, or the tasks of a family.
+        ranked: whether methods may be.
+    """
+
+    cells: Mapping[str, Cell]
+    objective: Objective
+    where: str
+    ranked: bool
+
+    def number(self, name: str) -> str:
+        return entry_text(self.cells[name].summary, *self.objective.form) + self.objective.unit
+
+    def gain(self, name: str) -> str:
+        return _gain(self.cells[name], self.objective)
+
+    def gains(self, names: Sequence[str]) -> str:
+        return _listed([f"`{name}` ({self.gain(name)})" for name in names])
+
+    @property
+    def seeds(self) -> int:
+        return max((cell.summary.n for cell in self.cells.values() if cell.summary), default=0)
+
+    @property
+    def usual(self) -> str:
+        return f"`{BASELINE}`" + (f" ({self.number(BASELINE)})" if self.cells[BASELINE].summary else "")
 
 
 def _sentences(contents: Contents, column: str, tasks: Sequence[str]) -> Iterator[str]:
@@ -92,22 +128,22 @@ def _sentences(contents: Contents, column: str, tasks: Sequence[str]) -> Iterato
     cells = {name: row[column] for name, row in block.rows.items() if name not in block.references}
     family = contents.cells.shared_by(tasks[0])
     where = f"{family} ({len(tasks)} tasks)" if len(tasks) > 1 else report.shown(column)
-    seeds = max((cell.summary.n for cell in cells.values() if cell.summary), default=0)
-    if seeds < ENOUGH:
-        yield _provisional(cells, where, seeds)
+    own = _Column(cells, block.objectives[column], where, contents.cells.grid.ranked)
+    if own.seeds < ENOUGH:
+        yield _provisional(own)
         return
     common = contents.cells.common_tasks(block.metric, tasks)
     pairs = listings.pairs(contents.cells, common, [name for name in cells if cells[name].summary], block.metric)
     found = verdict(cells, pairs)
-    yield _leading(found, cells, where, seeds, ranked=contents.cells.grid.ranked)
+    yield _leading(found, own)
     if found.better:
-        yield f"On {where}, {_gains(found.better, cells)} also gain, but each is below some other method."
+        yield f"On {where}, {own.gains(found.better)} also gain, but each is below some other method."
     if found.worse:
-        yield f"Worse than `{BASELINE}` on {where}: {_gains(found.worse, cells)}."
+        yield f"Worse than `{BASELINE}` on {where}: {own.gains(found.worse)}."
     if len(tasks) > 1 and (harm := _harm(block, tasks, found.worse)):
         yield f"Negative transfer on single tasks of {family}: {harm}."
     if found.untested:
-        yield f"On {where}, too few seeds for a test: {_gains(found.untested, cells)}."
+        yield f"On {where}, too few seeds for a test: {own.gains(found.untested)}."
     if found.open:
         yield f"On {where}, no difference from `{BASELINE}` is shown for {_listed(map(_code, found.open))}."
 
@@ -137,55 +173,61 @@ def _at(values: Mapping[str, Sequence[str]]) -> str:
     return _listed([f"`{name}` at {_listed(own)}" for name, own in values.items() if own])
 
 
-def _leading(found: Verdict, cells: Mapping[str, Cell], where: str, seeds: int, *, ranked: bool) -> str:
-    baseline = cells[BASELINE].summary
-    usual = f"`{BASELINE}`" + f" ({_number(baseline)}%)" * bool(baseline)
-    leaders = found.leaders
+def _leading(found: Verdict, own: _Column) -> str:
+    leaders, where, gains_in = found.leaders, own.where, own.objective.gains_in
     if found.untested:
         where += f", of the methods with {ENOUGH} seeds"
     if not leaders:
         best = found.better or found.open
-        gain = f"; the largest mean is that of {_gains(best[:1], cells)}" if best else ""
+        gain = f"; the {_best(own.objective)} mean is that of {own.gains(best[:1])}" if best else ""
         shown = (
             "which of those that gain is best is not shown" if found.better else "no method is shown to be better"
         )
-        return f"On {where}, {shown} than {usual}{gain}."
-    if not ranked:
-        return f"On {where}, {_gains(leaders, cells)} gain on {usual}. A paper's own settings are not ranked."
+        return f"On {where}, {shown} than {own.usual}{gain}."
+    if not own.ranked:
+        return f"On {where}, {own.gains(leaders)} gain on {own.usual}. A paper's own settings are not ranked."
     if len(leaders) == 1:
-        own = cells[leaders[0]]
-        return f"On {where}, `{leaders[0]}` leads with {_number(own.summary)}%: {_gain(own)} points over {usual}."
+        (name,) = leaders
+        return f"On {where}, `{name}` leads with {own.number(name)}: {own.gain(name)} {gains_in} over {own.usual}."
     return (
-        f"On {where}, {_gains(leaders, cells)} lead, in points over {usual}; between them no difference is shown "
-        f"at {seeds} seeds."
+        f"On {where}, {own.gains(leaders)} lead, in {gains_in} over {own.usual}; between them no difference is "
+        f"shown at {own.seeds} seeds."
     )
 
 
-def _provisional(cells: Mapping[str, Cell], where: str, seeds: int) -> str:
+def _best(objective: Objective) -> str:
+    return "largest" if objective.higher_is_better else "smallest"
+
+
+def _provisional(own: _Column) -> str:
     """Below 5 seeds: the range, and what it says of these seeds alone."""
-    known = {name: cell for name, cell in cells.items() if cell.summary}
+    where, seeds, sign = own.where, own.seeds, own.objective.sign
+    known = {name: sign * cell.summary.mean for name, cell in own.cells.items() if cell.summary}
     if not known:
         return f"On {where}, no run has ended well."
-    best = max(known, key=lambda name: known[name].summary.mean)  # type: ignore[union-attr]
+    best = max(known, key=lambda name: known[name])
     text = f"On {where}, nothing is shown yet: {seeds} seed{'s' * (seeds > 1)} are too few for a test. "
     text = text.replace("1 seed are", "1 seed is")
-    text += f"The largest mean is that of `{best}`, {_number(known[best].summary)}%"
-    baseline = known.get(BASELINE)
-    if baseline and best != BASELINE:
-        text += f"; `{BASELINE}` has {_number(baseline.summary)}%"
-    above = [name for name, cell in known.items() if cell.gain and cell.gain.low > 0]
+    text += f"The {_best(own.objective)} mean is that of `{best}`, {own.number(best)}"
+    if BASELINE in known and best != BASELINE:
+        text += f"; `{BASELINE}` has {own.number(BASELINE)}"
+    above = [name for name in known if (gain := own.cells[name].gain) and gain.low > 0]
     if seeds > 1 and above:
-        text += f". Above `{BASELINE}` in each seed: {_listed(map(_code, above))}"
+        text += f". {'Above' if sign > 0 else 'Below'} `{BASELINE}` in each seed: {_listed(map(_code, above))}"
     return f"{text}."
 
 
 def _harm(block: Block, tasks: Sequence[str], but: Sequence[str]) -> str:
-    """Which methods are below the baseline on which tasks, those but who are below it in the mean."""
+    """Which methods are worse than the baseline on which tasks, those but who are worse in the mean."""
     parts = []
     for name, row in block.rows.items():
         if name in block.references or name in but:
             continue
-        harmed = [f"{task.partition('/')[2]} ({_gain(row[task])})" for task in tasks if row[task].mark == "▼"]
+        harmed = [
+            f"{task.partition('/')[2]} ({_gain(row[task], block.objectives[task])})"
+            for task in tasks
+            if row[task].mark == "▼"
+        ]
         if harmed:
             parts.append(f"`{name}` on {_listed(harmed)}")
     return "; ".join(parts)
@@ -194,12 +236,16 @@ def _harm(block: Block, tasks: Sequence[str], but: Sequence[str]) -> str:
 def _how(contents: Contents) -> str:
     """Chosen how, and how sure."""
     assert contents.block
+    name = contents.cells.name(contents.cells.scored)
     chosen = (
-        "Accuracy is that of target test samples after the last step, with the settings that each method "
-        "declares: nothing was chosen."
+        f"{name[0].upper()}{name[1:]} is that of target test samples after the last step, with the settings that "
+        "each method declares: nothing was chosen."
         if contents.headline == LAST
         else f"Configuration and checkpoint were {contents.headline}, without target labels."
     )
+    lower = [each for each in contents.cells.objectives.values() if not each.higher_is_better]
+    reduced = dict.fromkeys(each.name for each in lower)
+    chosen += f" A gain in {' or '.join(reduced)} is its reduction." * bool(reduced)
     cells = [cell for row in contents.block.rows.values() for cell in row.values() if cell.gain]
     tested = sorted({cell.gain.covers for cell in cells if cell.gain and cell.gain.interval == "t95"})
     if not tested:
@@ -210,16 +256,8 @@ def _how(contents: Contents) -> str:
     )
 
 
-def _gains(names: Sequence[str], cells: Mapping[str, Cell]) -> str:
-    return _listed([f"`{name}` ({_gain(cells[name])})" for name in names])
-
-
-def _gain(cell: Cell) -> str:
-    return entry_text(cell.gain, 100.0, "+.1f").replace("-", "−")
-
-
-def _number(summary: Summary | None) -> str:
-    return entry_text(summary, 100.0, ".1f")
+def _gain(cell: Cell, objective: Objective) -> str:
+    return entry_text(cell.gain, *objective.gain_form).replace("-", "−")
 
 
 def _code(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import altair as alt
 
+from benchmarks.core.objective import Objective
 from benchmarks.plan.methods import BASELINE
 from benchmarks.report.cells import Cell
 from benchmarks.report.page.section import Chart
@@ -68,6 +69,11 @@ def data(rows: Iterable[Mapping[str, Any]]) -> alt.InlineData:
 
 def _is_nan(value: Any) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+def placed(value: float, objective: Objective) -> float:
+    """A headline, or a difference of two, as a place on an axis: of a share in %, of others four digits."""
+    return round(objective.scale * value, 2) if objective.is_share else float(f"{objective.scale * value:.4g}")
 
 
 def sign(method: str, cell: Cell) -> str:

@@ -6,9 +6,18 @@ from typing import Any
 
 from benchmarks.plan.suite import TOYS
 from benchmarks.report import selection
-from benchmarks.report.cells import Cells
+from benchmarks.report.cells import ACCURACY, Cells
 from benchmarks.report.published import Comparison
-from benchmarks.report.table import Block, Chosen, Report, accuracy_block, block_of, report_on
+from benchmarks.report.table import (
+    NUMBER,
+    Block,
+    Chosen,
+    Report,
+    accuracy_block,
+    block_of,
+    headlines_of,
+    report_on,
+)
 
 LAST = "last step"
 COSTS = {"training_seconds": "Seconds of training", "peak_memory_mb": "Peak memory (MB)"}
@@ -21,7 +30,7 @@ class Contents:
 
     Attributes:
         report: what the table prints.
-        accuracies: target accuracies by how their checkpoint was chosen; none without target labels.
+        accuracies: headlines, mostly accuracies, by how their checkpoint was chosen; none without target labels.
         headline: which of these the answer is about.
         costs: seconds and memory, by metric.
         curves: by run id, the signals of its training, where a store has them.
@@ -64,12 +73,15 @@ def contents_of(chosen: Chosen, show: Sequence[str], select: str | None, **more:
     accuracies, costs = {}, {}
     report = report_on(chosen, show, select)
     if cells.scored:
-        accuracies[LAST] = report.blocks[0]
+        first, *others = [block for block in report.blocks if block.metric == ACCURACY]
+        heading = cells.heading(cells.scored)
+        # Printed tables have a unit each, and the page's has a column for every task.
+        accuracies[LAST] = accuracy_block(cells, ACCURACY, f"{heading}, {LAST}") if others else first
         if chosen.by:
-            by, own = f"selected by {chosen.by}", report.blocks[0].tasks
-            accuracies[by] = accuracy_block(cells, selection.SELECTED, f"{cells.heading(own)}, {by}", own)
-            title = f"{cells.heading(own)}, the best checkpoint by target labels: no choice, a bound"
-            accuracies["oracle"] = block_of(cells, selection.ORACLE, title, report.blocks[0].scale, own)
-        costs = {metric: block_of(cells, metric, title, 1.0, cells.scored) for metric, title in COSTS.items()}
+            by = f"selected by {chosen.by}"
+            accuracies[by] = accuracy_block(cells, selection.SELECTED, f"{heading}, {by}")
+            title = f"{heading}, the best checkpoint by target labels: no choice, a bound"
+            accuracies["oracle"] = headlines_of(cells, selection.ORACLE, title, cells.scored)
+        costs = {metric: block_of(cells, metric, title, NUMBER, cells.scored) for metric, title in COSTS.items()}
     headline = f"selected by {chosen.by}" if select else LAST
     return Contents(report, cells, accuracies, headline, costs, **more)

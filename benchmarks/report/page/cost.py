@@ -1,4 +1,4 @@
-"""What accuracy costs in seconds and memory."""
+"""What a headline costs in seconds and memory."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,11 +29,12 @@ def section(contents: Contents) -> Section | None:
 
 
 def _charts(contents: Contents, block: Block, costs: Block, title: str, column: str) -> Iterator[Chart]:
+    objective, of = block.objectives[column], contents.report.shown(column)
     rows: list[dict[str, Any]] = [
         {
             "method": name,
             "cost": float(f"{cost.summary.mean:.4g}"),
-            "accuracy": round(100 * cell.summary.mean, 2),
+            objective.name: charts.placed(cell.summary.mean, objective),
             "shown": charts.sign(name, cell),
         }
         for name, row in block.rows.items()
@@ -43,13 +44,13 @@ def _charts(contents: Contents, block: Block, costs: Block, title: str, column: 
     ]
     if not rows:
         return
-    of = contents.report.shown(column)
+    title_y = objective.in_unit(f"target {objective.name}, {of}")
     base = alt.Chart(charts.data(rows)).encode(
         x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=30)),
-        y=alt.Y("accuracy:Q", title=f"target accuracy, {of} (%)", scale=alt.Scale(zero=False, padding=15)),
-        tooltip=charts.tooltips("method:N", alt.Tooltip("cost:Q", title=title), "accuracy:Q"),
+        y=alt.Y(f"{objective.name}:Q", title=title_y, scale=alt.Scale(zero=False, padding=15)),
+        tooltip=charts.tooltips("method:N", alt.Tooltip("cost:Q", title=title), f"{objective.name}:Q"),
     )
     points = base.mark_point(filled=True, size=60, opacity=1).encode(**charts.signs(row["shown"] for row in rows))
     names = base.mark_text(align="left", dx=6, fontSize=10).encode(text=alt.Text("method:N"))
     drawn = (points + names).properties(height=280)
-    yield charts.chart(drawn, f"{title} against target accuracy, {of}, a point for each method.")
+    yield charts.chart(drawn, f"{title} against target {objective.name}, {of}, a point for each method.")

@@ -8,7 +8,6 @@ import altair as alt
 import numpy as np
 from markupsafe import Markup
 
-from benchmarks.evaluation import HEADLINE
 from benchmarks.report.page import charts
 from benchmarks.report.page.contents import Contents
 from benchmarks.report.page.section import Chart, Section
@@ -16,10 +15,11 @@ from benchmarks.report.page.templates import rendered
 
 POINTS = 16  # of a line
 MOST = 120_000  # points of all lines together: about 2 MB
+TARGET, SOURCE = "target", "source"  # scores at checkpoints, of whatever is learnt: a .csv has them too
 TITLES = {
-    HEADLINE: "target accuracy (%; for display alone)",
+    TARGET: "target score",
     "source_accuracy": "source accuracy in the batch (%)",
-    "source_val_accuracy": "source accuracy, validation (%)",
+    SOURCE: "source score, validation",
     "task": "loss of the task",
     "domain": "loss of the domain classifier",
     "domain_accuracy": "discriminator's accuracy (%; chance 50)",
@@ -27,7 +27,6 @@ TITLES = {
     "gradient_ratio": "gradient of alignment over the task's",
     "effective_sample_size": "effective sample size (share of source)",
 }
-OF_SCORES = (HEADLINE, "source_val_accuracy")  # from the record's checkpoints, which a .csv has too
 Line = tuple[str, str, str]  # signal, task, method
 
 
@@ -39,17 +38,28 @@ def section(contents: Contents) -> Section | None:
         return None
     tasks, methods = (list(dict.fromkeys(line[place] for line in lines)) for place in (1, 2))
     first = next((name for name in reversed(contents.cells.candidates) if name in methods), methods[0])
+    titles = _titles(contents)
     kept = dict(list(lines.items())[: MOST // POINTS])
     controls = rendered("controls.html", controls={"task": (tasks, tasks[0]), "method": (methods, first)})
-    body: list[Chart | Markup] = [controls, *(_chart(signal, kept, tasks[0], first) for signal in drawn)]
+    body: list[Chart | Markup] = [controls, *(_chart(signal, titles, kept, tasks[0], first) for signal in drawn)]
     lead = "Each line is the mean over the seeds of a method; the one chosen stands out, the others are faint."
-    if HEADLINE in drawn:
+    if TARGET in drawn:
         lead += " Only the first chart has target labels, and training saw none of them."
     if not contents.curves:
         lead += " These records have no more than scores at checkpoints; a store has every signal."
     if len(kept) < len(lines):
         lead += f" {len(kept):,} of {len(lines):,} lines are here, so that the page stays small."
     return Section("curves", "Training curves", lead, body)
+
+
+def _titles(contents: Contents) -> dict[str, str]:
+    """Of the charts whose tasks may have different headlines."""
+    found: dict[str, dict[str, None]] = {TARGET: {}, SOURCE: {}}
+    for each in contents.cells.objectives.values():
+        how = "; ".join(filter(None, [each.unit, "for display alone"]))
+        found[TARGET][f"target {each.name} ({how})"] = None
+        found[SOURCE][each.in_unit(f"source {each.on_source}, validation")] = None
+    return {signal: " or ".join(titles) for signal, titles in found.items()}
 
 
 def _lines(contents: Contents) -> dict[Line, tuple[list[float], list[float]]]:
@@ -60,8 +70,10 @@ def _lines(contents: Contents) -> dict[Line, tuple[list[float], list[float]]]:
         if row is None or spec.configuration:
             continue
         task = contents.report.shown(spec.task)
-        for signal, points in _signals(row["checkpoints"], OF_SCORES):
-            runs[signal, task, spec.variant].append(points)
+        objective = contents.cells.objectives[spec.task]
+        scores = {objective.headline: TARGET, objective.source_score("val"): SOURCE}
+        for name, (steps, values) in _signals(row["checkpoints"], [*scores]):
+            runs[scores[name], task, spec.variant].append((steps, objective.scale * values))
         for signal, points in _signals(contents.curves.get(spec.run_id, ()), None):
             runs[signal, task, spec.variant].append(points)
     return {line: _mean(several) for line, several in runs.items()}
@@ -100,8 +112,7 @@ def thinned(points: Iterable[Mapping[str, Any]], most: int) -> dict[str, tuple[l
     found = {}
     for signal, (steps, values) in _signals(points, None):
         rows = np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))
-        share = 100 if "accuracy" in signal else 1
-        found[title_of(signal)] = _written(steps[rows], share * values[rows])
+        found[title_of(signal)] = _written(steps[rows], _scale(signal) * values[rows])
     return found
 
 
@@ -109,20 +120,25 @@ def title_of(signal: str) -> str:
     return TITLES.get(signal, signal.replace("_", " "))
 
 
-def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Chart:
-    share = "accuracy" in signal
+def _scale(signal: str) -> float:
+    """By which a signal's values are multiplied where they are drawn."""
+    return 100.0 if "accuracy" in signal else 1.0
+
+
+def _chart(signal: str, titles: Mapping[str, str], lines: Mapping[Line, Any], task: str, method: str) -> Chart:
+    scale = _scale(signal)
     rows = [
         {
             "task": line[1],
             "method": line[2],
             "step": steps,
-            "value": [100 * v for v in values] if share else values,
+            "value": [scale * value for value in values],
         }
         for line, (steps, values) in lines.items()
         if line[0] == signal
     ]
-    title = title_of(signal)
-    colour = charts.VERMILION if signal == HEADLINE else charts.BLUE
+    title = titles.get(signal) or title_of(signal)
+    colour = charts.VERMILION if signal == TARGET else charts.BLUE
 
     def standing_out(strong: object) -> Any:
         return [{"test": "datum.method == method", "value": strong}]
@@ -131,7 +147,7 @@ def _chart(signal: str, lines: Mapping[Line, Any], task: str, method: str) -> Ch
         alt.Chart(charts.data(rows))
         .transform_filter("datum.task == task")
         .transform_flatten(["step", "value"])
-        .mark_line(strokeDash=[6, 3] if signal == HEADLINE else [1, 0])
+        .mark_line(strokeDash=[6, 3] if signal == TARGET else [1, 0])
         .encode(
             x=alt.X("step:Q"),
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),

@@ -1,4 +1,4 @@
-"""Accuracy against a dial: tasks that differ in the value of one dial alone, a line for each method."""
+"""Headlines against a dial: tasks that differ in the value of one dial alone, a line for each method."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from benchmarks.report.page.templates import listing_table, rendered
 
 
 def section(contents: Contents) -> Section | None:
-    """For each task and dial, accuracies, and how far predicted class shares are from the true ones."""
+    """For each task and dial, headlines, and how far predicted class shares are from the true ones."""
     cells = contents.cells
     found = cells.sweeps
     frames = {key: frame for key, by_value in found.items() if len(frame := sweep.lines(cells, by_value))}
@@ -40,7 +40,8 @@ def section(contents: Contents) -> Section | None:
         f"Each line is a method, with a point for each value of the dial, the mean over seeds. {BASELINE} and the "
         "method chosen stand out, with their intervals; a tooltip has those of the others."
     )
-    return Section("dials", "Accuracy against a dial", lead, body)
+    name = cells.name([of for by_value in found.values() for of in by_value.values()])
+    return Section("dials", f"{name[0].upper()}{name[1:]} against a dial", lead, body)
 
 
 def _charts(frame: pd.DataFrame, title: str, dial: str, method: str) -> Iterator[Chart]:

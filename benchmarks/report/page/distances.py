@@ -21,7 +21,7 @@ def section(contents: Contents) -> Section | None:
     if not block or not distances:
         return None
     body: list[Chart | Markup] = []
-    for tasks in contents.cells.families(contents.cells.scored).values():
+    for tasks in contents.cells.alike(contents.cells.scored).values():
         body += _charts(contents, block, distances, tasks)
     body += [
         Markup("<details><summary>{}</summary>{}</details>").format(
@@ -30,20 +30,23 @@ def section(contents: Contents) -> Section | None:
         for listing in contents.report.listings
         if listing.kind == "bound"
     ]
+    name = contents.cells.name(contents.cells.scored)
+    plural = "Accuracies" if name == "accuracy" else "Scores"
     lead = (
         "Proxy A-distance says how well a linear classifier tells source from target features: 0 is alike, 2 is "
-        "told apart. It need not move with accuracy. Accuracies and distances are those of the last step."
+        f"told apart. It need not move with {name}. {plural} and distances are those of the last step."
     )
-    return Section("distances", "Accuracy and distance between domains", lead, body)
+    return Section("distances", f"{name[0].upper()}{name[1:]} and distance between domains", lead, body)
 
 
 def _charts(contents: Contents, block: Block, distances: Block, tasks: Sequence[str]) -> Iterator[Chart]:
+    objective = block.objectives[tasks[0]]
     rows: list[dict[str, Any]] = [
         {
             "task": contents.report.shown(task).partition("/")[2],
             "method": name,
             "distance": round(distance.summary.mean, 3),
-            "accuracy": round(100 * cell.summary.mean, 2),
+            objective.name: charts.placed(cell.summary.mean, objective),
             "shown": charts.sign(name, cell),
         }
         for name, row in distances.rows.items()
@@ -54,17 +57,18 @@ def _charts(contents: Contents, block: Block, distances: Block, tasks: Sequence[
     if not rows:
         return
     family = tasks[0].partition("/")[0]
+    title = objective.in_unit(f"target {objective.name}, {family}")
     drawn = (
         alt.Chart(charts.data(rows))
         .mark_point(filled=True, size=55, opacity=0.8)
         .encode(
             x=alt.X("distance:Q", title="proxy A-distance", scale=alt.Scale(zero=False, padding=10)),
-            y=alt.Y("accuracy:Q", title=f"target accuracy, {family} (%)", scale=alt.Scale(zero=False, padding=10)),
-            tooltip=charts.tooltips("method:N", "task:N", "distance:Q", "accuracy:Q", "shown:N"),
+            y=alt.Y(f"{objective.name}:Q", title=title, scale=alt.Scale(zero=False, padding=10)),
+            tooltip=charts.tooltips("method:N", "task:N", "distance:Q", f"{objective.name}:Q", "shown:N"),
             **charts.signs(row["shown"] for row in rows),
         )
         .properties(height=300)
     )
     yield charts.chart(
-        drawn, f"Target accuracy against proxy A-distance, a point for each method and task of {family}."
+        drawn, f"Target {objective.name} against proxy A-distance, a point for each method and task of {family}."
     )

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from benchmarks.report.overview import LEGEND
 from benchmarks.report.page.contents import Contents
 from benchmarks.report.page.section import Section
 from benchmarks.report.page.templates import coded, simple_table
@@ -19,10 +18,11 @@ def section(contents: Contents) -> Section:
         else "Every run that was planned is there. The notes say how to read the numbers, and which runs warned."
     )
     body = [simple_table("Cells that lack runs", ["method", "task", "what", "why"], holes)] if holes else []
+    known = {line for each in contents.report.overviews for line in each.legend}  # said below the table
     notes = [
         Markup("<li>{}</li>").format(coded(contents.report.shown(note)))
         for note in contents.report.notes
-        if note not in LEGEND
+        if note not in known
     ]
     body.append(Markup("<ul>{}</ul>").format(Markup("").join(notes)))
     return Section("notes", "What is missing, and what to doubt", lead, body)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from benchmarks import __version__
+from benchmarks.core.objective import Objective
 from benchmarks.core.outfiles import NAME
 from benchmarks.report.cells import Cell
 from benchmarks.report.page.contents import Contents
@@ -19,11 +20,14 @@ class Board:
     """A suite's methods on the tasks of a family, best first, references last.
 
     Attributes:
-        rows: of each: method, accuracy, gain over the baseline, and what a test says of it.
+        headline, gain: what is above these columns.
+        rows: of each: method, headline, gain over the baseline, and what a test says of it.
     """
 
     suite: str
     about: str
+    headline: str
+    gain: str
     rows: Sequence[tuple[str, str, str, str]]
 
 
@@ -59,13 +63,18 @@ def _board(suite: str, contents: Contents, block: Block, column: str, tasks: Seq
     covers = sorted({number.covers for number in numbers if number.interval == "t95"})
     interval = f"± is half a 95% interval over {', or '.join(covers)}" if covers else "brackets: range over seeds"
     about = f"{what}, {max((number.n for number in numbers), default=0)} seeds, {contents.headline}; {interval}"
-    return Board(suite, about, [*_rows(cells, block.references)])
+    objective = block.objectives[column]
+    rows = [*_rows(cells, block.references, objective)]
+    return Board(suite, about, objective.in_unit(objective.name), f"gain ({objective.gains_in})", rows)
 
 
-def _rows(cells: Mapping[str, Cell], references: frozenset[str]) -> Iterator[tuple[str, str, str, str]]:
+def _rows(
+    cells: Mapping[str, Cell], references: frozenset[str], objective: Objective
+) -> Iterator[tuple[str, str, str, str]]:
     known = {name: cell.summary for name, cell in cells.items() if cell.summary}
-    for name in sorted(known, key=lambda name: (name in references, -known[name].mean)):
+    for name in sorted(known, key=lambda name: (name in references, -objective.sign * known[name].mean)):
         gain = cells[name].gain
         label = f"{name} (reference)" if name in references else name
-        accuracy = entry_text(known[name], 100.0, ".1f")
-        yield label, accuracy, entry_text(gain, 100.0, "+.1f").replace("-", "−") if gain else "", cells[name].mark
+        number = entry_text(known[name], *objective.form)
+        gained = entry_text(gain, *objective.gain_form).replace("-", "−") if gain else ""
+        yield label, number, gained, cells[name].mark

@@ -26,7 +26,10 @@ def section(contents: Contents) -> Section | None:
         if apart
         else "No published number is of this protocol and choice; those shown were made in other ways."
     )
-    body: list[Chart | Markup] = [_chart(judged)] if judged else []
+    by_unit: dict[str, list[Comparison]] = {}
+    for each in judged:
+        by_unit.setdefault(each.published.read_as.unit, []).append(each)
+    body: list[Chart | Markup] = [_chart(of_unit) for of_unit in by_unit.values()]
     body += [
         Markup("<details><summary>All {} published numbers</summary>{}</details>").format(
             len(contents.comparisons), listing_table(report, listing)
@@ -42,7 +45,7 @@ def _chart(judged: list[Comparison]) -> Chart:
     rows = [
         {
             "row": f"{each.published.ours} {each.published.task.partition('/')[2] or each.published.task}",
-            "value": round(number, 2),
+            "value": float(f"{number:.4g}"),
             "of": of,
             "from": each.published.citation[:60],
         }
@@ -52,11 +55,15 @@ def _chart(judged: list[Comparison]) -> Chart:
     ]
     colours = alt.Scale(domain=["ours", "published"], range=[charts.BLUE, charts.ORANGE])
     shapes = alt.Scale(domain=["ours", "published"], range=["circle", "diamond"])
+    names = dict.fromkeys(each.published.read_as.name for each in judged)
+    what = "score" if judged[0].published.read_as.is_share else " or ".join(names)
     drawn = (
         alt.Chart(charts.data(rows))
         .mark_point(filled=True, size=70, opacity=1)
         .encode(
-            x=alt.X("value:Q", title="target score (%)", scale=alt.Scale(zero=False)),
+            x=alt.X(
+                "value:Q", title=judged[0].published.read_as.in_unit(f"target {what}"), scale=alt.Scale(zero=False)
+            ),
             y=alt.Y("row:N", title=None, sort=None),
             color=alt.Color("of:N", title=None, scale=colours),
             shape=alt.Shape("of:N", title=None, scale=shapes),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from benchmarks.core.objective import Objective
 from benchmarks.core.randomness import generator
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation.outputs import Outputs
@@ -24,6 +25,7 @@ POINTS = 40_000  # of all maps together, which makes 1.5 MB of a page
 FEWEST, MOST = 20, 200  # points of a domain on a map
 SIDE, EXTENT = 165, 500  # pixels of a map; its largest coordinate, as a whole number
 OTHER, UNKNOWN = "another class", "no label"
+FIFTHS = ("lowest fifth", "second fifth", "middle fifth", "fourth fifth", "highest fifth")
 DOMAINS = ("source", "target")
 
 
@@ -89,10 +91,11 @@ def _task(
 ) -> list[Chart | Markup]:
     """A heading, the baseline's maps and those of the others; a line for each that cannot be drawn."""
     name = without_split(task, cells.tasks)
-    classes, frames, problems = class_names(task), {}, []
+    objective = cells.objectives[task]
+    classes, frames, problems = class_names(task) if objective.of_classes else FIFTHS, {}, []
     for variant, folder in folders.items():
         try:
-            frames[variant] = _points(Record(folder), project, size, classes)
+            frames[variant] = _points(Record(folder), project, size, classes, objective)
         except UserError as error:
             problems.append(f"{variant} on {name} is not drawn: {error}.")
     if BASELINE not in frames:
@@ -114,7 +117,9 @@ def _task(
     return [*parts, *(Markup("<p>{}</p>").format(problem) for problem in problems)]
 
 
-def _points(record: Record, project: Projection, size: int, classes: Sequence[str]) -> pd.DataFrame:
+def _points(
+    record: Record, project: Projection, size: int, classes: Sequence[str], objective: Objective
+) -> pd.DataFrame:
     """A row a sample: domain, class, and two coordinates as whole numbers.
 
     Raises:
@@ -123,12 +128,15 @@ def _points(record: Record, project: Projection, size: int, classes: Sequence[st
     outputs = Outputs.load(record.check(record.outputs()[-1]))
     try:
         features = [outputs[f"{domain}_test.features"] for domain in DOMAINS]
-        said = [outputs["source_test.y"], outputs["target_test.logits"].argmax(1)]
+        y, logits = outputs["source_test.y"], outputs["target_test.logits"]
         labels = shown_labels(record)
     except KeyError as error:
         raise UserError(f"its record has no {error}; run it again") from None
-    if (labels >= 0).any():
+    said = [y, logits.argmax(1) if objective.of_classes else logits[:, 0]]
+    if objective.labelled(labels).any():
         said[1] = labels
+    if not objective.of_classes:
+        said = [_fifths(numbers, y) for numbers in said]
     rows = [_drawn(len(each), size) for each in features]
     kept = np.concatenate([each[row] for each, row in zip(features, rows, strict=True)]).astype(np.float64)
     if kept.shape[1] < 2 or not np.isfinite(kept).all():
@@ -140,6 +148,12 @@ def _points(record: Record, project: Projection, size: int, classes: Sequence[st
     x, y = places.round().astype(int).T
     domain = np.repeat(DOMAINS, [len(row) for row in rows])
     return pd.DataFrame({"domain": domain, "class": names[numbers], "x": x, "y": y})
+
+
+def _fifths(numbers: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which of ``FIFTHS`` numbers (n,) are in, made of the source's labels (m,); -1 where one is not known."""
+    found = np.digitize(numbers, np.quantile(y, (0.2, 0.4, 0.6, 0.8)))
+    return np.where(np.isnan(numbers), -1, found)
 
 
 def _drawn(n: int, size: int) -> np.ndarray:
@@ -155,8 +169,12 @@ def _few(names: pd.Series) -> pd.Series:
 
 def _label(cells: Cells, variant: str, task: str) -> str:
     """A method with what tables say of it, where they do."""
-    accuracy, distance = (_mean(cells, metric, variant, task) for metric in (ACCURACY, "proxy_a_distance"))
-    said = {f"accuracy {100 * accuracy:.1f}%": accuracy, f"proxy A-distance {distance:.2f}": distance}
+    headline, distance = (_mean(cells, metric, variant, task) for metric in (ACCURACY, "proxy_a_distance"))
+    objective = cells.objectives[task]
+    said = {
+        f"{objective.name} {objective.printed(headline)}": headline,
+        f"proxy A-distance {distance:.2f}": distance,
+    }
     return ", ".join([variant, *(text for text, number in said.items() if not np.isnan(number))])
 
 
@@ -168,13 +186,14 @@ def _mean(cells: Cells, metric: str, variant: str, task: str) -> float:
 
 def _heading(name: str, task: str, points: pd.DataFrame, cells: Cells) -> Markup:
     sizes = points[points["method"] == BASELINE]["domain"].value_counts()
+    what = "classes" if cells.objectives[task].of_classes else "numbers, in fifths of the source's,"
     colours = (
         "those that the model predicts, since no target sample has a label"
         if task in cells.unscored
         else "the true ones, opened by the oracle for this picture alone"
     )
     drawn = f"{sizes['source']} source and {sizes['target']} target samples, one seed"
-    return Markup("<h3>{}</h3><p>{}. The target's classes are {}.</p>").format(name, drawn, colours)
+    return Markup("<h3>{}</h3><p>{}. The target's {} are {}.</p>").format(name, drawn, what, colours)
 
 
 def _alt(which: str, name: str, labels: Mapping[str, str]) -> str:

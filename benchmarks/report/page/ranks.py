@@ -40,7 +40,7 @@ def section(contents: Contents) -> Section | None:
 
 def _chart(cells: Cells, complete: Complete) -> Chart:
     found = complete.friedman
-    ranks = mean_ranks(complete.independent if found else complete.accuracy).tolist()
+    ranks = mean_ranks(complete.independent if found else complete.scores).tolist()
     rows = [{"method": name, "rank": round(rank, 3)} for name, rank in zip(complete.names, ranks, strict=True)]
     order = [row["method"] for row in sorted(rows, key=lambda row: row["rank"])]
     family = cells.shared_by(complete.tasks[0])

@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from benchmarks.evaluation import HEADLINE
+from benchmarks.core.headline import Headline
 from benchmarks.report.cells import Cell
 from benchmarks.report.page import charts, curves
 from benchmarks.report.page.contents import Contents
@@ -15,7 +15,6 @@ from benchmarks.report.page.section import Chart
 MOST = 4000  # runs that a page holds
 NUMBERS = 300_000  # of the curves of all runs together: about 2 MB
 POINTS, FEWEST = 16, 5  # of a curve
-SOURCE = "source_val_accuracy"
 
 
 def behind(contents: Contents) -> list[str]:
@@ -34,6 +33,7 @@ def _cells(contents: Contents) -> Iterator[Cell]:
 def listed(contents: Contents, places: Mapping[str, int]) -> dict[str, Any]:
     """What the script reads. Settings that runs share are there once."""
     settings: dict[str, int] = {}
+    scores: dict[Headline, int] = {}
     variants = {spec.run_id: spec.variant for spec in contents.cells.grid.specs}
     points = _points(contents, places)
     runs = []
@@ -41,6 +41,8 @@ def listed(contents: Contents, places: Mapping[str, int]) -> dict[str, Any]:
         row = contents.cells.records[run]
         spec = {key: value for key, value in row.get("spec", {}).items() if key != "seed"}
         number = settings.setdefault(json.dumps(spec, sort_keys=True), len(settings))
+        objective = contents.cells.objectives[row["task"]]
+        steps = [_step(each, objective) for each in row["checkpoints"]]
         runs.append(
             {
                 "id": run,
@@ -48,13 +50,29 @@ def listed(contents: Contents, places: Mapping[str, int]) -> dict[str, Any]:
                 "method": variants.get(run, row["method"]),
                 "seed": int(row["seed"]),
                 "settings": number,
+                "scores": scores.setdefault(objective, len(scores)),
                 "device": _text(row.get("device")),
                 "warnings": _text(row["warnings"]),
-                "steps": [_step(scores) for scores in row["checkpoints"]],
+                "steps": steps,
+                "last": ["–" if value is None else format(value, objective.form[1]) for value in steps[-1][1:]],
                 "curves": curves.thinned(contents.curves.get(run, ()), points) if points else {},
             }
         )
-    return {"runs": runs, "settings": [json.loads(text) for text in settings]}
+    return {
+        "runs": runs,
+        "settings": [json.loads(text) for text in settings],
+        "scores": [_names(objective) for objective in scores],
+    }
+
+
+def _names(objective: Headline) -> dict[str, str]:
+    """What the dialog calls the scores of runs with one objective."""
+    both = ", ".join(dict.fromkeys([objective.name, objective.on_source]))
+    return {
+        "both": objective.in_unit(both),
+        "target": objective.in_unit(f"target {objective.name}"),
+        "source": objective.in_unit(f"source {objective.on_source}"),
+    }
 
 
 def _points(contents: Contents, places: Mapping[str, int]) -> int:
@@ -69,12 +87,15 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _step(scores: Mapping[str, Any]) -> list[Any]:
-    return [scores["step"], *(_percent(scores.get(name)) for name in (HEADLINE, SOURCE))]
+def _step(scores: Mapping[str, Any], objective: Headline) -> list[Any]:
+    """The number of a step, and the scores of target and source after it as they are printed."""
+    names = (objective.headline, objective.source_score("val"))
+    return [scores["step"], *(_printed(scores.get(name), objective) for name in names)]
 
 
-def _percent(share: Any) -> float | None:
-    return round(100 * share, 1) if isinstance(share, float) and share == share else None
+def _printed(score: Any, objective: Headline) -> float | None:
+    scale, digits = objective.form
+    return float(format(scale * score, digits)) if isinstance(score, float) and score == score else None
 
 
 def chart() -> Chart:
@@ -84,7 +105,7 @@ def chart() -> Chart:
         .mark_line(point=True)
         .encode(
             x=alt.X("step:Q"),
-            y=alt.Y("value:Q", title="accuracy (%)", scale=alt.Scale(zero=False)),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
             color=alt.Color(
                 "seed:N", scale=alt.Scale(range=[*charts.OF_SEEDS]), legend=alt.Legend(title="seed", columns=10)
             ),

@@ -99,8 +99,6 @@ document.addEventListener("keydown", (event) => { if (event.key === "Escape") hi
 // The runs behind a number.
 const dialog = document.getElementById("runs");
 const known = read("runs-data");
-const ACCURACY = "accuracy (%)";
-const columns = ["run", "task", "method", "seed", "target accuracy (%)", "source accuracy (%)", "device"];
 
 function open(cell) {
   hide();
@@ -109,11 +107,13 @@ function open(cell) {
   const column = cell.closest("table").tHead.rows[0].cells[cell.closest("td").cellIndex].textContent.trim();
   document.getElementById("runs-title").textContent = `${heading}, ${column}: ${cell.textContent.trim()}`;
   document.getElementById("runs-about").textContent = cell.dataset.about;
+  const scores = known.scores[runs[0].scores];
+  const columns = ["run", "task", "method", "seed", scores.target, scores.source, "device"];
   const [head] = dialog.querySelector("thead").rows;
   head.replaceChildren(...columns.map((name) => element("th", name, { scope: "col" })));
   dialog.querySelector("tbody").replaceChildren(...runs.map(line));
   document.getElementById("runs-more").replaceChildren(...more(runs));
-  const names = [ACCURACY, ...new Set(runs.flatMap((run) => Object.keys(run.curves)))];
+  const names = [scores.both, ...new Set(runs.flatMap((run) => Object.keys(run.curves)))];
   const select = document.getElementById("runs-curve");
   select.replaceChildren(...names.map((name) => element("option", name)));
   select.onchange = () => draw("#runs-chart", filled(runs, select.value));
@@ -122,9 +122,8 @@ function open(cell) {
 }
 
 function line(run) {
-  const [, target, source] = run.steps.at(-1);
   const row = element("tr");
-  const values = [run.task, run.method, run.seed, target?.toFixed(1) ?? "–", source?.toFixed(1) ?? "–", run.device];
+  const values = [run.task, run.method, run.seed, ...run.last, run.device];
   row.append(element("th", run.id, { scope: "row" }), ...values.map((value) => element("td", value)));
   return row;
 }
@@ -145,7 +144,7 @@ function more(runs) {
 function filled(runs, name) {
   const spec = read("runs-spec");
   spec.encoding.y.title = name;
-  const curve = name === ACCURACY ? accuracies : (run) => {
+  const curve = name === known.scores[runs[0].scores].both ? scores : (run) => {
     const [steps, values] = run.curves[name] ?? [[], []];
     return steps.map((step, place) => ({ step, value: values[place], of: name }));
   };
@@ -153,7 +152,7 @@ function filled(runs, name) {
   return { ...spec, datasets: { runs: points.filter((point) => point.value !== null) } };
 }
 
-function accuracies(run) {
+function scores(run) {
   return run.steps.flatMap(([step, target, source]) => [
     { step, value: target, of: "target (for display alone)" },
     { step, value: source, of: "source, validation" },
