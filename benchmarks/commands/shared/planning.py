@@ -29,6 +29,7 @@ class WhatFlags:
     target: Path | None
     label: str | None
     text: str | None = None
+    target_classes: str | None = None
     sweep: str | None = None
 
     def __post_init__(self) -> None:
@@ -39,9 +40,14 @@ class WhatFlags:
             parse_sweep(self.sweep)
         if bool(self.source) != bool(self.target):
             raise UserError("--source and --target: give both")
-        for flag, value in (("--label", self.label), ("--text", self.text)):
+        for flag, value in self._of_own_data.items():
             if value and not self.source:
                 raise UserError(f"{flag} needs --source and --target")
+
+    @property
+    def _of_own_data(self) -> dict[str, str | None]:
+        """The flags that say more of the user's own data."""
+        return {"--label": self.label, "--text": self.text, "--target-classes": self.target_classes}
 
     @staticmethod
     def add_to(flags: Group, default_methods: str) -> None:
@@ -65,6 +71,12 @@ class WhatFlags:
         flags.add_argument(
             "--text", metavar="COLUMN", help="of texts in a .csv, whose words are then the features"
         )
+        flags.add_argument(
+            "--target-classes",
+            metavar="CLASSES",
+            help="that the target has, if not the source's: all:unknown where it has others too, cat:dog where it "
+            "lacks some",
+        )
 
     def all_tasks(self) -> list[str]:
         """The tasks named, and that of the user's own data, which are read for it."""
@@ -72,7 +84,8 @@ class WhatFlags:
         if self.source and self.target:
             from datasets import own
 
-            tasks.append(own.make_task(self.source, self.target, self.label or "label", self.text or ""))
+            label, text, classes = self.label or "label", self.text or "", self.target_classes or ""
+            tasks.append(own.make_task(self.source, self.target, label, text, classes))
         return swept(tasks or task_names(self.suite), *parse_sweep(self.sweep)) if self.sweep else tasks
 
 
