@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks.core import atomic
 from benchmarks.core.escape import quoted, shown
 from benchmarks.core.registry import DATASETS, DatasetInfo
-from benchmarks.core.settings import Settings, UserError, nearest
+from benchmarks.core.settings import Settings, UserError
 from datasets import files
 from datasets.base import (
     SPLIT_SEED,
