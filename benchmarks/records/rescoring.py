@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.core.reading import parse_json, read_bytes
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.core.settings import UserError
-from benchmarks.evaluation import oracle
+from benchmarks.evaluation import oracle, targets
 from benchmarks.evaluation.outputs import Outputs, read_arrays
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import DIGESTS, Record, digests, write_json
 from benchmarks.records.store import PREDICTIONS, Store
-from datasets.base import Oracle, labels_define, load_task
+from datasets.base import Oracle, facts_of_task, labels_define, load_task, seed_that_matters
 
 SCORES, LABELS = "oracle.json", "oracle.npz"
 
@@ -34,9 +35,20 @@ def write(
     Args:
         right: what :func:`oracle.right` gives, by step.
     """
-    units = oracle.test_units(labels)
+    units, last = oracle.test_units(labels), {**last, **_by_domain(folder, labels)}
     write_json(folder / SCORES, {"checkpoints": checkpoints, "last": last, "right": right, "test_units": units})
     oracle.save_oracle(labels, folder / LABELS)
+
+
+def _by_domain(folder: Path, labels: Oracle) -> dict[str, float]:
+    """Scores of each target after the last step; none of a task with one target, or of a derived run."""
+    spec = parse_json(read_bytes(folder / "spec.json"))
+    if spec.get("reverse_of") or facts_of_task(spec["task"]).n_targets == 1:
+        return {}
+    transductive = spec["protocol"]["scoring"] == "transductive"
+    task = load_task(spec["task"], transductive=transductive, seed=seed_that_matters(spec["task"], spec["seed"]))
+    last = Outputs.load(max((folder / "outputs").glob("*.npz"), key=lambda path: int(path.stem)))
+    return targets.by_domain(last, labels, targets.domains_of_test(task))
 
 
 def shown_labels(record: Record) -> np.ndarray:

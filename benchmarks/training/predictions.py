@@ -154,9 +154,7 @@ def _float32(x: np.ndarray, path: str) -> np.ndarray:
     return x
 
 
-def class_numbers(
-    labels: np.ndarray, classes: tuple[str, ...], path: Path, *, others: bool = False
-) -> np.ndarray:
+def class_numbers(labels: np.ndarray, classes: tuple[str, ...], path: Path, *, others: bool = False) -> np.ndarray:
     """Class numbers (n,): labels are names of classes, or whole numbers where these are no names.
 
     Args:
