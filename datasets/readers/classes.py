@@ -1,6 +1,6 @@
 """Which classes the user's domains have: the source's by its labels, the target's by what is said of it.
 
-Labels of the target never say which classes it has, for they may be few. They only must not contradict what is said.
+Labels of the target never say which classes it has, for they may be few. They must not contradict what is said.
 """
 
 import shlex

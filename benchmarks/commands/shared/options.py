@@ -10,14 +10,12 @@ Group = _ArgumentGroup  # what flags are added to: it has the title under which 
 
 
 class Once(_StoreAction):
-    """A flag that people may take for one of several values: given twice, it is an error, and not the last one."""
+    """A flag that takes one value: given twice, it is an error, where the first was left out in silence."""
 
-    def __call__(
-        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: Any = None
-    ) -> None:
+    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: Any = None) -> None:
         if getattr(namespace, self.dest) is not None:
-            parser.error(f"{option_string} is given twice, and takes one value")
-        super().__call__(parser, namespace, values, option_string)
+            parser.error(f"{option} is given twice, and takes one value")
+        super().__call__(parser, namespace, values, option)
 
 
 def typed(options: type[T], values: Mapping[str, Any]) -> T:
