@@ -4,6 +4,7 @@ import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -52,6 +53,8 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         params: the method's hyper-parameters other than their defaults.
         protocol: settings of :class:`benchmarks.core.protocol.Protocol` other than their defaults, such as
             ``{"steps": 2000, "backbone": "lenet"}``. Those of checkpoints and scoring have no effect.
+        unknown: what to say of samples that are of no class in ``y``, such as -1 or ``"unknown"``: the task is
+            open-set. None: the target has no such samples.
         standardise: scale each feature, of both domains, by its mean and deviation over X; sequences and images of
             real numbers by channel. Images in uint8 stay as they are.
         seed: with the data, it determines the result to the bit (on the same CPU model).
@@ -72,11 +75,12 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         params: Mapping[str, Any] | None = None,
         protocol: Mapping[str, Any] | None = None,
         standardise: bool = True,
+        unknown: Any = None,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
         self.method, self.params, self.protocol, self.seed, self.device = method, params, protocol, seed, device
-        self.standardise = standardise
+        self.standardise, self.unknown = standardise, unknown
 
     def fit(self, X: Any, y: Any, X_target: Any = None) -> Self:
         """Train on a labelled source and an unlabelled target.
@@ -105,25 +109,32 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         labelled = LabelledArrays(source, numbers.astype(np.int64), np.zeros(len(numbers), np.int64))
         view = TrainView(labelled, UnlabelledArrays(target, np.zeros(len(target), np.int64)))
         signature = Signature(
-            facts=facts_of(view, Facts(n_classes=len(self.classes_))),
+            facts=facts_of(view, self._facts()),
             classes=tuple(str(label) for label in self.classes_),
             inputs=input_kind(source),
             preprocessing=Preprocessing(
                 label="", columns=(), mean=scale.mean, deviation=scale.deviation, digest=""
             ),
         )
-        self.model_ = _trained(self._spec(signature.facts), signature, view, self.device)
+        spec = self._spec(replace(signature.facts, traits=self._facts().traits))
+        self.model_ = _trained(spec, signature, view, self.device)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most probable class (n,) of target inputs (n, ...)."""
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        """The most probable class (n,) of target inputs (n, ...), or ``unknown``."""
+        x = self._given(X)
+        said = self.model_.predicted(self.model_.logits(x))
+        known = said < len(self.classes_)
+        found = self.classes_[np.where(known, said, 0)]
+        return found if known.all() else np.where(known, found, self.unknown)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities (n, k) of the classes, in the order of ``classes_``, for target inputs (n, ...)."""
+        """Probabilities (n, k) of the classes, in the order of ``classes_``, for target inputs (n, ...).
+
+        Where samples may be unknown, they are as if a sample were of one of the classes.
+        """
         x = self._given(X)
-        return softmax(self.model_.logits(x), axis=1)
+        return softmax(self.model_.logits(x)[:, : len(self.classes_)], axis=1)
 
     def features(self, X: Any) -> np.ndarray:
         """What the method's network makes of target inputs (n, ...) before it classifies them (n, d)."""
@@ -139,6 +150,13 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         how = self.model_.preprocessing
         assert how
         return _inputs(X, Scale(how.mean, how.deviation))
+
+    def _facts(self) -> Facts:
+        """What is known of the task beside its samples."""
+        n_classes = len(self.classes_)
+        if self.unknown is None:
+            return Facts(n_classes=n_classes)
+        return Facts(n_classes=n_classes, traits=("open",), objective="unknown")
 
     def _spec(self, facts: Facts) -> RunSpec:
         if METHODS.info(METHODS.check(self.method)).reference:
@@ -231,7 +249,8 @@ def _trained(spec: RunSpec, signature: Signature, view: TrainView, device: str) 
         trainer = new_trainer(spec, signature.facts, view, where)
         for _ in trainer.run():
             pass
-    return TrainedModel(trainer.method, signature).eval()
+    sure = trainer.outputs(trainer.source.x, "source")[1].float().cpu().numpy() if signature.open else None
+    return TrainedModel(trainer.method, signature, source_val=sure).eval()
 
 
 @contextmanager

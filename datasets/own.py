@@ -28,15 +28,27 @@ import numpy as np
 from benchmarks.core import atomic
 from benchmarks.core.escape import quoted, shown
 from benchmarks.core.registry import DATASETS, DatasetInfo
-from benchmarks.core.settings import Settings, UserError, nearest
+from benchmarks.core.settings import Settings, UserError
 from datasets import files
-from datasets.base import SPLIT_SEED, Domains, Family, Inputs, Options, Preprocessing, Samples, forget_tasks, split
+from datasets.base import (
+    SPLIT_SEED,
+    ClassSets,
+    Domains,
+    Family,
+    Inputs,
+    Options,
+    Preprocessing,
+    Samples,
+    forget_tasks,
+    split,
+)
 from datasets.files.images import DECODER, ImageFiles
+from datasets.readers.classes import FLAG, check_target, minus_one, source_classes, target_classes
 from datasets.readers.domains import Domain, read_domain
 from datasets.readers.folders import TRAINING
 from datasets.readers.sentences import fitted_words, values_of
 from datasets.readers.standardise import Scale, doubts, fitted, standardised
-from datasets.readers.text import is_whole, plain
+from datasets.readers.text import plain
 
 BACKBONES = {1: "mlp?width=50&depth=1", 2: "mlp", 3: "cnn1d", 4: "cnn"}  # by the dimensions of x; 1: texts
 SMALL, SMALL_IMAGES = range(16, 33), "lenet"  # pixels a side: LeNet's are 28
@@ -71,7 +83,23 @@ class Own(Family):
         _known_task(task)
 
     def classes(self, task: str) -> tuple[str, ...]:
-        return _known_task(task).classes
+        return _known_task(task).every_class
+
+    def class_sets(self, task: str, options: Options) -> ClassSets:
+        """Those of the dials that a side has by its labels, or by what was said of it."""
+        known, sets = _known_task(task), super().class_sets(task, options)
+        if not known.target_classes:
+            return sets
+        where = f"own/{shown(task)}"
+        if options.prior:
+            raise UserError(f"{where}: prior is for domains that have the same classes; leave out prior or {FLAG}")
+        source, target = (
+            tuple(number for number in numbers if sets.names[number] in has)
+            for numbers, has in ((sets.source, known.classes), (sets.target, known.target_classes))
+        )
+        if len(source) < 2 or not {*source} & {*target}:
+            raise UserError(f"{where}: its dials leave the source one class, or none that the target has")
+        return replace(sets, source=source, target=target)
 
     def protocol(self, task: str) -> dict[str, Any]:
         known = _known_task(task)
@@ -91,7 +119,7 @@ class Own(Family):
         first, last = (
             Samples(
                 preprocessed(domain, how).x,
-                domain.numbers(known.classes),
+                domain.numbers(known.every_class),
                 groups=_copies(domain.x),
             )
             for domain in domains
@@ -108,6 +136,8 @@ class OwnTask(Settings):
     """Where the domains of a task are, and what must be known of them without reading them.
 
     Attributes:
+        classes: of the source.
+        target_classes: that the target was said to have, ``unknown`` for any other; none: those of the source.
         columns: of a table, in the order of the features.
         mean, deviation: of each feature or channel over the source's training samples, in the first draw of the
             splits; none for images of bytes.
@@ -120,6 +150,7 @@ class OwnTask(Settings):
     label: str
     digest: str = ""
     classes: tuple[str, ...] = ()
+    target_classes: tuple[str, ...] = ()
     backbone: str = ""
     columns: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
@@ -127,6 +158,11 @@ class OwnTask(Settings):
     fully_labelled: bool = True
     text: str = ""
     input_shape: tuple[int, ...] = ()
+
+    @property
+    def every_class(self) -> tuple[str, ...]:
+        """Names that labels of either domain may have."""
+        return tuple(dict.fromkeys((*self.classes, *self.target_classes)))
 
     def preprocessing(self, source: Domain | None, draw: int) -> Preprocessing:
         """What new data must pass in a draw of the splits. ``source`` is None where all is known without it."""
@@ -145,10 +181,12 @@ class OwnTask(Settings):
     def read(self) -> tuple[Domain, Domain]:
         source, target = (read_domain(Path(path), self.label, self.text) for path in (self.source, self.target))
         target = _in_order(target, source.columns, shown(source.path))
-        if self.digest not in ("", _digest(source, target, self.label)):
-            raise UserError(
-                f"{shown(source.path)} or {shown(target.path)} has changed; give --source and --target again"
-            )
+        if self.digest:
+            if self.digest != _digest(source, target, self.label, self.target_classes):
+                raise UserError(
+                    f"{shown(source.path)} or {shown(target.path)} has changed; give --source and --target again"
+                )
+            check_target(target, self.classes, self.target_classes)
         return source, target
 
 
@@ -176,10 +214,13 @@ def _said_of(backbone: str) -> list[str]:
     return []
 
 
-def make_task(source: Path, target: Path, label: str, text: str = "") -> str:
+def make_task(source: Path, target: Path, label: str, text: str = "", has: str = "") -> str:
     """Read and check two domains, and keep where they are; returns the task's name.
 
     What a user should know of the data is told on stderr.
+
+    Args:
+        has: the classes of the target, as :func:`target_classes` takes them; empty: those of the source.
 
     Raises:
         UserError: a path that cannot be read, or domains that do not fit together.
@@ -192,15 +233,18 @@ def make_task(source: Path, target: Path, label: str, text: str = "") -> str:
     task = OwnTask(source=str(source.absolute()), target=str(target.absolute()), label=label, text=text)
     domains = task.read()
     _check_inputs(*domains)
-    classes = _shared_classes(*domains)
+    classes = source_classes(domains[0])
+    in_target = target_classes(has, classes) if has else ()
+    check_target(domains[1], classes, in_target)
     x, scale = domains[0].x, _scale(domains[0])
     for domain in domains:  # an image that does not decode, or a value too far, is told of now
         if isinstance(domain.x, ImageFiles):
             domain.x.open()
         _scaled(domain, scale)
     found: dict[str, Any] = {
-        "digest": _digest(*domains, label),
+        "digest": _digest(*domains, label, in_target),
         "classes": classes,
+        "target_classes": in_target,
         "backbone": _backbone(x),
         "input_shape": tuple(map(max, *(domain.x.shape[1:] for domain in domains))),  # grey beside colour
         "columns": domains[0].columns,
@@ -212,7 +256,7 @@ def make_task(source: Path, target: Path, label: str, text: str = "") -> str:
     task = task.replace(found, "own data")
     name = "-".join(_stem(path) for path in (source, target)) + f"-{task.digest[:12]}"
     notes = [*domains[0].notes, *domains[1].notes, *_doubts(*domains, scale), *_untrained(domains[0], classes)]
-    notes += _minus_one(domains[0], classes) + _said_of(found["backbone"])
+    notes += minus_one(domains[0], classes) + _said_of(found["backbone"])
     path = _description(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -308,50 +352,6 @@ def _untrained(source: Domain, classes: tuple[str, ...]) -> list[str]:
     return [f"{shown(source.path)}: of {names} the source has {few}"]
 
 
-def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
-    """The classes, numbers in their order.
-
-    Raises:
-        UserError: a source sample without a label, a single class, or one that the target alone has.
-    """
-    found = set(source.labels.tolist())
-    if found == {""}:
-        raise UserError(f"{shown(source.path)}: the source has no labels; {_how_to_label(source)}")
-    if "" in found:
-        where = source.place(source.labels.tolist().index(""))
-        raise UserError(f"{shown(source.path)}: {where}: there is no label; every sample of the source needs one")
-    classes = sorted(found, key=int) if all(map(is_whole, found)) else sorted(found)
-    if unknown := set(target.labels[target.labelled(classes)].tolist()) - found:
-        raise UserError(
-            f"{shown(target.path)}: the source has no class {nearest(min(unknown), classes)} "
-            f"(if that is no class, {_how_to_leave_unlabelled(target)})"
-        )
-    if len(classes) < 2:
-        raise UserError(f"{shown(source.path)}: all samples are of the class {classes[0]!r}; it takes two classes")
-    return tuple(classes)
-
-
-def _how_to_label(domain: Domain) -> str:
-    if isinstance(domain.x, ImageFiles):
-        return "put the images into a folder for each class"
-    if not domain.columns:
-        return "add y, a label for each sample"
-    columns = ", ".join(map(quoted, domain.columns[:10])) + ", ..." * (len(domain.columns) > 10)
-    return f"it has the columns {columns}; name the column with --label"
-
-
-def _how_to_leave_unlabelled(domain: Domain) -> str:
-    if isinstance(domain.x, ImageFiles):
-        return "put images without a label into the folder itself"
-    return "leave the cell empty" if domain.columns else "write NaN or '' in y, or leave y out"
-
-
-def _minus_one(source: Domain, classes: tuple[str, ...]) -> list[str]:
-    """A note on a class that is called as a missing label is elsewhere."""
-    said = f"-1 is a class, in the target too; where it stands for no label, {_how_to_leave_unlabelled(source)}"
-    return [f"{shown(source.path)}: {said}"] if "-1" in classes else []
-
-
 def _train(source: Domain, draw: int) -> np.ndarray:
     """Indices of the source's training samples, blind to labels."""
     return split(Samples(source.x, np.zeros(len(source.x), np.int64), groups=_copies(source.x)), draw)[0]
@@ -387,10 +387,14 @@ def _scaled(domain: Domain, scale: Scale) -> Any:
     return x
 
 
-def _digest(source: Domain, target: Domain, label: str) -> str:
-    """Of the inputs, the source's labels and, for tables, the name of their column; not of where the data are."""
+def _digest(source: Domain, target: Domain, label: str, in_target: tuple[str, ...]) -> str:
+    """Of the inputs, the source's labels and, for tables, the name of their column; not of where the data are.
+
+    And of the target's classes, where they are said to be others than the source's.
+    """
     digest = hashlib.sha256(os.fsencode(label) if source.columns else b"")
     digest.update("\0".join(source.labels.tolist()).encode())
+    digest.update("".join(f"\0target class {name}" for name in in_target).encode())
     for domain in (source, target):
         digest.update("\0".join((f"{domain.x.dtype.str} {domain.x.shape}", *domain.columns)).encode())
         if isinstance(domain.x, ImageFiles):

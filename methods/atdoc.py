@@ -38,6 +38,7 @@ class Params(base.Params):
         "CVPR",
         "Liang et al., Domain Adaptation with Auxiliary Target Domain-Oriented Classifier",
         display="ATDOC",
+        classes_only=True,
     ),
 )
 class ATDOC(base.Deep):

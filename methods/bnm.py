@@ -24,6 +24,7 @@ class Params(base.Params):
         "Cui et al., Towards Discriminability and Diversity: Batch Nuclear-norm Maximization",
         display="BNM",
         optimises=("bnm",),
+        classes_only=True,
     ),
 )
 class BNM(base.Deep):

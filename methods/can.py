@@ -43,6 +43,7 @@ class Params(base.Params):
         "CVPR",
         "Kang et al., Contrastive Adaptation Network for Unsupervised Domain Adaptation",
         display="CAN",
+        classes_only=True,
     ),
 )
 class CAN(base.Deep):

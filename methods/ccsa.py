@@ -32,6 +32,7 @@ class Params(base.Params):
         "Motiian et al., Unified Deep Supervised Domain Adaptation and Generalization",
         needs=("few",),
         display="CCSA",
+        classes_only=True,
     ),
 )
 class CCSA(base.Deep):

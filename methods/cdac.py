@@ -54,6 +54,7 @@ class Params(base.Params):
         uses=(*ALIGNING, "views"),
         needs=("few",),
         display="CDAC",
+        classes_only=True,
     ),
 )
 class CDAC(base.Deep):

@@ -40,6 +40,7 @@ class Params(added_terms.Params):
         core=True,
         uses=ADVERSARIAL,
         display="CDAN",
+        classes_only=True,
     ),
 )
 class CDAN(base.Deep):

@@ -30,6 +30,7 @@ class Params(cdan.Params):
         core=True,
         uses=ADVERSARIAL,
         display="CDAN+E",
+        classes_only=True,
     ),
 )
 class CDANE(cdan.CDAN):

@@ -26,6 +26,7 @@ INERT = 0.01  # relative change of the source below which the method says that i
         "Sun et al., Return of Frustratingly Easy Domain Adaptation",
         uses=(),
         display="CORAL+SVM",
+        classes_only=True,
     ),
 )
 class CORALSVM(SVM):

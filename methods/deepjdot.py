@@ -37,6 +37,7 @@ class Params(base.Params):
         "ECCV",
         "Damodaran et al., DeepJDOT: Deep Joint Distribution Optimal Transport",
         display="DeepJDOT",
+        classes_only=True,
     ),
 )
 class DeepJDOT(base.Deep):

@@ -36,6 +36,7 @@ class Params(vada.Params):
         keeps_source=False,
         optimises=("entropy", "im"),
         display="DIRT-T",
+        classes_only=True,
     ),
 )
 class DIRTT(vada.VADA):

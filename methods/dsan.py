@@ -28,6 +28,7 @@ class Params(ramp.Params):
         "TNNLS",
         "Zhu et al., Deep Subdomain Adaptation Network for Image Classification",
         display="DSAN",
+        classes_only=True,
     ),
 )
 class DSAN(base.Deep):

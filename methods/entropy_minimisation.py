@@ -28,6 +28,7 @@ class Params(base.Params):
         "NIPS",
         "Grandvalet and Bengio, Semi-supervised Learning by Entropy Minimization",
         optimises=("entropy", "im"),
+        classes_only=True,
     ),
 )
 class EntropyMinimisation(base.Deep):

@@ -28,6 +28,7 @@ class Params(base.Params):
         "Sohn et al., FixMatch: Simplifying Semi-supervised Learning with Consistency and Confidence",
         uses=(*ALIGNING, "views"),
         display="FixMatch",
+        classes_only=True,
     ),
 )
 class FixMatch(base.Deep):

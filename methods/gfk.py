@@ -11,7 +11,13 @@ from methods.shallow.mapped import SubspaceNeighbour
 @METHODS.register(
     "gfk",
     MethodInfo(
-        "shallow", 2012, "CVPR", "Gong et al., Geodesic Flow Kernel for Unsupervised DA", uses=(), display="GFK"
+        "shallow",
+        2012,
+        "CVPR",
+        "Gong et al., Geodesic Flow Kernel for Unsupervised DA",
+        uses=(),
+        display="GFK",
+        classes_only=True,
     ),
 )
 class GFK(SubspaceNeighbour):

@@ -55,6 +55,7 @@ class Bridged(nn.Module):
         "Cui et al., Gradually Vanishing Bridge for Adversarial Domain Adaptation",
         uses=ADVERSARIAL,
         display="GVB",
+        classes_only=True,
     ),
 )
 class GVB(base.Deep):

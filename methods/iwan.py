@@ -35,6 +35,7 @@ class Params(ramp.Params):
         uses=ADVERSARIAL,
         display="IWAN",
         optimises=("entropy", "im"),
+        classes_only=True,
     ),
 )
 class IWAN(base.Deep):

@@ -39,6 +39,7 @@ class Params(ramp.Params):
         "Tachet des Combes et al., DA with Conditional Distribution Matching and Generalized Label Shift",
         uses=ADVERSARIAL,
         display="IWDAN",
+        classes_only=True,
     ),
 )
 class IWDAN(base.Deep):

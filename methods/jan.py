@@ -22,7 +22,9 @@ class Params(ramp.Params):
 
 @METHODS.register(
     "jan",
-    MethodInfo("moments", 2017, "ICML", "Long et al., Joint Adaptation Networks", display="JAN"),
+    MethodInfo(
+        "moments", 2017, "ICML", "Long et al., Joint Adaptation Networks", display="JAN", classes_only=True
+    ),
 )
 class JAN(base.Deep):
     """The MMD of features and predicted probabilities jointly; both learn from it. Without JAN-A's adversary."""

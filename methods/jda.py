@@ -31,7 +31,15 @@ class Params(base.Params):
 
 @METHODS.register(
     "jda",
-    MethodInfo("shallow", 2013, "ICCV", "Long et al., Joint Distribution Adaptation", uses=(), display="JDA"),
+    MethodInfo(
+        "shallow",
+        2013,
+        "ICCV",
+        "Long et al., Joint Distribution Adaptation",
+        uses=(),
+        display="JDA",
+        classes_only=True,
+    ),
 )
 class JDA(MappedNeighbour):
     """A linear map that keeps the variance and brings the means of the domains, and of their classes, together.

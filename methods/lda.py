@@ -12,7 +12,13 @@ from methods.networks.build import Build
 @METHODS.register(
     "lda",
     MethodInfo(
-        "shallow", 1936, "Annals of Eugenics", "Fisher, The Use of Multiple Measurements", uses=(), display="LDA"
+        "shallow",
+        1936,
+        "Annals of Eugenics",
+        "Fisher, The Use of Multiple Measurements",
+        uses=(),
+        display="LDA",
+        classes_only=True,
     ),
 )
 class LDA(Shallow):

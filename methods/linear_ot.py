@@ -38,6 +38,7 @@ class Params(svm.Params):
         "Flamary et al., Concentration Bounds for Linear Monge Mapping",
         uses=(),
         display="linear OT",
+        classes_only=True,
     ),
 )
 class LinearOT(svm.SVM):

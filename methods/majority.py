@@ -11,7 +11,10 @@ from methods.networks.build import Build
 
 
 @METHODS.register(
-    "majority", MethodInfo("reference", 2010, "-", "the target's most frequent class", reference="target", uses=())
+    "majority",
+    MethodInfo(
+        "reference", 2010, "-", "the target's most frequent class", reference="target", uses=(), classes_only=True
+    ),
 )
 class Majority(Method):
     shares: Tensor

@@ -25,6 +25,7 @@ class Params(base.Params):
         "Jin et al., Minimum Class Confusion for Versatile Domain Adaptation",
         display="MCC",
         optimises=("corr_c",),
+        classes_only=True,
     ),
 )
 class MCC(base.Deep):

@@ -28,6 +28,7 @@ class Params(base.Params):
         "CVPR",
         "Saito et al., Maximum Classifier Discrepancy for Unsupervised Domain Adaptation",
         display="MCD",
+        classes_only=True,
     ),
 )
 class MCD(base.Deep):

@@ -38,6 +38,7 @@ class Params(ramp.Params):
         "Zhang et al., Bridging Theory and Algorithm for Domain Adaptation",
         uses=ADVERSARIAL,
         display="MDD",
+        classes_only=True,
     ),
 )
 class MDD(base.Deep):

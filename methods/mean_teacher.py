@@ -33,6 +33,7 @@ class Params(base.Params):
         "ICLR",
         "French et al., Self-ensembling for Visual Domain Adaptation",
         uses=(*ALIGNING, "views"),
+        classes_only=True,
     ),
 )
 class MeanTeacher(base.Deep):

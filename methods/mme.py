@@ -30,6 +30,7 @@ class Params(base.Params):
         "Saito et al., Semi-supervised Domain Adaptation via Minimax Entropy",
         needs=("few",),
         display="MME",
+        classes_only=True,
     ),
 )
 class MME(base.Deep):

@@ -10,7 +10,14 @@ from methods.networks.build import Build
 
 @METHODS.register(
     "nearest_neighbour",
-    MethodInfo("shallow", 1967, "IEEE TIT", "Cover and Hart, Nearest Neighbor Pattern Classification", uses=()),
+    MethodInfo(
+        "shallow",
+        1967,
+        "IEEE TIT",
+        "Cover and Hart, Nearest Neighbor Pattern Classification",
+        uses=(),
+        classes_only=True,
+    ),
 )
 class NearestNeighbour(Shallow):
     """Logits are minus the Euclidean distances to the nearest source sample of each class."""

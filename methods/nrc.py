@@ -36,6 +36,7 @@ class Params(base.Params):
         uses=("backbone", "new", "target", "finetune"),
         keeps_source=False,
         display="NRC",
+        classes_only=True,
     ),
 )
 class NRC(base.Deep):

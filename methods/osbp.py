@@ -31,6 +31,7 @@ class Params(base.Params):
         "Saito et al., Open Set Domain Adaptation by Backpropagation",
         needs=("open",),
         display="OSBP",
+        classes_only=True,
     ),
 )
 class OSBP(base.Deep):

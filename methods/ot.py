@@ -36,7 +36,15 @@ class Params(base.Params):
 
 @METHODS.register(
     "ot",
-    MethodInfo("shallow", 2017, "IEEE TPAMI", "Courty et al., Optimal Transport for DA", uses=(), display="OT"),
+    MethodInfo(
+        "shallow",
+        2017,
+        "IEEE TPAMI",
+        "Courty et al., Optimal Transport for DA",
+        uses=(),
+        display="OT",
+        classes_only=True,
+    ),
 )
 class OT(MappedNeighbour):
     """The source is moved onto the target by an entropic plan in which a target sample gets mass of few classes.

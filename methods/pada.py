@@ -31,6 +31,7 @@ class Params(ramp.Params):
         "Cao et al., Partial Adversarial Domain Adaptation",
         uses=ADVERSARIAL,
         display="PADA",
+        classes_only=True,
     ),
 )
 class PADA(base.Deep):

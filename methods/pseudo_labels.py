@@ -26,7 +26,11 @@ class Params(base.Params):
 @METHODS.register(
     "pseudo_labels",
     MethodInfo(
-        "certainty", 2013, "ICML workshops", "Lee, Pseudo-Label: The Simple and Efficient Semi-Supervised Method"
+        "certainty",
+        2013,
+        "ICML workshops",
+        "Lee, Pseudo-Label: The Simple and Efficient Semi-Supervised Method",
+        classes_only=True,
     ),
 )
 class PseudoLabels(base.Deep):

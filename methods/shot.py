@@ -32,6 +32,7 @@ class Params(base.Params):
         keeps_source=False,
         display="SHOT",
         optimises=("entropy", "im"),
+        classes_only=True,
     ),
 )
 class SHOT(base.Deep):

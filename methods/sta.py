@@ -58,6 +58,7 @@ class Params(base.Params):
         needs=("open",),
         display="STA",
         optimises=("entropy", "im"),
+        classes_only=True,
     ),
 )
 class STA(base.Deep):

@@ -9,7 +9,12 @@ from methods.shallow.mapped import SubspaceNeighbour
 @METHODS.register(
     "subspace_alignment",
     MethodInfo(
-        "shallow", 2013, "ICCV", "Fernando et al., Unsupervised Visual DA Using Subspace Alignment", uses=()
+        "shallow",
+        2013,
+        "ICCV",
+        "Fernando et al., Unsupervised Visual DA Using Subspace Alignment",
+        uses=(),
+        classes_only=True,
     ),
 )
 class SubspaceAlignment(SubspaceNeighbour):

@@ -44,7 +44,13 @@ class Params(base.Params):
 @METHODS.register(
     "svm",
     MethodInfo(
-        "shallow", 1995, "Machine Learning", "Cortes and Vapnik, Support-Vector Networks", uses=(), display="SVM"
+        "shallow",
+        1995,
+        "Machine Learning",
+        "Cortes and Vapnik, Support-Vector Networks",
+        uses=(),
+        display="SVM",
+        classes_only=True,
     ),
 )
 class SVM(Shallow):

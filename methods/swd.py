@@ -23,6 +23,7 @@ class Params(mcd.Params):
         "CVPR",
         "Lee et al., Sliced Wasserstein Discrepancy for Unsupervised DA",
         display="SWD",
+        classes_only=True,
     ),
 )
 class SWD(mcd.MCD):

@@ -55,7 +55,13 @@ class Params(base.Params):
 @METHODS.register(
     "tca",
     MethodInfo(
-        "shallow", 2011, "IEEE TNN", "Pan et al., DA via Transfer Component Analysis", uses=(), display="TCA"
+        "shallow",
+        2011,
+        "IEEE TNN",
+        "Pan et al., DA via Transfer Component Analysis",
+        uses=(),
+        display="TCA",
+        classes_only=True,
     ),
 )
 class TCA(MappedNeighbour):

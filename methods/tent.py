@@ -22,6 +22,7 @@ from methods.losses.certainty import entropy
         keeps_source=False,
         optimises=("entropy", "im"),
         display="Tent",
+        classes_only=True,
     ),
 )
 class Tent(AdaBN):

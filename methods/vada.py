@@ -52,6 +52,7 @@ class Params(base.Params):
         uses=ADVERSARIAL,
         display="VADA",
         optimises=("entropy", "im"),
+        classes_only=True,
     ),
 )
 class VADA(base.Deep):

@@ -17,6 +17,7 @@ from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation import HEADLINES
 from benchmarks.plan.grid import plan
+from benchmarks.records.store import STORE_VARIABLE
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.published import (
     METRICS,
@@ -439,6 +440,29 @@ def test_each_score_of_an_open_set_is_compared_with_its_own_column(
         "target_unknown_accuracy": (pytest.approx(50), "below"),
         "target_test_accuracy": (None, None),
     }
+
+
+@pytest.mark.parametrize("store", [False, True])
+def test_published_numbers_are_shown_before_there_is_anything_of_ours(
+    store: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a suite without committed records, in a folder without a store, or with one that has no run of it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(STORE_VARIABLE, raising=False)
+    if store:
+        (tmp_path / "runs").mkdir()
+    assert main(["compare", "--suite", "office31-tllib"]) == 0
+    out, err = capsys.readouterr()
+    assert "Saito et al." in out or "TLlib" in out
+    assert "python -m benchmarks run --suite office31-tllib --methods " in err
+    found = rows_of(["compare", "--suite", "office31-tllib"], capsys)
+    assert found
+    assert all(each["mean"] is None and not each["judged"] for each in found)
+
+
+def test_a_store_that_is_named_and_missing_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "--suite", "office31-tllib", "--store", "nowhere"]) == 2
+    assert "store 'nowhere' does not exist" in capsys.readouterr().err
 
 
 def test_a_suite_without_published_numbers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -154,7 +154,9 @@ def test_pickled_objects_are_refused(tmp_path: Path) -> None:
 
 def oracle_scores(logits: list[list[float]], y: list[int]) -> dict[str, Any]:
     said = np.array(logits, dtype=float)
-    labels = Oracle(np.array(y), np.array([0, 2]), np.arange(len(y)), Classes(said.shape[1]))
+    labels = Oracle(
+        np.array(y), np.array([0, 2]), np.arange(len(y)), np.zeros(len(y), int), Classes(said.shape[1])
+    )
     outputs = Outputs({"target_test.logits": said, "source_val.logits": said})
     return evaluate_oracle_last(outputs, np.array([0, 1]), labels)
 

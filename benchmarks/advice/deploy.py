@@ -28,7 +28,8 @@ from benchmarks.records.record import Record
 from benchmarks.records.store import ADVISED, Store, file_name
 from benchmarks.training.again import train_again
 from benchmarks.training.model import TrainedModel, load_model
-from benchmarks.training.predictions import Predictions, average, predict
+from benchmarks.training.predictions import Average, Predictions, average, predict
+from datasets.base.loading import UNKNOWN
 from datasets.files.given import path_of
 from datasets.readers.domains import Domain
 
@@ -99,11 +100,13 @@ class AdvisedModel:
         return self.models[0].classes
 
     def predict(self, x: Any) -> np.ndarray:
-        """Names of classes (n,), for inputs as :meth:`predict_proba` takes them."""
-        return np.array(self.classes)[self.predict_proba(x).argmax(axis=1)]
+        """Names of classes (n,) or ``unknown``, for inputs as :meth:`predict_proba` takes them."""
+        return np.array([*self.classes, UNKNOWN])[self._average(x).said]
 
     def predict_proba(self, x: Any) -> np.ndarray:
         """Probabilities (n, classes) of inputs of the target, before they are standardised.
+
+        Where a sample may be unknown, they are as if it were of one of the classes.
 
         Args:
             x: an array (n, *input_shape), or a path or a DataFrame as the model was trained on.
@@ -111,10 +114,13 @@ class AdvisedModel:
         Raises:
             UserError: they are of another shape or type than the model was trained on.
         """
+        return self._average(x).probability
+
+    def _average(self, x: Any) -> Average | Predictions:
         if isinstance(x, str | os.PathLike | pd.DataFrame):
-            return predict(self.models, path_of(x, "x", "label"), None).probability
+            return predict(self.models, path_of(x, "x", "label"), None)
         x = np.asarray(x)
-        return average(self.models, Domain(Path("x"), x, np.full(len(x), ""), place=str))[0]
+        return average(self.models, Domain(Path("x"), x, np.full(len(x), ""), place=str))
 
 
 def load_advised(folder: Path, device: torch.device) -> AdvisedModel:

@@ -80,6 +80,7 @@ def advise(
     target: Any = None,
     *,
     label: str = "label",
+    target_classes: str = "",
     task: str = "",
     methods: str | Sequence[str] = "core",
     seeds: int | Sequence[int] = 5,
@@ -97,6 +98,7 @@ def advise(
     Args:
         source, target: your own data, as :func:`benchmarks.api.run_grid` takes them.
         label: the column of labels in a .csv or a DataFrame.
+        target_classes: that the target has, if not the source's, as :func:`benchmarks.api.run_grid` takes them.
         task: a task of the suite's data sets, instead of your own data.
         budget: seconds that the runs may take, as the command's ``--budget``: a warning says what is left out,
             and the store keeps the list, which later calls follow.
@@ -107,7 +109,7 @@ def advise(
         UserError: anything that does not exist or does not fit, a budget that affords nothing, or no run of
             source_only ended well.
     """
-    tasks = [*several(task), *own_task(source, target, label)]
+    tasks = [*several(task), *own_task(source, target, label, target_classes)]
     if len(tasks) != 1:
         raise UserError("give source and target, or one task: advice is on one")
     records = Store(Path(store) if store else None)

@@ -46,6 +46,7 @@ def run_grid(
     source: Any = None,
     target: Any = None,
     label: str = "label",
+    target_classes: str = "",
     search: int | None = None,
     select: str | None = None,
     store: Path | str | None = None,
@@ -74,6 +75,8 @@ def run_grid(
         overrides: settings by owner: ``{"dann": {"gamma": 5}, "protocol": {"steps": 100}}``.
         source, target: your own data, instead of the suite's tasks or beside ``tasks``.
         label: the column of labels in a .csv or a DataFrame.
+        target_classes: that the target has, if not the source's: ``"all:unknown"`` where it has others too,
+            ``"cat:dog"`` where it lacks some.
         search: configurations of each method: its own, and others drawn from the ranges that it declares.
         select: the validator that chooses configuration and checkpoint without target labels; default: the
             suite's, or ``source_accuracy`` in a search.
@@ -100,13 +103,13 @@ def run_grid(
     records = Store(Path(store) if store else None, weights=save_weights)
     engine = LocalEngine(records, devices(device, jobs), execute=partial(train, save_weights=save_weights))
     with data_folder(data_dir):
-        wanted = [*several(tasks), *own_task(source, target, label)]
+        wanted = [*several(tasks), *own_task(source, target, label, target_classes)]
         planned = grid_of(methods or settings.default_methods, suite, wanted, seeds, overrides, search, validator)
         frame = finished_records(planned, records, engine, needed(validator), progress=progress)
         return _with_choice(planned, frame, validator) if validator and len(frame) else frame
 
 
-def own_task(source: Any, target: Any, label: str) -> list[str]:
+def own_task(source: Any, target: Any, label: str, target_classes: str) -> list[str]:
     """The task of data given as :func:`run_grid` says; none without any.
 
     Raises:
@@ -116,7 +119,8 @@ def own_task(source: Any, target: Any, label: str) -> list[str]:
         raise UserError("source and target: give both")
     if source is None:
         return []
-    return [own.make_task(path_of(source, "source", label), path_of(target, "target", label), label)]
+    paths = path_of(source, "source", label), path_of(target, "target", label)
+    return [own.make_task(*paths, label, has=target_classes)]
 
 
 def grid_of(

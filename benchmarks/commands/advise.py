@@ -180,8 +180,8 @@ def _use(advice: "Advised", store: Store, options: Options, out: Path) -> None:
     if advice.members != advice.baseline:
         usual = _predicted(advice.baseline, f"{advice.name}-source_only", advice, store, options)
         said["source_only"] = usual
-    classes = {name: each.probability.argmax(1) for name, each in said.items()}
-    pair: tuple[np.ndarray, np.ndarray] = classes[ADVICE], usual.probability.argmax(1)
+    classes = {name: each.said for name, each in said.items()}
+    pair: tuple[np.ndarray, np.ndarray] = classes[ADVICE], usual.said
     chosen = ADVICE
     if len(said) > 1:
         _print([label_scores.needs(ADVICE, "source_only", pair)])

@@ -1,5 +1,6 @@
 """The `compare` command: ours beside published numbers, from records that exist; never trains."""
 
+import shlex
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from benchmarks.commands.shared.records import add_store_flag, record_sources
 from benchmarks.evaluation.validators import needed
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.suite import load_suite
+from benchmarks.records.store import Store
 from benchmarks.report.options import FORMATS, Format
 from benchmarks.report.published import load_explanations, published_for
 
@@ -57,13 +59,17 @@ def main(options: Options) -> int:
     def plan(seeds: Sequence[int] | None) -> Grid:
         return planned_grid(options.suite, "all,references", [], seeds, options.how)
 
-    sources = _sources(options)
-    print(f"records: {', '.join(map(str, sources))}", file=sys.stderr)
+    sources, published = _sources(options), published_for(options.suite)
+    print(f"records: {', '.join(map(str, sources)) or 'none'}", file=sys.stderr)
     suite, select = Path(options.suite).stem, options.how.validator(options.suite)
     planned, records = grid_and_records(sources, plan, options.how.seeds, needed(select))
     require_labels("compare", records[0])
+    if not any(map(len, records)):
+        methods = ",".join(sorted({row.ours for row in published if row.ours}))
+        again = f"python -m benchmarks run --suite {shlex.quote(options.suite)} --methods {methods}"
+        print(f"ours is empty, as no run of the suite has a record; to make it: {again}", file=sys.stderr)
     comparisons = beside.compare(
-        published_for(options.suite),
+        published,
         beside.chosen_cells(planned, *records, select),
         suite,
         suite if options.how.as_the_suite_says else "",
@@ -78,8 +84,8 @@ def main(options: Options) -> int:
 
 
 def _sources(options: Options) -> list[Path]:
-    """Those of the flags; without any, the records that are committed for the suite."""
-    committed = Path(str(files("results"))) / "records" / f"{Path(options.suite).stem}.csv"
-    if options.records or options.store or not committed.exists():
+    """Those of the flags; without any, the suite's committed records, else the usual store where there is one."""
+    if options.records or options.store:
         return record_sources(options.store, options.records)
-    return [committed]
+    committed = Path(str(files("results"))) / "records" / f"{Path(options.suite).stem}.csv"
+    return [path for path in (committed, Store(None).root) if path.exists()][:1]

@@ -53,6 +53,7 @@ class MethodInfo:
         core: whether it is in the group ``core``, which runs where nobody names methods.
         uses: what it builds and draws. Settings of anything else are no part of its runs' identity.
         needs: traits of a task without which it cannot run.
+        classes_only: whether it learns from classes or their probabilities, and means nothing of real numbers.
         version: part of every run's identity: raise it when the method's numbers change.
         keeps_source: whether what it deploys should still predict all of the source well.
         display: how papers write its name; empty: the name itself, in words.
@@ -67,6 +68,7 @@ class MethodInfo:
     core: bool = False
     uses: tuple[Part, ...] = ALIGNING
     needs: tuple[Trait, ...] = ()
+    classes_only: bool = False
     version: int = 1
     keeps_source: bool = True
     display: str = ""

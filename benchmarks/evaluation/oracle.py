@@ -20,6 +20,7 @@ from benchmarks.core.settings import UserError
 from benchmarks.evaluation import HEADLINE, candidates, outcomes
 from benchmarks.evaluation.correction import Correction
 from benchmarks.evaluation.outputs import Outputs, capped, read_arrays, write_arrays
+from benchmarks.evaluation.targets import by_domain
 from datasets.base import Oracle, Task, TrainView
 
 CALIBRATION_BINS = 15
@@ -52,6 +53,7 @@ def evaluate_last(outputs: Outputs, target_train: np.ndarray, oracle: Oracle) ->
     said = Said.of(outputs, oracle)
     known = oracle.objective.labelled(oracle.target_train_y)
     found: dict[str, Any] = {"target_test_n": len(said.y)} if len(said.y) else {}
+    found |= by_domain(outputs, oracle)
     if not oracle.objective.of_classes:
         return found
     for score in LAST if len(said.y) else ():

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from benchmarks.core.facts import Facts
+from benchmarks.core.objective import objective_of
 from benchmarks.core.protocol import Protocol, StepsScale
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.core.settings import Settings, UserError, format_query, parse_query
@@ -169,6 +170,8 @@ def obstacle(method: str, facts: Facts, protocol: Protocol) -> str | None:
     """Why a method cannot run on a task, or None if it can."""
     if lacking := [need for need in METHODS.info(method).needs if need not in facts.traits]:
         return f"it needs what the task does not have: {', '.join(lacking)}"
+    if METHODS.info(method).classes_only and not objective_of(facts).of_classes:
+        return "it learns from classes, and the labels here are real numbers"
     if METHODS.info(method).reference and "unlabelled" in facts.traits:
         return "it trains on target labels, and not all samples of this target have one"
     if protocol.frozen and "views" in METHODS.info(method).uses:

@@ -20,7 +20,7 @@ from benchmarks.core.settings import parse_query
 from benchmarks.plan.spec import RunSpec
 
 OWN = ("methods", "datasets")
-SHOWN = {"embeddable"}  # arguments that say what a page may show, and decide no number
+NO_NUMBER = {"embeddable", "classes_only"}  # arguments of what a page may show and where a method runs
 FEW = 3  # records that are named, of many
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
 HARNESS = (
@@ -39,6 +39,7 @@ HARNESS = (
     "benchmarks.evaluation.scores",
     "benchmarks.evaluation.proxy_a_distance",
     "benchmarks.evaluation.oracle",
+    "benchmarks.evaluation.targets",
 )
 
 
@@ -100,10 +101,10 @@ def _syntax(file: Path) -> str:
 
 
 def syntax(tree: ast.AST) -> str:
-    """A piece of code without positions, comments, docstrings and what is shown alone."""
+    """A piece of code without positions, comments, docstrings and arguments that decide no number."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            node.keywords = [each for each in node.keywords if each.arg not in SHOWN]
+            node.keywords = [each for each in node.keywords if each.arg not in NO_NUMBER]
         body = getattr(node, "body", None)
         if isinstance(body, list):  # also a string below a field, which says what it is for
             node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]

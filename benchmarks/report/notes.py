@@ -22,8 +22,13 @@ LOST = 0.1  # of source accuracy, below source_only: more is no price of adaptin
 def general(cells: Cells) -> list[str]:
     """What is missing from any table of these cells, and what to doubt."""
     notes = _about_splits(cells)
-    if cells.unscored:
-        notes.append(f"Not scored: no target sample of {', '.join(cells.unscored)} has a label.")
+    objectives = {task: cells.objectives[task] for task in cells.unscored}
+    of_both = [task for task, objective in objectives.items() if objective.n_labels > objective.n_classes]
+    if rest := [task for task in cells.unscored if task not in of_both]:
+        notes.append(f"Not scored: no target sample of {', '.join(rest)} has a label.")
+    if of_both:
+        kinds = "some of shared classes and some that are unknown"
+        notes.append(f"Not scored: {', '.join(of_both)} must have labelled target samples of both kinds, {kinds}.")
     if cells.skewed:
         notes.append(
             f"Skewed: in {', '.join(cells.skewed)} the most frequent class has at least {SKEWED} times an equal "

@@ -12,10 +12,11 @@ import pandas as pd
 from benchmarks.core.headline import Form
 from benchmarks.core.objective import Objective
 from benchmarks.core.settings import UserError, nearest
+from benchmarks.evaluation.targets import BY_DOMAIN
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.suite import task_names
-from benchmarks.report import listings, notes, overview, selection, sweep
+from benchmarks.report import listings, notes, overview, selection, sweep, targets
 from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference, without_split
 from benchmarks.report.listings import Complete, Listing
 from benchmarks.report.means import mean
@@ -240,6 +241,8 @@ def _listings(
         found.append(listings.bound(cells))
     if "shares" in show:
         found += [overview.shares(cells, task) for task in cells.tasks]
+    if BY_DOMAIN in show:
+        found += [targets.by_domain(cells, task) for task in cells.scored]
     if "confusion" in show:
         found += listings.confusion(cells)
     return [listing for listing in found if listing.rows]

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.core.objective import objective_of
 from benchmarks.core.settings import UserError, format_query, parse_query
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import WEIGHTS, read_part
@@ -16,7 +15,7 @@ from benchmarks.training import weights
 from benchmarks.training.build import new_method
 from benchmarks.training.frozen import FrozenBackbone, frozen_backbone
 from benchmarks.training.loop import evaluation_batch
-from benchmarks.training.weights import Signature
+from benchmarks.training.weights import AGAIN, SOURCE_VAL, Signature
 from methods.base import Method
 
 
@@ -24,18 +23,26 @@ class TrainedModel(nn.Module):
     """A trained method: inputs of the target domain to logits.
 
     Attributes:
-        classes: their names, in the order of the logits.
-        of_classes: whether these are of classes, and no real numbers.
+        classes: of the source, their names in the order of the logits.
+        open: whether a sample may be of none of them.
+        source_val: logits (m, outputs) of the source's validation samples; none unless it is open.
         frozen: the frozen backbone that comes before the method, if one does.
         input_shape: of one sample.
         inputs, preprocessing: as :class:`benchmarks.training.weights.Signature` says.
     """
 
-    def __init__(self, method: Method, signature: Signature, frozen: FrozenBackbone | None = None) -> None:
+    def __init__(
+        self,
+        method: Method,
+        signature: Signature,
+        frozen: FrozenBackbone | None = None,
+        source_val: np.ndarray | None = None,
+    ) -> None:
         super().__init__()
         self.method = method
         self.classes, self.frozen = signature.classes, frozen
-        self.of_classes = objective_of(signature.facts).of_classes
+        self.objective, self.open = signature.objective, signature.open
+        self.source_val = np.empty((0, 0)) if source_val is None else source_val
         self.input_shape = signature.trunk.input_shape if signature.trunk else signature.facts.input_shape
         self.inputs, self.preprocessing = signature.inputs, signature.preprocessing
 
@@ -60,6 +67,10 @@ class TrainedModel(nn.Module):
             x: an array, or :class:`datasets.files.images.ImageFiles`.
         """
         return self._batched(x, 1)
+
+    def predicted(self, logits: np.ndarray) -> np.ndarray:
+        """Numbers of classes (n,) of logits (n, outputs); of what is unknown, that after the last class."""
+        return self.objective.predicted(logits, self.source_val)
 
     def features(self, x: Any) -> np.ndarray:
         """Features (n, d), before they are classified, of inputs as :meth:`logits` takes them."""
@@ -97,6 +108,9 @@ def load_model(folder: Path, device: torch.device | None = None) -> TrainedModel
     device = device or torch.device("cpu")
     method = new_method(spec, signature.facts, means, device)
     frozen = frozen_backbone(spec.protocol.backbone, device.type) if spec.protocol.frozen else None
+    source_val = state.pop(SOURCE_VAL, None)
+    if signature.open and source_val is None:
+        raise UserError(f"{folder / WEIGHTS} is of another version of this program; {AGAIN}")
     if frozen and signature.trunk and frozen.digest != signature.trunk.digest:
         raise UserError(f"{folder / WEIGHTS}: backbone {frozen.text!r} has other weights than it was trained with")
     try:
@@ -104,7 +118,7 @@ def load_model(folder: Path, device: torch.device | None = None) -> TrainedModel
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder / WEIGHTS} does not fit {spec}: {reason}") from None
-    return TrainedModel(method, signature, frozen).eval()
+    return TrainedModel(method, signature, frozen, None if source_val is None else source_val.numpy()).eval()
 
 
 def _spec(folder: Path) -> RunSpec:

@@ -14,6 +14,7 @@ from benchmarks.core.settings import UserError, nearest
 from benchmarks.training.model import TrainedModel
 from datasets import own
 from datasets.base import Preprocessing
+from datasets.base.loading import UNKNOWN
 from datasets.files import tell
 from datasets.files.images import ImageFiles, decoded
 from datasets.readers.domains import Domain, read_domain
@@ -26,13 +27,15 @@ class Predictions:
 
     Attributes:
         samples: their row numbers or file names.
-        probability: (n, k) of each class.
-        truth: (n,) numbers of the true classes; -1 where they are not known.
+        said: (n,) numbers of the predicted classes; k: it is unknown, of none that the source has.
+        probability: (n, k) of each class of the source, if the sample is of one of them.
+        truth: (n,) numbers of the true classes, as in ``said``; -1 where they are not known.
         disagree: (n,) of an average, the share of models whose own class is another; None of a single model.
     """
 
     samples: Sequence[object]
     classes: tuple[str, ...]
+    said: np.ndarray
     probability: np.ndarray
     truth: np.ndarray
     disagree: np.ndarray | None
@@ -41,7 +44,16 @@ class Predictions:
     def accuracy(self) -> float | None:
         """Of the labelled samples; None without any."""
         known = self.truth >= 0
-        return float((self.probability.argmax(1) == self.truth)[known].mean()) if known.any() else None
+        return float((self.said == self.truth)[known].mean()) if known.any() else None
+
+
+@dataclass(frozen=True)
+class Average:
+    """What several models say together, each with equal weight; as :class:`Predictions` has it."""
+
+    said: np.ndarray
+    probability: np.ndarray
+    disagree: np.ndarray
 
 
 def predict(models: Sequence[TrainedModel], path: Path, label: str | None) -> Predictions:
@@ -57,32 +69,36 @@ def predict(models: Sequence[TrainedModel], path: Path, label: str | None) -> Pr
     domain = _read(path, label, models[0].preprocessing)
     labelled = domain.labelled(classes)
     truth = np.full(len(labelled), -1)
-    truth[labelled] = class_numbers(domain.labels[labelled], classes, path)
-    probability, disagree = average(models, domain)
-    return Predictions(domain.names, classes, probability, truth, disagree if len(models) > 1 else None)
+    truth[labelled] = class_numbers(domain.labels[labelled], classes, path, others=models[0].open)
+    found = average(models, domain)
+    disagree = found.disagree if len(models) > 1 else None
+    return Predictions(domain.names, classes, found.said, found.probability, truth, disagree)
 
 
-def average(models: Sequence[TrainedModel], domain: Domain) -> tuple[np.ndarray, np.ndarray]:
-    """The mean over models, each with equal weight, of their probabilities (n, k), and how far they disagree (n,).
+def average(models: Sequence[TrainedModel], domain: Domain) -> Average:
+    """Mean probabilities of models of one task; a sample is unknown if most of them say so.
 
     Raises:
         UserError: inputs that do not fit a model.
     """
-    each = np.stack([_probabilities(model, domain) for model in models])
-    mean = each.mean(axis=0)
-    return mean, (each.argmax(axis=2) != mean.argmax(axis=1)).mean(axis=0)
+    k = len(models[0].classes)
+    logits = [_logits(model, domain) for model in models]
+    each = np.stack([model.predicted(of) for model, of in zip(models, logits, strict=True)])
+    probability = np.mean([softmax(of[:, :k], axis=1) for of in logits], axis=0)
+    said = np.where((each == k).mean(axis=0) > 0.5, k, probability.argmax(axis=1))
+    return Average(said, probability, (each != said).mean(axis=0))
 
 
-def _probabilities(model: TrainedModel, domain: Domain) -> np.ndarray:
-    """Of each class (n, k), for inputs as they were read; each model has its own way to standardise them."""
-    if not model.of_classes:
+def _logits(model: TrainedModel, domain: Domain) -> np.ndarray:
+    """(n, outputs) for inputs as they were read; each model has its own way to standardise them."""
+    if not model.objective.of_classes:
         raise UserError("predictions are of classes, and this model gives real numbers")
     domain = own.preprocessed(domain, model.preprocessing) if model.preprocessing else domain
     logits = model.logits(_fitting(domain, model))
     if not np.isfinite(logits).all():
         place = domain.names[int(np.argwhere(~np.isfinite(logits))[0][0])]
         raise UserError(f"{shown(domain.path)}: sample {shown(place)} has values too large for the model")
-    return softmax(logits, axis=1)
+    return logits
 
 
 def _read(path: Path, label: str | None, preprocessing: Preprocessing | None) -> Domain:
@@ -140,30 +156,38 @@ def _float32(x: np.ndarray, path: str) -> np.ndarray:
     return x
 
 
-def class_numbers(labels: np.ndarray, classes: tuple[str, ...], path: Path) -> np.ndarray:
-    """Class numbers (n,): labels are names of classes, or whole numbers where these are no names."""
+def class_numbers(labels: np.ndarray, classes: tuple[str, ...], path: Path, *, others: bool = False) -> np.ndarray:
+    """Class numbers (n,): labels are names of classes, or whole numbers where these are no names.
+
+    Args:
+        others: any other label is that of an unknown sample, whose number is after the last class's.
+
+    Raises:
+        UserError: another label, where there may be none.
+    """
     texts = labels.tolist()
     numbers = {class_name(name): number for number, name in enumerate(classes)}
     if all(map(is_whole, texts)) and not any(map(is_whole, numbers)):
         numbers = {str(number): number for number in range(len(classes))}
     for text in texts:
-        if text not in numbers:
+        if text not in numbers and not others:
             raise UserError(f"{shown(path)}: no class {nearest(text, numbers)}")
-    return np.array([numbers[text] for text in texts])
+    return np.array([numbers.get(text, len(classes)) for text in texts])
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
     """A line a sample: its row number or file name, predicted class, its probability, and that of each class.
 
+    What is unknown has no probability of its own; those of the classes are as if it were of one of them.
     Of an average also ``disagree``, the share of its models that predict another class.
     """
-    probability, classes = predictions.probability, predictions.classes
+    probability, classes, said = predictions.probability, predictions.classes, predictions.said
     disagree = {} if predictions.disagree is None else {"disagree": predictions.disagree}
     table = pd.DataFrame(
         {
             "sample": [spreadsheet(shown(sample)) for sample in predictions.samples],
-            "predicted": np.array([spreadsheet(name) for name in classes])[probability.argmax(1)],
-            "probability": probability.max(1),
+            "predicted": np.array([spreadsheet(name) for name in (*classes, UNKNOWN)])[said],
+            "probability": np.where(said < len(classes), probability.max(1), np.nan),
             **disagree,
             **{f"p({name})": probability[:, number] for number, name in enumerate(classes)},
         }

@@ -12,15 +12,17 @@ from torch import Tensor
 
 from benchmarks.core import atomic
 from benchmarks.core.facts import TrainFacts
+from benchmarks.core.objective import OBJECTIVES, Objective
 from benchmarks.core.reading import parse_json
 from benchmarks.core.settings import Settings, UserError
 from benchmarks.plan.spec import RunSpec
 from benchmarks.records.record import WEIGHTS, Record
 from benchmarks.training.frozen import frozen_backbone
-from benchmarks.training.loop import Trainer
+from benchmarks.training.loop import Trainer, on_device
 from datasets.base import Inputs, Preprocessing, Task, load_task, preprocessing_of
 from datasets.files.images import ImageFiles
 
+SOURCE_VAL = "source_val.logits"  # a tensor beside the weights
 AGAIN = "delete it and run again with --save-weights"
 InputKind = Literal["float32", "uint8", "files"]
 
@@ -61,6 +63,16 @@ class Signature(Settings):
     preprocessing: Preprocessing | None
     trunk: Trunk | None = None
 
+    @property
+    def objective(self) -> Objective:
+        """What is learnt of the task's classes."""
+        return OBJECTIVES[self.facts.objective](len(self.classes))
+
+    @property
+    def open(self) -> bool:
+        """Whether a sample may be unknown."""
+        return self.objective.n_labels > len(self.classes)
+
 
 def write(folder: Path, trainer: Trainer, spec: RunSpec, task: Task) -> None:
     """Keep the model as it was evaluated, and what is needed to build it again without the data."""
@@ -81,6 +93,9 @@ def write(folder: Path, trainer: Trainer, spec: RunSpec, task: Task) -> None:
         preprocessing=preprocessing_of(spec.task, spec.seed),
         trunk=trunk,
     )
+    if signature.open:  # by how sure it is of these it finds others unknown
+        source_val = on_device(task.evaluation_view().source_val.x, torch.device("cpu"))
+        tensors[SOURCE_VAL] = trainer.outputs(source_val, "source")[1].float().cpu().contiguous()
     with atomic.writing(folder / WEIGHTS) as file:
         file.write(save(tensors, {"model": signature.model_dump_json()}))
 

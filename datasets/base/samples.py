@@ -105,9 +105,11 @@ class Oracle:
         objective: by which they score.
         target_test_units: (n,) which group each test sample belongs to, or which sample it is. The same in every
             draw of the splits: runs that score the same samples have the same ids.
+        target_test_domain: (n,) of which target each test sample is, by its number.
     """
 
     target_test_y: np.ndarray
     target_train_y: np.ndarray
     target_test_units: np.ndarray
+    target_test_domain: np.ndarray
     objective: Objective

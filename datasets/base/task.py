@@ -136,7 +136,8 @@ class Task:
 
     def oracle(self) -> Oracle:
         """The labels that no training may see."""
-        return Oracle(self._target["test"].y, self._target["train"].y, self._test_units, self.objective)
+        test, train = self._target["test"], self._target["train"]
+        return Oracle(test.y, train.y, self._test_units, test.domain, self.objective)
 
     def supervised(self, on: Literal["target", "both"]) -> TrainView:
         """What a reference trains on: the labelled target's training samples, after the source's or alone.

@@ -38,9 +38,13 @@ class Domain:
     notes: tuple[str, ...] = ()
 
     def numbers(self, classes: Sequence[str]) -> np.ndarray:
-        """Labels (n,) int64 as places in ``classes``; -1 where a sample has none."""
+        """Labels (n,) int64 as places in ``classes``; -1 where a sample has none.
+
+        Any other label has the last place: :func:`datasets.readers.classes.check_target` lets pass none unless
+        that is ``unknown``.
+        """
         order = dict.fromkeys(NO_LABEL, -1) | {name: number for number, name in enumerate(classes)}
-        return np.array([order[label] for label in self.labels.tolist()])
+        return np.array([order.get(label, len(classes) - 1) for label in self.labels.tolist()])
 
     def labelled(self, classes: Sequence[str]) -> np.ndarray:
         """Whether each sample (n,) has a label."""

@@ -1,12 +1,21 @@
 """From what argparse read to a command's typed options."""
 
-from argparse import _ArgumentGroup
+from argparse import ArgumentParser, Namespace, _ArgumentGroup, _StoreAction
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 T = TypeVar("T")
 Group = _ArgumentGroup  # what flags are added to: it has the title under which help shows them
+
+
+class Once(_StoreAction):
+    """A flag that takes one value: given twice, it is an error, where the first was left out in silence."""
+
+    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: Any = None) -> None:
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option} is given twice, and takes one value")
+        super().__call__(parser, namespace, values, option)
 
 
 def typed(options: type[T], values: Mapping[str, Any]) -> T:

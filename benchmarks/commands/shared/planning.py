@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.commands import warn
 from benchmarks.commands.shared import values
-from benchmarks.commands.shared.options import Group
+from benchmarks.commands.shared.options import Group, Once
 from benchmarks.core.protocol import StepsScale
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError, nearest, split
@@ -29,6 +29,7 @@ class WhatFlags:
     target: Path | None
     label: str | None
     text: str | None = None
+    target_classes: str | None = None
     sweep: str | None = None
 
     def __post_init__(self) -> None:
@@ -39,9 +40,14 @@ class WhatFlags:
             parse_sweep(self.sweep)
         if bool(self.source) != bool(self.target):
             raise UserError("--source and --target: give both")
-        for flag, value in (("--label", self.label), ("--text", self.text)):
+        for flag, value in self._of_own_data.items():
             if value and not self.source:
                 raise UserError(f"{flag} needs --source and --target")
+
+    @property
+    def _of_own_data(self) -> dict[str, str | None]:
+        """The flags that say more of the user's own data."""
+        return {"--label": self.label, "--text": self.text, "--target-classes": self.target_classes}
 
     @staticmethod
     def add_to(flags: Group, default_methods: str) -> None:
@@ -57,13 +63,26 @@ class WhatFlags:
             "--sweep", metavar="DIAL=VALUES", help="every task with each value of a dial: target_size=50,200,1000"
         )
         own = "your own data, an .npz (x, y), a .csv or a folder class/image"
-        flags.add_argument("--source", type=values.path, metavar="PATH", help=f"{own}: the labelled source")
         flags.add_argument(
-            "--target", type=values.path, metavar="PATH", help="the target; its labels, if it has any, only score"
+            "--source", type=values.path, action=Once, metavar="PATH", help=f"{own}: the labelled source"
         )
-        flags.add_argument("--label", metavar="COLUMN", help="of labels in a .csv; default label")
         flags.add_argument(
-            "--text", metavar="COLUMN", help="of texts in a .csv, whose words are then the features"
+            "--target",
+            type=values.path,
+            action=Once,
+            metavar="PATH",
+            help="the target; its labels, if it has any, only score",
+        )
+        flags.add_argument("--label", action=Once, metavar="COLUMN", help="of labels in a .csv; default label")
+        flags.add_argument(
+            "--text", action=Once, metavar="COLUMN", help="of texts in a .csv, whose words are then the features"
+        )
+        flags.add_argument(
+            "--target-classes",
+            action=Once,
+            metavar="CLASSES",
+            help="that the target has, if not the source's: all:unknown where it has others too, cat:dog where it "
+            "lacks some",
         )
 
     def all_tasks(self) -> list[str]:
@@ -72,7 +91,8 @@ class WhatFlags:
         if self.source and self.target:
             from datasets import own
 
-            tasks.append(own.make_task(self.source, self.target, self.label or "label", self.text or ""))
+            label, text, classes = self.label or "label", self.text or "", self.target_classes or ""
+            tasks.append(own.make_task(self.source, self.target, label, text, classes))
         return swept(tasks or task_names(self.suite), *parse_sweep(self.sweep)) if self.sweep else tasks
 
 
