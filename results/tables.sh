@@ -9,6 +9,7 @@ benchmarks table --suite toys --records results/records/toys.csv --seeds 3 --for
 benchmarks table --suite quick --records results/records/quick.csv --show statistics,bound --format markdown > results/tables/quick.md
 benchmarks table --suite quick --records results/records/quick.csv --figure results/tables/quick.png > /dev/null
 benchmarks table --suite digits --records results/records/digits.csv --format markdown > results/tables/digits.md
+benchmarks table --suite digits --steps-scale compress:0.2 --records results/records/digits-short.csv --format markdown > results/tables/digits-short.md
 benchmarks table --suite digits-cdan --records results/records/digits-cdan.csv --show target_train_accuracy --format markdown > results/tables/digits-cdan.md
 benchmarks table --suite digits-2000 --records results/records/digits-2000.csv --show target_train_accuracy --format markdown > results/tables/digits-2000.md
 benchmarks table --suite mnist-m --records results/records/mnist-m.csv --format markdown > results/tables/mnist-m.md
