@@ -434,6 +434,20 @@ def test_records_choose_for_the_target_as_it_is_alone(cases: list[Case]) -> None
     assert own["deployed"].tolist() == ["source_only@20"] * 2
 
 
+def test_what_has_a_record_of_some_tasks_is_compared_on_these(cases: list[Case]) -> None:
+    """With the advice on the same tasks, in a table of its own."""
+    chosen = {"mixval": np.arange(8.0)}
+    found = evaluated([cases[0], *(replace(each, recorded=chosen) for each in cases[2:])])
+    title, table = record.shown(found).split("### Criteria with records of part")[1].split("\n\n")[:2]
+    assert title == " of the tasks (2 of 2 families): mixval"
+    rows = {cells[1].strip(): cells for line in table.splitlines() if len(cells := line.split("|")) > 5}
+    assert list(rows)[:1] + list(rows)[2:] == ["choice", "advice", "mixval alone"]
+    own = found[(found["target"] == AS_IT_IS) & found["family"].isin(["two", "three"])]
+    for name in ("advice", "mixval alone"):
+        gain = own[own["strategy"] == name].groupby("family")["gain"].mean().mean()
+        assert rows[name][2].split()[0] == f"{100 * gain:+.1f}"
+
+
 def test_a_rule_that_is_fitted_without_an_idea_has_not_seen_its_methods() -> None:
     """Whatever they did in other families; and it chooses among them in the one that is left out."""
     usual = {"source_only": model(0.5), "dan": model(0.6), "coral": model(0.7), "dann": model(0.9)}

@@ -88,9 +88,13 @@ def test_labels_change_no_advice(form: str, capsys: pytest.CaptureFixture[str]) 
     assert "4 runs have a record and are reused." in capsys.readouterr().err
 
 
-def test_what_is_advised_is_kept_and_predicts(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("label", ["label", "diagnosis"])
+def test_what_is_advised_is_kept_and_predicts(label: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where the target lacks the column of labels."""
     write("new", TARGET, np.zeros(TARGET, bool))
-    assert advise("--out", "p.csv", "--to-label", "20") == 0
+    pd.read_csv("old.csv").rename(columns={"label": label}).to_csv("old.csv", index=False)
+    pd.read_csv("new.csv").drop(columns="label").to_csv("new.csv", index=False)
+    assert advise("--label", label, "--out", "p.csv", "--to-label", "20") == 0
     with open("p.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == TARGET
@@ -108,11 +112,11 @@ def test_what_is_advised_is_kept_and_predicts(capsys: pytest.CaptureFixture[str]
         lines.writeheader()
         lines.writerows(wanted)
     capsys.readouterr()
-    assert advise("--out", "p.csv", "--labels", "filled.csv") == 0
+    assert advise("--label", label, "--out", "p.csv", "--labels", "filled.csv") == 0
     assert "On 20 random labels: " in capsys.readouterr().out
-    assert advise("--out", "p.csv", "--labels", "filled.csv", "--choose-by", "labels") == 0
+    assert advise("--label", label, "--out", "p.csv", "--labels", "filled.csv", "--choose-by", "labels") == 0
     assert "is chosen by 20 labels" in capsys.readouterr().out
-    assert advise("--out", "p.csv", "--labels", "filled.csv") == 2  # in another command too
+    assert advise("--label", label, "--out", "p.csv", "--labels", "filled.csv") == 2  # in another command too
     assert "20 of its labels have chosen" in capsys.readouterr().err
 
 

@@ -1,5 +1,6 @@
 """What the record of the advice says in a few numbers: over families of data, with intervals over these."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -25,7 +26,8 @@ NOTES = """\
 - a criterion alone: its best option that the guard lets pass, but for options of methods that optimise it. The
   rule may rank by `ensv`, `im`, `bnm` and `corr_c`, which need no more than predictions and confidences. What
   needs more (features, logits, further forward passes) is read from records and compared here; it is of the whole
-  target, and so stands where the target is as it is. A criterion that some task has no record of has no row.
+  target, and so stands where the target is as it is. A criterion that some tasks have no record of is beside the
+  advice on the tasks that have one.
 """
 PATH = Path(str(files("results"))) / "advice" / "record.csv"
 
@@ -124,10 +126,36 @@ def shown(measured: pd.DataFrame) -> str:
             measured.loc[measured["target"] == target, name].nunique() for name in ("task", "family")
         )
         title = f"### Target {target}: {tasks} tasks of {families} families, points of {_score(target)}"
-        parts += [title, tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)]
+        parts += [title, _table(rows)]
+    for names, rows in _in_part(measured).items():
+        tasks, families = (rows[name].nunique() for name in ("task", "family"))
+        title = (
+            f"### Criteria with records of part of the tasks ({tasks} of {families} families): {', '.join(names)}"
+        )
+        chosen = [each for each in strategies(rows) if each.name != SINGLE]
+        parts += [title, _table([_row(each) for each in chosen])]
     parts += ["### Estimates of the advised models' accuracy, less what it was, in points"]
-    parts += [tabulate(_errors(measured), headers="keys", tablefmt="github", disable_numparse=True)]
-    return "\n\n".join([*parts, NOTES])
+    return "\n\n".join([*parts, _table(_errors(measured)), NOTES])
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
+
+
+def _in_part(measured: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
+    """By the criteria that the same part of the tasks has a record of: their rows and the advice's, on these."""
+    rows = measured[measured["target"] == AS_IT_IS]
+    tasks = rows.groupby("strategy", sort=False)["task"].agg(frozenset)
+    found: dict[frozenset[str], list[str]] = {}
+    for name, own in tasks.items():
+        if own != tasks[ADVICE]:
+            found.setdefault(own, []).append(str(name))
+    return {
+        tuple(name.removesuffix(" alone") for name in names): rows[
+            rows["task"].isin(own) & rows["strategy"].isin([ADVICE, SINGLE, *names])
+        ]
+        for own, names in found.items()
+    }
 
 
 def _score(target: str) -> str:

@@ -40,7 +40,7 @@ class Rule:
 
 
 # What `advise` applies: fitted on all families of the record; `advise --evaluate` fits it again.
-RULE = Rule(0.05, ("ensv", "im", "corr_c"), 3)
+RULE = Rule(0.02, ("ensv", "im", "bnm"), 3)
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ def _predicted(
         return follow(events, Pace(todo, workers=len(workers)), store)
 
     folder = deploy(members, store, name, "\n\n".join(advice.paragraphs), workers, watch=watch, tell=warn)
-    return predict_advised(folder, target, options.what.label, torch.device(workers[0]))
+    return predict_advised(folder, target, None, torch.device(workers[0]))  # its labels are as in training
 
 
 def _evaluate(options: Options) -> int:
