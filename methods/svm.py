@@ -51,7 +51,7 @@ class Params(base.Params):
         uses=(),
         display="SVM",
         classes_only=True,
-    ),
+    ),  # fmt: skip
 )
 class SVM(Shallow):
     """One linear classifier for each class against the others. Logits are decision values."""

@@ -62,7 +62,7 @@ class Params(base.Params):
         uses=(),
         display="TCA",
         classes_only=True,
-    ),
+    ),  # fmt: skip
 )
 class TCA(MappedNeighbour):
     """Components in a kernel's space that keep the variance and bring the domains' means together.

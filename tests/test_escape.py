@@ -102,5 +102,6 @@ def test_pictures_draw_names_as_they_are(text: str, tmp_path: Path) -> None:
     report = report_of("plain")
     block = report.blocks[0]
     rows = {name: {**row, text: next(iter(row.values()))} for name, row in block.rows.items()}
-    block = replace(block, columns=[text], rows={**rows, text: rows["dann"]})
+    objectives = {text: next(iter(block.objectives.values()))}
+    block = replace(block, columns=[text], rows={**rows, text: rows["dann"]}, objectives=objectives)
     save_figure(replace(report, blocks=[block]), tmp_path / "picture.png")

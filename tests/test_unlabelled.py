@@ -376,7 +376,7 @@ def test_noise_for_target_labels_changes_no_choice_and_no_file_but_the_oracles(l
 @pytest.mark.parametrize(("ending", "how"), [(".npz", "write NaN or '' in y"), (".csv", "leave the cell empty")])
 def test_a_class_of_the_target_alone_is_one_line_that_says_how_to_leave_a_label_out(ending: str, how: str) -> None:
     table("new", TARGET, np.arange(3), lambda y: y + 1)
-    with pytest.raises(UserError, match=f"the source has no class '2'; .* .if that is no class, {how}"):
+    with pytest.raises(UserError, match=f"the source has no class '2'; .* if it is no class, {how}"):
         own.make_task(Path(f"old{ending}"), Path(f"new{ending}"), "label")
 
 
