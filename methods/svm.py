@@ -31,13 +31,7 @@ PASSES = 200  # over the source, at most
 
 class Params(base.Params):
     c: PositiveFloat | None = param(
-        None,
-        "C; none: chosen by cross-validation on the source",
-        low=1e-5,
-        high=1,
-        log=True,
-        source="JMLR 2016, section 5.1.2",
-        before=None,
+        None, "C; none: chosen on the source", low=1e-5, high=1, log=True, source="JMLR 2016, 5.1.2", before=None
     )
 
 
@@ -51,7 +45,7 @@ class Params(base.Params):
         uses=(),
         display="SVM",
         classes_only=True,
-    ),  # fmt: skip
+    ),
 )
 class SVM(Shallow):
     """One linear classifier for each class against the others. Logits are decision values."""
@@ -113,11 +107,8 @@ def _best_strength(x: np.ndarray, y: np.ndarray, seed: int) -> float:
     some = np.union1d(one_of_each, np.random.default_rng(seed).permutation(len(x))[:CHOOSING])
     common = some[np.bincount(y[some])[y[some]] >= FOLDS]
     if len(np.unique(y[common])) < 2:
-        warnings.warn(
-            f"svm: C is {UNCHOSEN:g}, as choosing it takes {FOLDS} source samples of each of two classes",
-            MethodWarning,
-            stacklevel=3,
-        )
+        problem = f"svm: C is {UNCHOSEN:g}, as choosing it takes {FOLDS} source samples of each of two classes"
+        warnings.warn(problem, MethodWarning, stacklevel=3)
         return UNCHOSEN
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     search = GridSearchCV(LinearSVC(**_machine(seed)), {"C": STRENGTHS}, cv=folds, refit=False)

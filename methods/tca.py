@@ -43,12 +43,7 @@ class Params(base.Params):
         0.1, "μ of the components' size", low=1e-3, high=10, log=True, source="the default of the library adapt"
     )
     width: PositiveFloat = param(
-        1.0,
-        "σ of the kernel, as a multiple of the median distance",
-        low=0.25,
-        high=4,
-        log=True,
-        source="the median heuristic",
+        1.0, "σ of the kernel, in median distances", low=0.25, high=4, log=True, source="the median heuristic"
     )
 
 
@@ -62,7 +57,7 @@ class Params(base.Params):
         uses=(),
         display="TCA",
         classes_only=True,
-    ),  # fmt: skip
+    ),
 )
 class TCA(MappedNeighbour):
     """Components in a kernel's space that keep the variance and bring the domains' means together.
