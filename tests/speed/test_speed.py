@@ -289,7 +289,7 @@ def test_choosing_costs_little_more_than_reading_the_candidates() -> None:
         for n in range(2000)
         for step in (2, 1)
     ]
-    frame = pd.DataFrame(rows).assign(target_test_accuracy=0.5)
+    frame = pd.DataFrame(rows).assign(target_test_accuracy=0.5, goodness=0.5, source_score=0.5)
     reading = min(seconds(lambda: frame.to_dict("records")) for _ in range(3))
     assert min(seconds(lambda: choices(frame, "source_accuracy")) for _ in range(3)) / reading < 25
 
