@@ -12,6 +12,7 @@ from benchmarks.api import grid
 from benchmarks.commands.parser import main
 from benchmarks.core.settings import UserError
 from benchmarks.estimator import DomainAdapter
+from benchmarks.evaluation.outputs import Outputs
 from benchmarks.plan.grid import plan
 from benchmarks.records.record import read_part
 from benchmarks.training.model import load_model
@@ -190,7 +191,11 @@ def test_a_model_scores_what_its_record_scores() -> None:
     record = recorded("source_only", task, 200)
     model, oracle = load_model(record), load_task(task).oracle()
     logits = model.logits(load_task(task).evaluation_view().target_test_x)
-    right = (model.predicted(logits) == oracle.target_test_y).mean()
+    said = model.predicted(logits)
+    outputs = Outputs.load(record / "outputs/000200.npz")
+    threshold = outputs["source_val.logits"]
+    assert np.array_equal(said, oracle.objective.predicted(outputs["target_test.logits"], threshold))
+    right = (said == oracle.target_test_y).mean()
     scores = read_part(record, "oracle.json")["checkpoints"][-1]
     assert right == pytest.approx(scores["target_overall_accuracy"])
 

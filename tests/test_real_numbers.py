@@ -74,8 +74,8 @@ def test_a_method_predicts_real_numbers_or_says_why_it_cannot(method: str) -> No
 
 @pytest.mark.parametrize("method", ["cdan", "mcd", "mcc", "bnm", "shot", "jan", "svm", "majority", "deepjdot"])
 def test_what_learns_from_classes_is_not_applicable(method: str) -> None:
-    (cell,) = planned(method).not_applicable
-    assert cell.reason == "it learns from classes, and the labels here are real numbers"
+    reasons = [cell.reason for cell in planned(method).not_applicable]
+    assert reasons == ["it learns from classes, and the labels here are real numbers"]
 
 
 def test_what_aligns_features_alone_runs() -> None:
