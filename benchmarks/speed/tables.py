@@ -40,9 +40,9 @@ def print_times(
     """
     build_backbone(backbone, task_of(backbone).input_shape)  # a wrong one ends here, in words
     device, workers = devices[0], len(devices)
+    contestants = _side_by_side(device, workers, peers=peers)
     print(f"A training step on {machine(torch.device(device))}, PyTorch {torch.__version__}, ", end="")
     print(f"{platform.system()}: {backbone}, 64 + 64 samples, SGD; medians of rounds in turns\n")
-    contestants = _side_by_side(device, workers, peers=peers)
     # A GPU's memory holds few of them at once, and its clocks are steady.
     groups = [contestants] if device == "cpu" else [[each] for each in contestants]
     times = [time for group in groups for time in race(group, device, backbone)]
