@@ -5,12 +5,14 @@ import pickle
 import sys
 import zipfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision import models
 
 from benchmarks.core.settings import UserError
 from datasets import files
@@ -47,6 +49,15 @@ def test_features_have_the_promised_size_and_carry_gradients(name: str) -> None:
     features = encoder(x)
     assert features.shape == (4, encoder.out_features)
     features.sum().backward()
+    assert all(parameter.grad is not None for parameter in encoder.parameters())
+
+
+@pytest.mark.parametrize(("name", "size"), [("googlenet", 64), ("inception_v3", 96)])
+def test_training_needs_no_classifier_halfway(name: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Inception's takes images of 299 pixels and no smaller ones. Its own first weights take seconds to draw.
+    monkeypatch.setattr(models, "get_model", partial(models.get_model, init_weights=False))
+    encoder = build_backbone(f"torchvision?name={name}", (3, size, size))
+    encoder(torch.randn(4, 3, size, size)).sum().backward()
     assert all(parameter.grad is not None for parameter in encoder.parameters())
 
 

@@ -16,8 +16,15 @@ def torchvision(shape: tuple[int, ...], name: str, weights: str = "none", width:
     net = models.get_model(name)
     if path := weights_file(name, weights):
         load_weights(net, path)
-    net.aux_logits = False  # of GoogLeNet and Inception, which otherwise return several outputs in training
+    _without_helpers(net)
     return Pretrained(net, _without_classifier(net, name), MEAN, DEVIATION, width)
+
+
+def _without_helpers(net: nn.Module) -> None:
+    """Take away the classifiers that GoogLeNet and Inception have halfway: they give outputs in training alone."""
+    net.aux_logits = False  # type: ignore[assignment]
+    for helper in {"AuxLogits", "aux1", "aux2"} & dict(net.named_children()).keys():
+        setattr(net, helper, None)
 
 
 def _without_classifier(net: nn.Module, name: str) -> int:
