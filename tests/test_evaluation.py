@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from benchmarks.evaluation.proxy_a_distance import SMALLEST, STRENGTHS, _fit, pr
 from benchmarks.evaluation.scores import accuracy
 from benchmarks.training.recorder import model_outputs
 from benchmarks.training.run import execute
-from datasets.base import Oracle, load_task
+from datasets.base import Domains, Oracle, forget_tasks, load_task
+from datasets.toys import Toys
 from tests.conftest import CPU, spec_of, trained
 
 
@@ -50,6 +52,25 @@ def test_a_distance_of_alike_domains_is_small_in_many_dimensions() -> None:
     alike = proxy_a_distance(normal(0, 100, 200), normal(0, 100, 200, seed=1))
     assert alike is not None
     assert alike.value < 0.4
+
+
+def test_the_distance_of_inputs_is_of_the_data_as_they_were_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def distance(folder: Path) -> float:
+        folder.mkdir()
+        execute(spec_of("source_only"), folder, CPU)
+        return float(json.loads((folder / "scores.json").read_text())["task"]["proxy_a_distance_inputs"])
+
+    before, read = distance(tmp_path / "before"), Toys.read
+    forget_tasks()
+    monkeypatch.setattr(Toys, "read", lambda *asked: shifted(read(*asked)))
+    assert before < distance(tmp_path / "after") == 2
+
+
+def shifted(domains: Domains) -> Domains:
+    """The target is far from the source."""
+    return replace(domains, targets=[replace(each, x=each.x + 99) for each in domains.targets])
 
 
 def test_it_grows_with_the_shift_and_meets_the_bayes_error() -> None:

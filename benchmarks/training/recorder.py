@@ -16,7 +16,7 @@ from benchmarks.records import rescoring
 from benchmarks.records.record import TRANSLATIONS, write_json
 from benchmarks.records.store import PREDICTIONS
 from benchmarks.training.loop import Trainer, on_device
-from datasets.base import Inputs, Task, load_task, seed_that_matters
+from datasets.base import Inputs, Task, load_task
 from datasets.files.images import ImageFiles
 
 CPU = torch.device("cpu")
@@ -69,16 +69,16 @@ class Recorder:
             {
                 "checkpoints": self.rows,
                 "last": scores.evaluate_last(self.last),
-                "task": _input_distance(
-                    self.spec.task,
-                    self.spec.protocol.scoring == "transductive",
-                    seed_that_matters(self.spec.task, self.spec.seed),
-                ),
+                "task": _input_distance(self._task()),
                 "cost": cost,
             },
         )
         last = oracle.evaluate_last(self.last, predictions, self.oracle)
         rescoring.write(self.folder, self.oracle_rows, last, self.right, self.oracle)
+
+    def _task(self) -> Task:
+        transductive = self.spec.protocol.scoring == "transductive"
+        return load_task(self.spec.task, transductive=transductive, seed=self.spec.seed)
 
     def _predictions(self, trainer: Trainer) -> np.ndarray:
         """What the model says of every target training sample: the labels of a run derived from this one."""
@@ -121,10 +121,10 @@ def model_outputs(trainer: Trainer, inputs: dict[str, tuple[Inputs, np.ndarray |
     return Outputs(arrays)
 
 
-@lru_cache(maxsize=64)
-def _input_distance(task: str, transductive: bool, seed: int | None) -> dict[str, Any]:
+@lru_cache(maxsize=2)  # as many as load_task keeps
+def _input_distance(task: Task) -> dict[str, Any]:
     """Proxy A-distance of a task's raw inputs, the same in each of its records."""
-    view = load_task(task, transductive=transductive, seed=seed).evaluation_view()
+    view = task.evaluation_view()
     if isinstance(view.target_test_x, ImageFiles):  # photographs have too many pixels for a linear classifier
         return {}
     source, target = (np.asarray(x).reshape(len(x), -1) for x in (view.source_test.x, view.target_test_x))
