@@ -15,13 +15,15 @@ from methods.networks.build import Build
 
 
 class Params(base.Params):
+    # Of the authors' three weights, the largest with which the digits of `quick` are learnt on the source (94% and
+    # more; with 1, 51 to 80%). No target label was seen.
     trade_off: NonNegativeFloat = param(
-        1.0,
+        0.1,
         "weight of the distance",
         low=0.01,
         high=1,
         log=True,
-        source="the authors' code for Amazon reviews; 0.1 for Office-Caltech, 0.01 for digits",
+        source="the authors' code: 1 for Amazon reviews, 0.1 for Office-Caltech, 0.01 for digits",
     )
     critic_steps: PositiveInt = param(5, "updates of the critic on each batch", source="the authors' code")
     penalty: NonNegativeFloat = param(
@@ -37,6 +39,7 @@ class Params(base.Params):
         "AAAI",
         "Shen et al., Wasserstein Distance Guided Representation Learning for Domain Adaptation",
         uses=ADVERSARIAL,
+        version=2,
         display="WDGRL",
     ),
 )
