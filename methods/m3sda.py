@@ -37,10 +37,10 @@ class Params(base.Params):
 class M3SDA(base.Deep):
     """The first two moments of each source agree with the target's, and with those of the other sources.
 
-    Moments grow with the features, and agree soonest where these vanish: at a weight of 0.5, which Dassl's code has
-    beside means and variances, LeNet ends at chance on digits. All sources share a head, as in the authors' code for
-    digits, which goes on to moments of the fifth order. The paper also has a head for each source, whose predictions
-    are averaged, and in M3SDA-β pairs of heads that disagree on the target (see `mcd`), weighted by accuracies.
+    Moments grow with the features, and agree soonest where these vanish: at a weight of 0.5, which Dassl's code
+    has beside means and variances, LeNet ends at chance on digits. All sources share a head, as in the authors'
+    code for digits, which goes on to moments of the fifth order. The paper also has a head for each source, whose
+    predictions are averaged, and in M3SDA-β a pair of heads that disagree on the target (see `mcd`).
     """
 
     settings = Params

@@ -70,7 +70,8 @@ def test_the_moment_distance_is_the_papers_and_leaves_out_absent_sources() -> No
 
 def test_moments_do_not_drown_the_classes_of_digits_before_these_are_learnt() -> None:
     """Features agree soonest where they vanish: a gradient many times the task's ends at chance."""
-    trainer = trainer_of(plan("multi-source", ["m3sda"], ["digits/mnist5k+optdigits-mnist5k_m"], [0], {}).specs[-1])
+    task = "digits/mnist5k+optdigits-mnist5k_m"
+    trainer = trainer_of(plan("multi-source", ["m3sda"], [task], [0], {}).specs[-1])
     trainer._enter(trainer.stages[0])
     loss = trainer.method.loss(trainer.batches.at(0, "both"), END)
     assert 0 < gradient_ratio(loss, trainer.encoders) < 1
