@@ -51,7 +51,8 @@ class CAN(base.Deep):
 
     Clusters start from the source's class centres, anew at each pass over the target. Features and predicted
     probabilities are matched. Batches are drawn at random: the paper draws classes, then samples of each, and
-    gives each domain batch norms of its own.
+    gives each domain batch norms of its own. A cluster is of the class that it started from; the authors' code
+    assigns clusters anew to the centres of the source, one to one.
     """
 
     settings = Params

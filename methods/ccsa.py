@@ -38,7 +38,8 @@ class Params(base.Params):
 class CCSA(base.Deep):
     """Source samples come near to labelled target samples of their class, and stay away from those of others.
 
-    It does not use unlabelled target samples.
+    It does not use unlabelled target samples. The class loss is the sum of the means over both domains; the
+    authors' code takes turns with them, and aligns in each, so that its α weighs twice as much.
     """
 
     settings = Params

@@ -62,7 +62,8 @@ class CDAC(base.Deep):
 
     Besides, a sure prediction is the label of a strong view, and two views are to be predicted alike. The authors'
     code draws two strong views; here the first of these is a weak one. It takes one step for the labelled samples
-    and one for the others; here they are one.
+    and one for the others; here they are one. The class loss is the sum of the means over the source and the few,
+    theirs the mean over both: beside it the weights are half of theirs.
     """
 
     settings = Params

@@ -34,9 +34,10 @@ class Params(base.Params):
     ),
 )
 class MME(base.Deep):
-    """On the unlabelled target the head makes entropy larger, and the encoder makes it smaller .
+    """On the unlabelled target the head makes entropy larger, and the encoder makes it smaller.
 
-    The head's weights are thereby drawn towards the target, and its features then towards them.
+    The head's weights are thereby drawn towards the target, and its features then towards them. The class loss is
+    the sum of the means over the source and the few, the authors' the mean over both: λ beside it is half theirs.
     """
 
     settings = Params

@@ -1,5 +1,6 @@
 """Neighbourhood reciprocity clustering (Yang et al., NeurIPS 2021)."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -34,6 +35,7 @@ class Params(base.Params):
         "NeurIPS",
         "Yang et al., Exploiting the Intrinsic Neighborhood Structure for Source-free Domain Adaptation",
         uses=("backbone", "new", "target", "finetune"),
+        version=2,
         keeps_source=False,
         display="NRC",
         classes_only=True,
@@ -43,7 +45,8 @@ class NRC(base.Deep):
     """A source model first; then, without the source, target samples are predicted as their neighbours are.
 
     Neighbours are mutual, and count in full, if the sample is among theirs. Features and predictions of all target
-    samples are kept, each from when it was last seen; no gradient flows through them.
+    samples are kept, each from when it was last seen; no gradient flows through them. The authors' code for
+    Office-Home takes one neighbour more of each kind from the middle of the training on.
     """
 
     settings = Params
@@ -69,20 +72,20 @@ class NRC(base.Deep):
     def adapt(self, batch: Batch, progress: Tensor) -> Loss:
         assert batch.target is not None
         index, features = batch.target.index, self.encoder(batch.target.x)
-        p = self.head(features).softmax(1)
+        log_p = self.head(features).log_softmax(1)
+        p, log_mean = log_p.exp(), log_p.logsumexp(0) - math.log(len(log_p))
         self.bank[index], self.scores[index] = F.normalize(features.detach()), p.detach()
         near = nearest(self.bank, index, self.params.neighbours)
         beyond = nearest(self.bank, near.flatten(), self.params.expanded).unflatten(0, near.shape)
         mutual = (beyond == index[:, None, None]).any(2)
         weight = torch.where(mutual, 1.0, self.params.affinity).to(p.dtype)
-        mean = p.mean(0)
         agreements = {
             "neighbours": (weight[:, :, None] * self.scores[near]).sum(1),
             "expanded": self.params.affinity * self.scores[beyond].sum((1, 2)),
             "self": self.scores[index],
         }
         terms = {name: -(expected * p).sum(1).mean() for name, expected in agreements.items()}
-        return Loss(None, terms | {"diversity": (mean * mean.log()).sum()})
+        return Loss(None, terms | {"diversity": (log_mean.exp() * log_mean).sum()})
 
 
 def nearest(bank: Tensor, index: Tensor, k: int) -> Tensor:

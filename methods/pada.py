@@ -39,7 +39,7 @@ class PADA(base.Deep):
 
     The weights are the mean prediction over the target, divided by their largest. They count in the task loss and,
     for the source, in the domain loss, and are made anew at each pass over the target; the authors' code does so
-    every 500 steps.
+    every 500 steps, and divides the class loss by the weights' sum, not by the batch's size.
     """
 
     settings = Params

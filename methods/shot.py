@@ -29,6 +29,7 @@ class Params(base.Params):
         "ICML",
         "Liang et al., Do We Really Need to Access the Source Data? Source Hypothesis Transfer",
         uses=("backbone", "new", "target", "finetune"),
+        version=2,
         keeps_source=False,
         display="SHOT",
         optimises=("entropy", "im"),
@@ -73,17 +74,17 @@ def cluster_labels(features: Tensor, probability: Tensor) -> Tensor:
     """Labels (n,) of samples by the nearest of their classes' centroids, by the cosine of the angle between them.
 
     Centroids are means weighted by the probability of the class, then once more of the samples that got its
-    label (equations 4 to 6). A class that is predicted for no sample has none.
+    label (equations 4 to 6). A class that is predicted for no sample, or got none, has none.
 
     Args:
         features: (n, d).
         probability: (n, classes), as predicted.
     """
     directions = F.normalize(features, dim=1)
-    classes = probability.argmax(1).unique()
-    weights = probability[:, classes]
+    weights, labels = probability, probability.argmax(1)
     for _ in range(2):
-        centroids = F.normalize(weights.T @ directions, dim=1)
-        nearest = (directions @ centroids.T).argmax(1)
-        weights = F.one_hot(nearest, len(classes)).to(features.dtype)
-    return classes[nearest]
+        classes = labels.unique()
+        centroids = F.normalize(weights[:, classes].T @ directions, dim=1)
+        labels = classes[(directions @ centroids.T).argmax(1)]
+        weights = F.one_hot(labels, probability.shape[1]).to(features.dtype)
+    return labels

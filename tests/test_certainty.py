@@ -113,6 +113,13 @@ def test_pseudo_labels_follow_the_clusters_where_the_head_is_wrong_of_a_few(seed
     assert (found == y).mean() > (said == y).mean()
 
 
+def test_a_class_that_no_sample_was_nearest_to_gets_none_in_the_next_round() -> None:
+    """It has no centroid, while to all others the last sample is at an obtuse angle."""
+    features = torch.tensor([[3.0, -3.0], [-1.0, -1.0], [2.0, -2.0], [0.0, 2.0]])
+    probability = torch.tensor([[0.1, 0.2, 0.7], [0.4, 0.3, 0.3], [0.3, 0.4, 0.3], [0.5, 0.4, 0.1]])
+    assert cluster_labels(features, probability).tolist() == [1, 0, 1, 1]
+
+
 def test_pseudo_labels_are_those_of_the_samples_of_the_batch() -> None:
     trainer = trainer_of(spec_of("shot", "toys/blobs"))
     trainer._enter(trainer.stages[-1])

@@ -55,9 +55,11 @@ def fresh(method: str, params: dict[str, Any] | None = None) -> Trainer:
     return trainer_of(spec_of(method, SHIFTED, params=params, precision="float64"))
 
 
-def at_second_stage(method: str, task: Task | None = None, **protocol: Any) -> tuple[Trainer, Iterator[int]]:
+def at_second_stage(
+    method: str, task: Task | None = None, params: dict[str, Any] | None = None, **protocol: Any
+) -> tuple[Trainer, Iterator[int]]:
     """A trainer that has done its first stage, and since then has no source at all; and the steps to come."""
-    trainer = trainer_of(spec_of(method, "toys/waves" if task else SHIFTED, **protocol), task)
+    trainer = trainer_of(spec_of(method, "toys/waves" if task else SHIFTED, params=params, **protocol), task)
     steps = trainer.run(also=range(trainer.steps))
     assert next(step for step in steps if step == trainer.ends[0])
     trainer.source = None  # type: ignore[assignment]
@@ -281,13 +283,24 @@ def test_tent_is_for_backbones_with_batch_norm() -> None:
 def test_dirt_ts_first_stage_is_vada_to_the_bit_and_its_second_has_no_source() -> None:
     trainer, steps = at_second_stage("dirt_t")
     between = weights(trainer)
-    assert same(weights(trained(spec_of("vada", SHIFTED))), {k: v for k, v in between.items() if k != "taught"})
+    assert same(
+        weights(trained(spec_of("vada", SHIFTED))),
+        {k: v for k, v in between.items() if k not in {"taught", "age"}},
+    )
     list(steps)
-    assert {name.partition(".")[0] for name in moved(between, weights(trainer))} == {"encoder", "head", "taught"}
+    assert {name.partition(".")[0] for name in moved(between, weights(trainer))} == {
+        "encoder",
+        "head",
+        "taught",
+        "age",
+    }
 
 
-def test_dirt_ts_teacher_is_the_network_at_the_start_of_a_pass_over_the_target() -> None:
-    trainer, steps = at_second_stage("dirt_t", target_batch=250)
+@pytest.mark.parametrize(("interval", "teachers"), [(1, 5), (4, 5), (5, 3), (16, 2), (17, 1), (5000, 1)])
+def test_dirt_ts_teacher_is_the_network_at_the_pass_over_the_target_that_is_due(
+    interval: int, teachers: int
+) -> None:
+    trainer, steps = at_second_stage("dirt_t", params={"interval": interval}, target_batch=250)
     trainer._enter(trainer.stages[1])
     taught, renewed = weights(trainer, "taught")["taught"], 0
     said = trainer.outputs(trainer.target.x, "target")[1]
@@ -297,7 +310,7 @@ def test_dirt_ts_teacher_is_the_network_at_the_start_of_a_pass_over_the_target()
             torch.testing.assert_close(latest, said)
             taught, renewed = latest, renewed + 1
         said = trainer.outputs(trainer.target.x, "target")[1]
-    assert renewed == 5  # 20 steps of 250 of the 1,000 samples
+    assert renewed == teachers  # 20 steps of 250 of the 1,000 samples: passes begin after 0, 4, 8, 12 and 16
 
 
 def test_dirt_t_weighs_its_terms_and_gives_each_sample_its_own_teaching() -> None:

@@ -23,6 +23,7 @@ from benchmarks.records.correction import with_corrections
 from benchmarks.records.frame import load_records
 from benchmarks.records.store import Store
 from benchmarks.training.loop import Trainer
+from benchmarks.training.signals import gradient_ratio
 from methods.base import Batch, Embedded, Unlabelled
 from methods.losses.contrastive import contrastive
 from methods.losses.moments import moment_distance
@@ -65,6 +66,15 @@ def test_the_moment_distance_is_the_papers_and_leaves_out_absent_sources() -> No
     wanted += np.mean([apart(a, b) for a, b in combinations(groups[:-1], 2)])
     found = moment_distance(x, F.one_hot(domain, 4).T.double())
     assert float(found) == pytest.approx(wanted)
+
+
+def test_moments_do_not_drown_the_classes_of_digits_before_these_are_learnt() -> None:
+    """Features agree soonest where they vanish: a gradient many times the task's ends at chance."""
+    task = "digits/mnist5k+optdigits-mnist5k_m"
+    trainer = trainer_of(plan("multi-source", ["m3sda"], [task], [0], {}).specs[-1])
+    trainer._enter(trainer.stages[0])
+    loss = trainer.method.loss(trainer.batches.at(0, "both"), END)
+    assert 0 < gradient_ratio(loss, trainer.encoders) < 1
 
 
 def test_mdans_gradient_is_that_of_the_soft_maximum_over_sources() -> None:
@@ -300,6 +310,17 @@ def test_nrc_agrees_with_neighbours_and_most_with_mutual_ones() -> None:
     wanted = {"neighbours": -np.mean(close), "expanded": -np.mean(far), "self": -(p**2).sum(1).mean()}
     wanted["diversity"] = (p.mean(0) * np.log(p.mean(0))).sum()
     assert {name: float(term.detach()) for name, term in terms.items()} == pytest.approx(wanted)
+
+
+def test_nrc_bears_a_batch_that_is_surely_of_no_sample_of_a_class() -> None:
+    """A probability too small for a number: its logarithm is none, but times it is 0."""
+    trainer, batch = at("nrc")
+    trainer.method.remember_all(trainer.data_of(trainer.stages[1]))
+    with torch.no_grad():
+        trainer.method.head[-1].bias[0] = 1e4
+    loss = trainer.method.adapt(batch, END)
+    assert float(loss.terms["diversity"].detach()) == pytest.approx(0)
+    assert gradients(loss.total, trainer.method.encoder).isfinite().all()
 
 
 # Few labels.

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.module_tracker import ModuleTracker
 
 from benchmarks.engines.work import ALLOCATOR
 from benchmarks.speed import loops
@@ -154,8 +155,20 @@ def _steps() -> float:
     return (time.perf_counter() - start) / loops.STEPS
 
 
+class _NoModules(ModuleTracker):
+    """Leaves no hooks in modules: those of PyTorch fail where a loss takes gradients of what enters a network."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        pass
+
+
 def _flops() -> float:
-    with FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _NoModules()
+    with counter:
         _here["loop"](loops.STEPS)
     return counter.get_total_flops() / loops.STEPS
 

@@ -20,6 +20,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.core.registry import METHODS
 from benchmarks.engines.local import LocalEngine
 from benchmarks.evaluation import scores
 from benchmarks.evaluation.outputs import evaluation_inputs
@@ -41,7 +42,7 @@ from datasets.files import images
 from datasets.files.images import ImageFiles
 from methods.losses.coral import coral
 from methods.losses.mmd import mk_mmd
-from tests.conftest import CANDIDATES, CPU, EngineHere, spec_of, thorough_for_most, trainer_of
+from tests.conftest import CANDIDATES, CPU, RUNNING, EngineHere, spec_of, thorough_for_most, trainer_of
 from tests.fakes import pretend
 from tests.test_report import records_of
 
@@ -57,6 +58,32 @@ def test_step(benchmark: BenchmarkFixture, method: str) -> None:
         pytest.skip("it takes no steps")
     trainer._enter(stage)
     benchmark(trainer._step, stage, 0, 1, 2, False)
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_the_arithmetic_of_every_method_is_counted(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a loss takes gradients itself, of what enters a network."""
+    images = {"backbone": "cnn", "source_batch": 4, "target_batch": 4}
+    spec = spec_of(method) if method in RUNNING else spec_of(method, "digits/mnist5k-optdigits", **images)
+    trainer = trainer_of(spec)
+    monkeypatch.setattr("benchmarks.speed.loops.STEPS", 1)
+    for stage in trainer.stages:
+        if stage.begin:
+            stage.begin(trainer.data_of(stage))
+        if stage.updates:
+            trainer._enter(stage)
+            monkeypatch.setitem(measure._here, "loop", lambda _, at=stage: trainer._step(at, 0, 1, 2, False))
+            try:
+                assert measure._flops() > 0
+            except RuntimeError as error:
+                pytest.fail(str(error))
+
+
+def test_arithmetic_is_that_of_products_forward_and_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = torch.nn.Linear(30, 20), torch.randn(7, 30)
+    monkeypatch.setattr("benchmarks.speed.loops.STEPS", 1)
+    monkeypatch.setitem(measure._here, "loop", lambda _: layer(x).sum().backward())
+    assert measure._flops() == 2 * (2 * 7 * 30 * 20)  # the gradient is that of the weight alone
 
 
 def test_large_images_are_decoded_faster_than_by_a_dataloader(tmp_path: Path) -> None:
