@@ -47,9 +47,9 @@ class DIRTT(vada.VADA):
     """VADA first; then, without the source, sure and smooth predictions on the target, near those of a teacher.
 
     The first teacher is VADA's network. After every ``interval`` steps, at the next pass over the target, the
-    network of that time is the teacher. A new one at each pass, which takes few steps where data are few, would hold
-    nothing: the classes drift away. The cross-entropy with its predictions differs from the paper's divergence by a
-    constant.
+    network of that time is the teacher. A new one at each pass, which takes few steps where data are few, would
+    hold nothing: the classes drift away. The cross-entropy with its predictions differs from the paper's
+    divergence by a constant.
     """
 
     settings = Params
