@@ -57,6 +57,14 @@ def test_class_confusion_matches_its_equations(x: np.ndarray, temperature: float
     assert float(class_confusion(torch.tensor(x), temperature)) == pytest.approx(expected, abs=1e-10)
 
 
+def test_class_confusion_is_a_number_where_no_sample_may_be_of_a_class() -> None:
+    x = torch.tensor([[3.0, 1.0, -999.0], [0.0, 2.0, -999.0]], requires_grad=True)
+    loss = class_confusion(x, 2.5)
+    (gradient,) = torch.autograd.grad(loss, x)
+    assert 0 < float(loss.detach()) < 1
+    assert gradient.isfinite().all()
+
+
 def test_the_weights_of_class_confusion_take_no_gradient() -> None:
     x = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(class_confusion(x, 2.5), x)

@@ -42,4 +42,5 @@ def class_confusion(logits: Tensor, temperature: float) -> Tensor:
     scaled = logits / temperature
     p, sureness = scaled.softmax(1), 1 + torch.exp(-entropy(scaled.detach()))
     confusion = (p * (sureness / sureness.mean())[:, None]).T @ p
-    return 1 - (confusion.diagonal() / confusion.sum(1)).mean()
+    row = confusion.sum(1).clamp(min=torch.finfo(p.dtype).tiny)  # 0 for a class that no sample may be of
+    return 1 - (confusion.diagonal() / row).mean()
