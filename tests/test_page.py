@@ -262,6 +262,19 @@ def test_signals_of_the_training_are_means_over_seeds() -> None:
         assert row["value"] == pytest.approx([55, 55])
 
 
+def test_a_method_that_takes_steps_stands_out_among_the_curves() -> None:
+    grid = plan("quick", ["source_only", "dann", "nearest_neighbour"], TASKS, range(2))
+    curves = {
+        spec.run_id: [{"step": step, "task": 0.5} for step in (1, 11)]
+        for spec in grid.specs
+        if spec.method != "nearest_neighbour"
+    }
+    html = page(contents(grid, records_of(grid, {**ACCURACY, "nearest_neighbour": 0.5}), curves=curves))
+    specs = Parsed(html).data()
+    (chart,) = (spec for spec in specs.values() if "loss of the task" in str(spec.get("title", "")))
+    assert next(each["value"] for each in chart["params"] if each["name"] == "method") == "dann"
+
+
 def test_a_page_is_bounded_and_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.report.page.runs.MOST", 3)
     monkeypatch.setattr("benchmarks.report.page.curves.MOST", 2 * 16)

@@ -37,7 +37,9 @@ def section(contents: Contents) -> Section | None:
     if not lines:
         return None
     tasks, methods = (list(dict.fromkeys(line[place] for line in lines)) for place in (1, 2))
-    first = next((name for name in reversed(contents.cells.candidates) if name in methods), methods[0])
+    # A shallow method takes no step.
+    moving = {method for (_, _, method), (steps, _) in lines.items() if len(steps) > 1}
+    first = next((name for name in reversed(contents.cells.candidates) if name in moving), methods[0])
     titles = _titles(contents)
     kept = dict(list(lines.items())[: MOST // POINTS])
     controls = rendered("controls.html", controls={"task": (tasks, tasks[0]), "method": (methods, first)})
