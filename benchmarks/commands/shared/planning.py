@@ -43,6 +43,8 @@ class WhatFlags:
         for flag, value in self._of_own_data.items():
             if value and not self.source:
                 raise UserError(f"{flag} needs --source and --target")
+        if self.label and not any(path and path.suffix.lower() == ".csv" for path in (self.source, self.target)):
+            raise UserError("--label names a column of a .csv; --source and --target are none")
 
     @property
     def _of_own_data(self) -> dict[str, str | None]:
