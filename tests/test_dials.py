@@ -126,7 +126,7 @@ def test_classes_are_named_by_their_names_or_by_numbers() -> None:
 
 @pytest.mark.parametrize(
     "names",
-    ["-1 0 1 2", "-2 -1 0 1 2", "0-2 3 4-6 7", "1 1-3 2 3", "0 0-0 1", "- -- 0", "a b 0-1 2", "a 0-1 b", "a b c d"],
+    ["-1 0 1 2", "-2 -1 0 1 2", "0-2 3 4-6 7", "1 1-3 2 3", "0 0-0 1", "- -- 0", "a b 0-1 2", "a 0-1 b", "a b"],
 )
 def test_classes_of_any_name_come_back_as_they_are_written(names: str) -> None:
     """Names may have dashes, as numbers below 0 and ranges of ages have, and dashes stand in ranges too."""

@@ -182,6 +182,19 @@ def test_features_that_cannot_be_compared_are_named_once(
     assert said.count("note: ") == said.count("\n") == 1
 
 
+@pytest.mark.parametrize(("kind", "code"), [(".npz", -1e300), (".csv", 1e300), (".npz", 1e12)])
+def test_a_feature_whose_scale_a_few_values_set_is_named(folder: Path, kind: str, code: float) -> None:
+    """Divided by their deviation, the others are all one value. Rare values beside zeros are another case."""
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    x[:, 1] = np.where(np.arange(60) % 10, 0, 1e9)
+    coded = x.copy()
+    coded[::9, 0] = code
+    _, said = domains(folder, kind, coded, x)
+    assert "[:, 0]: a few values are so far away" in said.replace("column 'f0'", "x[:, 0]")
+    assert said.count("note: ") == 1
+    assert domains(folder, kind, x, x)[1] == ""
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_a_feature_whose_digits_were_lost_before_is_named(folder: Path, dtype: Any) -> None:
     offset = {np.float32: 1.7e9, np.float64: 1.7e16, np.int64: 2**60}[dtype]

@@ -138,7 +138,7 @@ def test_no_class_of_the_source_is_called_as_all_others(kind: str, has: str) -> 
         x, y = samples(0, 3)
         np.savez(f"{name}.npz", x=x, y=np.array(labels)[y])
         pd.DataFrame(x, columns=["a", "b"]).assign(label=np.array(labels)[y]).to_csv(f"{name}.csv", index=False)
-    with pytest.raises(UserError, match=f"old{kind}: .*'unknown' stands for whatever .*; rename it in both domains"):
+    with pytest.raises(UserError, match=f"old{kind}: .*'unknown' stands for .*; rename it in both domains"):
         task_of("new", has, kind)
 
 

@@ -232,7 +232,7 @@ def _chosen(text: str, classes: Sequence[str], where: str) -> list[int]:
 
 
 def _ends(part: str, classes: Sequence[str]) -> list[str]:
-    """The one class that a part of a dial names, or both ends of a range. Names may have dashes: ``-1`` or ``18-25``."""
+    """What a part of a dial names: a class, or both ends of a range. Names may have dashes: ``-1``, ``18-25``."""
     dashes = [place for place, char in enumerate(part) if char == "-"]
     if part in classes or not dashes:
         return [part]

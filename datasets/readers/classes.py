@@ -33,8 +33,8 @@ def source_classes(source: Domain) -> tuple[str, ...]:
     if UNKNOWN in found:
         where = source.place(source.labels.tolist().index(UNKNOWN))
         raise UserError(
-            f"{shown(source.path)}: {where}: {UNKNOWN!r} stands for whatever the source lacks, and cannot be a class "
-            "of it; rename it in both domains, or leave its samples out of the source if it stands for no label"
+            f"{shown(source.path)}: {where}: {UNKNOWN!r} stands for whatever the source lacks, and cannot be a "
+            "class of it; rename it in both domains, or leave its samples out of the source, if that is no label"
         )
     classes = sorted(found, key=int) if all(map(is_whole, found)) else sorted(found)
     if len(classes) < 2:
