@@ -138,6 +138,14 @@ def test_classes_of_any_name_come_back_as_they_are_written(names: str) -> None:
             assert [classes[number] for number in said.class_sets(classes, "-").target] == [*chosen]
 
 
+@pytest.mark.parametrize(
+    ("names", "said", "chosen"),
+    [("-2 -1 0 1", "-2--1", [0, 1]), ("-1 0 1 2", "-1-1", [0, 1, 2]), ("0-2 3 4-6", "3-4-6", [1, 2])],
+)
+def test_a_range_may_have_ends_with_dashes(names: str, said: str, chosen: list[int]) -> None:
+    assert [*Options(target_classes=said).class_sets(names.split(), "-").target] == chosen
+
+
 def test_a_dial_at_its_default_changes_no_identity() -> None:
     assert not {*resolve(TOY).options} & {*Options.model_fields}
     assert resolve(f"{TOY}?shots=2").without_dials == TOY

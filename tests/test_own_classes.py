@@ -223,16 +223,6 @@ def test_a_model_scores_what_its_record_scores() -> None:
     assert right == pytest.approx(scores["target_overall_accuracy"])
 
 
-@pytest.mark.parametrize("flag", ["--source", "--target", "--label", "--text", "--target-classes"])
-def test_what_is_given_twice_is_an_error_and_not_the_last_of_both(
-    flag: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = ["--source", "old.csv", "--target", "new.csv", flag, "old.csv", flag, "fewer.csv"]
-    assert main(["run", *given, "--dry-run"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"{flag} is given twice" in line
-
-
 def test_python_takes_the_same() -> None:
     (old, _), (new, labels) = samples(0, 3), samples(1, 4)
     (task,) = grid.own_task((old, NAMES[samples(0, 3)[1]]), (new, NAMES[labels]), "label", "all:unknown")

@@ -13,7 +13,7 @@ class Once(_StoreAction):
     """A flag that takes one value: given twice, it is an error, where the first was left out in silence."""
 
     def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: Any = None) -> None:
-        if getattr(namespace, self.dest) is not None:
+        if getattr(namespace, self.dest) is not self.default:
             parser.error(f"{option} is given twice, and takes one value")
         super().__call__(parser, namespace, values, option)
 
