@@ -243,7 +243,10 @@ def test_what_is_given_twice_is_an_error_and_not_the_last_of_both(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for action in flags_with_a_value(name):
-        flag, value = action.option_strings[-1], (action.choices or ["20m" if action.dest == "budget" else "3"])[0]
+        flag, value = (
+            action.option_strings[-1],
+            [*(action.choices or ["20m" if action.dest == "budget" else "3"])][-1],
+        )
         assert main([name, flag, value, flag, value]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert f"{flag} is given twice" in line
