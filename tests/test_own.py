@@ -182,6 +182,19 @@ def test_features_that_cannot_be_compared_are_named_once(
     assert said.count("note: ") == said.count("\n") == 1
 
 
+@pytest.mark.parametrize(("kind", "code"), [(".npz", -1e300), (".csv", 1e300), (".npz", 1e12)])
+def test_a_feature_whose_scale_a_few_values_set_is_named(folder: Path, kind: str, code: float) -> None:
+    """Divided by their deviation, the others are all one value. Rare values beside zeros are another case."""
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    x[:, 1] = np.where(np.arange(60) % 10, 0, 1e9)
+    coded = x.copy()
+    coded[::9, 0] = code
+    _, said = domains(folder, kind, coded, x)
+    assert "[:, 0]: a few values are so far away" in said.replace("column 'f0'", "x[:, 0]")
+    assert said.count("note: ") == 1
+    assert domains(folder, kind, x, x)[1] == ""
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_a_feature_whose_digits_were_lost_before_is_named(folder: Path, dtype: Any) -> None:
     offset = {np.float32: 1.7e9, np.float64: 1.7e16, np.int64: 2**60}[dtype]
@@ -230,11 +243,24 @@ def test_too_few_samples_are_one_line_that_says_how_many_it_takes(folder: Path, 
             domains(folder, kind, *few)
 
 
-def test_copies_of_one_image_cannot_be_split(folder: Path) -> None:
-    for path in (folder / "old").rglob("*.png"):
+@pytest.mark.parametrize("name", ["old", "new"])
+@pytest.mark.parametrize("kind", ["images", "texts"])
+def test_copies_that_cannot_be_split_are_refused_before_the_first_run(folder: Path, name: str, kind: str) -> None:
+    """All but one are copies: they are in one part, and another is empty."""
+    for path in [*(folder / name).rglob("*.png")][1:]:
         Image.new("RGB", (20, 20)).save(path)
-    with pytest.raises(UserError, match="it takes one of each, and copies or groups stay together"):
-        load_task(entered(folder, ""))
+    columns = {"review": ["good film"] + ["bad film"] * 39}
+    paths = [sentences(folder / f"{one}.csv", 40, 0, **columns if one == name else {}) for one in ("old", "new")]
+    with pytest.raises(UserError, match=f"{name}(.csv)?: of its .* samples too many are copies"):
+        entered(folder, "") if kind == "images" else own.make_task(*paths, "stars", "review")
+
+
+def test_texts_that_no_memory_holds_as_numbers_are_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = sentences(folder / "films.csv", 60, 0), sentences(folder / "phones.csv", 40, 1)
+    assert own.make_task(*paths, "stars", "review")
+    monkeypatch.setattr(files, "memory", lambda: 100 * 5000 * 4)
+    with pytest.raises(UserError, match=r"to train on 100 texts takes up to 0.0 GB, and this machine has 0.0"):
+        own.make_task(*paths, "stars", "review")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"source": 3}', "[" * 100_000, "null"])
@@ -442,6 +468,7 @@ def test_data_that_cannot_be_used_end_with_one_clear_message(
     [
         (["--source", "old.npz"], "give both"),
         (["--label", "kind"], "--label needs --source and --target"),
+        (["--source", "old.npz", "--target", "new.npz", "--label", "kind"], "--label names a column of a .csv"),
         (
             ["--source", "old.csv", "--target", "new.csv"],
             "line 2, column 'kind' is not a number: 'no'; fix it, or encode or leave out the column; if it is the "

@@ -130,6 +130,29 @@ def test_labels_that_contradict_are_one_line_that_says_the_flag(target: str, has
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [".csv", ".npz"])
+@pytest.mark.parametrize("has", ["", "all:unknown", "cat:unknown"])
+def test_no_class_of_the_source_is_called_as_all_others(kind: str, has: str) -> None:
+    """A target class that the source lacks would be taken for the last of the source's."""
+    for name, labels in (("old", ["cat", "unknown", "zebra"]), ("new", ["cat", "unknown", "wolf"])):
+        x, y = samples(0, 3)
+        np.savez(f"{name}.npz", x=x, y=np.array(labels)[y])
+        pd.DataFrame(x, columns=["a", "b"]).assign(label=np.array(labels)[y]).to_csv(f"{name}.csv", index=False)
+    with pytest.raises(UserError, match=f"old{kind}: .*'unknown' stands for .*; rename it in both domains"):
+        task_of("new", has, kind)
+
+
+@pytest.mark.parametrize("name", ["-1", "NA", "nan", "None", "NULL", "?"])
+def test_a_class_that_looks_like_a_missing_label_is_told_of(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    files.tell.cache_clear()
+    x, y = samples(0, 3)
+    for path in ("old.csv", "new.csv"):
+        named = np.array(["cat", "dog", name])[y]
+        pd.DataFrame(x, columns=["a", "b"]).assign(label=named).to_csv(path, index=False)
+    task_of("new", "")
+    assert f"old.csv: '{name}' is a class, in the target too; where it stands" in capsys.readouterr().err
+
+
 def test_labels_that_come_later_must_not_contradict_either() -> None:
     table("new", samples(1, 4), slice(0, 3))
     name = task_of("new", "")
@@ -200,16 +223,6 @@ def test_a_model_scores_what_its_record_scores() -> None:
     assert right == pytest.approx(scores["target_overall_accuracy"])
 
 
-@pytest.mark.parametrize("flag", ["--source", "--target", "--label", "--text", "--target-classes"])
-def test_what_is_given_twice_is_an_error_and_not_the_last_of_both(
-    flag: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = ["--source", "old.csv", "--target", "new.csv", flag, "old.csv", flag, "fewer.csv"]
-    assert main(["run", *given, "--dry-run"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"{flag} is given twice" in line
-
-
 def test_python_takes_the_same() -> None:
     (old, _), (new, labels) = samples(0, 3), samples(1, 4)
     (task,) = grid.own_task((old, NAMES[samples(0, 3)[1]]), (new, NAMES[labels]), "label", "all:unknown")
@@ -227,6 +240,13 @@ def test_an_adapter_says_unknown(method: str, labels: np.ndarray, unknown: Any) 
     assert p.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert set(said.tolist()) <= {*labels.tolist(), unknown}
     assert (said[truth == 3] == unknown).mean() > (said[truth < 3] == unknown).mean()
+
+
+def test_an_adapter_says_no_class_of_unknown_samples() -> None:
+    x, y = samples(0, 3)
+    for labels, unknown in ((y, 1), (NAMES[y], "dog")):
+        with pytest.raises(UserError, match=f"unknown={unknown!r} is a class of y"):
+            DomainAdapter("dann", unknown=unknown).fit(x, labels)
 
 
 def test_an_adapter_refuses_open_set_methods_where_nothing_is_unknown() -> None:

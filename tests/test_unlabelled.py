@@ -388,7 +388,7 @@ def test_minus_one_is_a_class_where_the_source_has_it_and_that_is_told(capsys: p
     assert own.Own().classes(name.removeprefix("own/")) == ("-1", "1")
     assert own.Own().fully_labelled(name.removeprefix("own/"))
     assert set(load_task(name).oracle().target_test_y) == {0, 1}
-    assert "old.npz: -1 is a class, in the target too" in capsys.readouterr().err
+    assert "old.npz: '-1' is a class, in the target too" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

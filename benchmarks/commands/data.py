@@ -1,5 +1,6 @@
 """The `data` command: which data sets are there, how to get the others, and getting those with an address."""
 
+import os
 import sys
 from argparse import ArgumentParser
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def _state(name: str) -> tuple[list[str], bool]:
     states = {file: files.state(file) for file in info.files}
     lines = [f"{name}: {info.summary}", f"  licence: {info.licence}"]
     for file, state in states.items():
-        is_file = root and (root / file.path).is_file()
+        is_file = root and os.path.isfile(root / file.path)
         size = f", {(root / file.path).stat().st_size / 1e6:.1f} MB" if root and is_file else ""
         lines.append(f"  {state:8} {file.path}{size}, {_digest(file)}")
     if not info.files:

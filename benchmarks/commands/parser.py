@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import __version__
-from benchmarks.commands.shared.options import typed
+from benchmarks.commands.shared import values
+from benchmarks.commands.shared.options import Once, typed
 from benchmarks.core.escape import one_line
 from benchmarks.core.settings import UserError
 
@@ -82,6 +83,9 @@ def parser() -> argparse.ArgumentParser:
             epilog="\n  benchmarks ".join(["examples:", *module.EXAMPLES]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        # Of flags that say nothing else:
+        command.register("type", None, values.anything)
+        command.register("action", None, Once)
         module.add_flags(command)
         command.set_defaults(command=module)
     return root

@@ -40,7 +40,7 @@ class Options:
     store: Path | None
     table: TableFlags
     correct: Estimate | None
-    only: str
+    only: str | None
     width: Width
     save_records: Path | None
     save_outputs: Path | None
@@ -77,7 +77,6 @@ def add_flags(command: ArgumentParser) -> None:
     )
     shown.add_argument(
         "--only",
-        default="",
         metavar="TABLES",
         help="these tables alone, by commas: accuracy, gain, choices-digits",
     )

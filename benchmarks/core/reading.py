@@ -33,10 +33,10 @@ def ends_of(path: Path | str, size: int = 2**16) -> bytes:
         return start + file.read(size)
 
 
-def digest_of(path: Path | str) -> str:
-    """SHA-256 of a regular file of any size; raises OSError."""
+def digest_of(path: Path | str, kind: str = "sha256") -> str:
+    """A digest of a regular file of any size; raises OSError."""
     with _regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, kind).hexdigest()
 
 
 def _regular(path: Path | str) -> BufferedReader:

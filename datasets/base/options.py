@@ -224,13 +224,20 @@ def _chosen(text: str, classes: Sequence[str], where: str) -> list[int]:
         return list(range(len(classes)))
     found = set[int]()
     for part in text.split(":"):
-        first, dash, last = part.partition("-")
-        ends = [part] if part in classes or not dash else [first, last]
-        numbers = [_class_number(end, classes, where) for end in ends]
+        numbers = [_class_number(end, classes, where) for end in _ends(part, classes)]
         found |= set(range(numbers[0], numbers[-1] + 1))
     if not found:
         raise UserError(f"{where}={short(text)}: the range has no class; write the smaller end first")
     return sorted(found)
+
+
+def _ends(part: str, classes: Sequence[str]) -> list[str]:
+    """What a part of a dial names: a class, or both ends of a range. Names may have dashes: ``-1``, ``18-25``."""
+    dashes = [place for place, char in enumerate(part) if char == "-"]
+    if part in classes or not dashes:
+        return [part]
+    pairs = [[part[:place], part[place + 1 :]] for place in dashes]
+    return next((ends for ends in pairs if {*ends} <= {*classes}), pairs[0])
 
 
 def _class_number(text: str, classes: Sequence[str], where: str) -> int:
@@ -249,14 +256,15 @@ def _numbers_are_names(classes: Sequence[str]) -> bool:
 
 
 def _written(numbers: Sequence[int], classes: Sequence[str]) -> str:
-    """The inverse of :func:`_chosen`, with ranges where numbers follow each other."""
+    """The inverse of :func:`_chosen`, with ranges where numbers follow each other and are read as such."""
     if len(numbers) == len(classes):
         return ALL
     names = classes if _numbers_are_names(classes) else [str(number) for number in range(len(classes))]
     parts = []
     for run in np.split(np.array(numbers), np.flatnonzero(np.diff(numbers) > 1) + 1):
         ends = list(dict.fromkeys((names[run[0]], names[run[-1]])))
-        parts += ["-".join(ends)] if "-".join(ends) not in classes else [names[number] for number in run]
+        is_read = _ends("-".join(ends), classes) == ends
+        parts += ["-".join(ends)] if is_read else [names[number] for number in run]
     return ":".join(parts)
 
 

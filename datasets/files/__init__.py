@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.core import atomic
 from benchmarks.core.escape import reason
+from benchmarks.core.reading import digest_of
 from benchmarks.core.registry import DataFile
 from benchmarks.core.settings import UserError
 
@@ -73,15 +74,26 @@ def broken(path: Path, problem: str) -> UserError:
 def state(file: DataFile) -> State:
     """Whether a file is there and is what it should be; a folder's files are checked as they are read."""
     root = directory()
-    if root is None or not (root / file.path).exists():
+    if root is None or not os.path.exists(root / file.path):
         return "missing"
     if not (file.sha256 or file.md5):
         return "present" if (root / file.path).is_dir() else "missing"
-    return "present" if matches(file, root / file.path) else "corrupt"
+    return "corrupt" if _fault(file, root / file.path) else "present"
+
+
+def _fault(file: DataFile, path: Path) -> str:
+    """Why what is at ``path`` is not the file; empty if it is."""
+    try:
+        if matches(file, path):
+            return ""
+    except OSError as error:  # no permission, a folder, a pipe
+        return f"cannot be read: {reason(error)}"
+    digest = f"sha256 is not {file.sha256}" if file.sha256 else f"md5 is not {file.md5}"
+    return f"is truncated, or another file: its {digest}"
 
 
 def matches(file: DataFile, path: Path) -> bool:
-    """Whether what is at ``path`` has one of the file's digests."""
+    """Whether what is at ``path`` has one of the file's digests; raises OSError where it cannot be read."""
     right = {"sha256": file.sha256, "md5": file.md5}
     return any(right[kind] == _digest(path, kind) for kind in right if right[kind])
 
@@ -99,8 +111,7 @@ def checked(file: DataFile) -> Path:
     if found == "missing":
         raise UserError(f"{root / file.path} is missing; `data check` says how to get it")
     if found == "corrupt":
-        digest = f"sha256 is not {file.sha256}" if file.sha256 else f"md5 is not {file.md5}"
-        raise UserError(f"{root / file.path} is truncated, or another file: its {digest}")
+        raise UserError(f"{root / file.path} {_fault(file, root / file.path)}")
     return root / file.path
 
 
@@ -200,5 +211,4 @@ def _digest(path: Path, kind: str) -> str:
 @lru_cache(maxsize=256)
 def _digest_of(path: Path, kind: str, size: int, changed: int) -> str:
     """Once for each content: reading a task again need not read its files again."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()
+    return digest_of(path, kind)

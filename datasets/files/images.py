@@ -236,7 +236,7 @@ def open_image(path: File, square: int | None = None) -> "Image.Image":
     Raises:
         UserError: it cannot be read, or is no image of a kind that can.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     content = content_of(path)
     try:
@@ -250,9 +250,8 @@ def open_image(path: File, square: int | None = None) -> "Image.Image":
         kernel = Image.Resampling.HAMMING if reduced else Image.Resampling.BICUBIC
         return upright.resize((square, square), kernel)
     except Exception as error:  # Pillow's decoders raise whatever their parsers do
-        raise UserError(
-            f"{shown(path)} is no image that can be read ({reason(error)}); fix or remove it"
-        ) from None
+        why = f" ({reason(error)})" if not isinstance(error, UnidentifiedImageError) else ""
+        raise UserError(f"{shown(path)} is no image that can be read{why}; fix or remove it") from None
 
 
 def decoded(path: File, shape: tuple[int, ...]) -> np.ndarray:

@@ -14,13 +14,15 @@ from datasets.readers.domains import Domain
 from datasets.readers.text import is_whole
 
 FLAG = "--target-classes"
+# What pandas, R, scikit-learn and others write where a label is missing; of any case. A class may be called so.
+LIKE_NO_LABEL = {"-1", "na", "n/a", "nan", "null", "none", "nil", "?", "<na>"}
 
 
 def source_classes(source: Domain) -> tuple[str, ...]:
     """The classes of the source, numbers in their order.
 
     Raises:
-        UserError: a sample without a label, or a single class.
+        UserError: a sample without a label, a single class, or one whose name is that of all others.
     """
     found = set(source.labels.tolist())
     if found == {""}:
@@ -28,6 +30,12 @@ def source_classes(source: Domain) -> tuple[str, ...]:
     if "" in found:
         where = source.place(source.labels.tolist().index(""))
         raise UserError(f"{shown(source.path)}: {where}: there is no label; every sample of the source needs one")
+    if UNKNOWN in found:
+        where = source.place(source.labels.tolist().index(UNKNOWN))
+        raise UserError(
+            f"{shown(source.path)}: {where}: {UNKNOWN!r} stands for whatever the source lacks, and cannot be a "
+            "class of it; rename it in both domains, or leave its samples out of the source, if that is no label"
+        )
     classes = sorted(found, key=int) if all(map(is_whole, found)) else sorted(found)
     if len(classes) < 2:
         raise UserError(f"{shown(source.path)}: all samples are of the class {classes[0]!r}; it takes two classes")
@@ -75,10 +83,14 @@ def check_target(target: Domain, classes: tuple[str, ...], has: tuple[str, ...])
         raise UserError(f"{shown(target.path)}: it has the class {quoted(min(lacking))}; name it in {FLAG}")
 
 
-def minus_one(source: Domain, classes: tuple[str, ...]) -> list[str]:
-    """A note on a class that is called as a missing label is elsewhere."""
-    said = f"-1 is a class, in the target too; where it stands for no label, {_how_to_leave_unlabelled(source)}"
-    return [f"{shown(source.path)}: {said}"] if "-1" in classes else []
+def like_no_label(source: Domain, classes: tuple[str, ...]) -> list[str]:
+    """A note on classes that are called as a missing label is elsewhere."""
+    how = f"leave the sample out of the source, and in the target {_how_to_leave_unlabelled(source)}"
+    return [
+        f"{shown(source.path)}: {quoted(name)} is a class, in the target too; where it stands for no label, {how}"
+        for name in classes
+        if name.lower() in LIKE_NO_LABEL
+    ]
 
 
 def _how_to_label(domain: Domain) -> str:

@@ -15,6 +15,7 @@ from datasets.base import Domains, Samples, split
 CHUNK = 2**24  # numbers that are worked on at once
 FAR = 1e6  # deviations of the source between it and the target, past which units must be different
 COARSE = 0.01  # of a deviation: the distance of neighbouring values, past which digits are lacking
+MIDDLE = (0.25, 0.75)  # quantiles of the source between which values differ even if a few are far away
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def doubts(source: np.ndarray, target: np.ndarray, scale: Scale, names: Sequence
         source: (n, features, ...) the samples that gave the scale.
         names: of the features.
     """
-    constant, far, coarse = [], [], []
+    constant, far, coarse, crowded = [], [], [], []
     for part in _chunks(source if len(source) > len(target) else target):
         here, there = source[:, part], target[:, part]
         low, high = _least(here), _most(here)
@@ -98,16 +99,22 @@ def doubts(source: np.ndarray, target: np.ndarray, scale: Scale, names: Sequence
             away = (there.astype(np.float64) - _along(mean, there)) / _along(deviation, there)
             distance = np.abs(away.mean(_axes(there)))
             step = np.spacing(np.maximum(np.abs(low), np.abs(high))).astype(np.float64)
+            first, last = np.quantile(here.astype(np.float64), MIDDLE, _axes(here))
         varies = low != high
         moved = (_least(there) != low) | (_most(there) != high)
         constant += (~varies & moved).tolist()
         far += (varies & ~(distance <= FAR)).tolist()
+        crowded += ((first < last) & ((last - first) * FAR < deviation)).tolist()
         coarse += np.where(varies, step > COARSE * deviation, ~moved & (step > 1)).tolist()
     return [
         f"{_listed(names, which)}: {problem}"
         for which, problem in (
             (constant, "constant in the source's training samples, but not in the target; better left out"),
             (far, f"the target is more than {FAR:.0e} of the source's deviations away; are the units the same?"),
+            (
+                crowded,
+                "a few values are so far away that the others are all but equal; are they codes of no value?",
+            ),
             (coarse, "the values are so large that few of their digits vary; subtract a constant before saving"),
         )
         if any(which)

@@ -10,11 +10,17 @@ Group = _ArgumentGroup  # what flags are added to: it has the title under which 
 
 
 class Once(_StoreAction):
-    """A flag that takes one value: given twice, it is an error, where the first was left out in silence."""
+    """A flag that takes one value: given twice, it is an error, where the first was left out in silence.
+
+    It remembers that it was given, as a parser is made for each command line.
+    """
+
+    given = False
 
     def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: Any = None) -> None:
-        if getattr(namespace, self.dest) is not None:
+        if self.given:
             parser.error(f"{option} is given twice, and takes one value")
+        self.given = True
         super().__call__(parser, namespace, values, option)
 
 

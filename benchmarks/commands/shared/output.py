@@ -27,15 +27,13 @@ class TableFlags:
     """What a table shows, and in which format."""
 
     format: Format
-    show: str
+    show: str | None
 
     @staticmethod
     def add_to(flags: Group) -> None:
         flags.add_argument("--format", choices=FORMATS, default="text")
         more = ", ".join([*PARTS, *SHORTHANDS])
-        flags.add_argument(
-            "--show", default="", metavar="WHAT", help=f"more tables, by commas: {more}, or any metric"
-        )
+        flags.add_argument("--show", metavar="WHAT", help=f"more tables, by commas: {more}, or any metric")
 
     def validators(self, select: str | None) -> Collection[str]:
         """What a table reads of outputs, of a choice by ``select``; see :func:`load_records`."""

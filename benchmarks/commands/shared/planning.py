@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.commands import warn
 from benchmarks.commands.shared import values
-from benchmarks.commands.shared.options import Group, Once
+from benchmarks.commands.shared.options import Group
 from benchmarks.core.protocol import StepsScale
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError, nearest, split
@@ -43,6 +43,8 @@ class WhatFlags:
         for flag, value in self._of_own_data.items():
             if value and not self.source:
                 raise UserError(f"{flag} needs --source and --target")
+        if self.label and not any(path and path.suffix.lower() == ".csv" for path in (self.source, self.target)):
+            raise UserError("--label names a column of a .csv; --source and --target are none")
 
     @property
     def _of_own_data(self) -> dict[str, str | None]:
@@ -63,23 +65,19 @@ class WhatFlags:
             "--sweep", metavar="DIAL=VALUES", help="every task with each value of a dial: target_size=50,200,1000"
         )
         own = "your own data, an .npz (x, y), a .csv or a folder class/image"
-        flags.add_argument(
-            "--source", type=values.path, action=Once, metavar="PATH", help=f"{own}: the labelled source"
-        )
+        flags.add_argument("--source", type=values.path, metavar="PATH", help=f"{own}: the labelled source")
         flags.add_argument(
             "--target",
             type=values.path,
-            action=Once,
             metavar="PATH",
             help="the target; its labels, if it has any, only score",
         )
-        flags.add_argument("--label", action=Once, metavar="COLUMN", help="of labels in a .csv; default label")
+        flags.add_argument("--label", metavar="COLUMN", help="of labels in a .csv; default label")
         flags.add_argument(
-            "--text", action=Once, metavar="COLUMN", help="of texts in a .csv, whose words are then the features"
+            "--text", metavar="COLUMN", help="of texts in a .csv, whose words are then the features"
         )
         flags.add_argument(
             "--target-classes",
-            action=Once,
             metavar="CLASSES",
             help="that the target has, if not the source's: all:unknown where it has others too, cat:dog where it "
             "lacks some",

@@ -11,6 +11,13 @@ from benchmarks.plan.budget import UNITS
 MOST_JOBS, MOST_RETRIES, MOST_PER_RUN = 1000, 1000, 10_000.0  # more is a slip of the pen, and takes all memory
 
 
+def anything(text: str) -> str:
+    """Any text that says something: an empty one is mostly a variable that is not set, and not the default."""
+    if not text.strip(" ,"):
+        raise ArgumentTypeError(f"{short(text)} is empty; give a value, or leave it out")
+    return text
+
+
 def count(text: str) -> int:
     number = whole_number(text)
     if not number:
