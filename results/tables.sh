@@ -8,6 +8,7 @@ benchmarks table --suite toys --records results/records/toys.csv --methods core,
 benchmarks table --suite toys --records results/records/toys.csv --seeds 3 --format markdown > results/tables/toys-methods.md
 benchmarks table --suite quick --records results/records/quick.csv --show statistics,bound --format markdown > results/tables/quick.md
 benchmarks table --suite quick --records results/records/quick.csv --figure results/tables/quick.png > /dev/null
+benchmarks table --suite quick --records results/records/quick-methods.csv --format markdown > results/tables/quick-methods.md
 benchmarks table --suite digits --records results/records/digits.csv --format markdown > results/tables/digits.md
 benchmarks table --suite digits --steps-scale compress:0.2 --records results/records/digits-short.csv --format markdown > results/tables/digits-short.md
 benchmarks table --suite digits-cdan --records results/records/digits-cdan.csv --show target_train_accuracy --format markdown > results/tables/digits-cdan.md
