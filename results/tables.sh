@@ -18,6 +18,7 @@ benchmarks table --suite amazon --records results/records/amazon.csv --format ma
 benchmarks table --suite amazon-jmlr --records results/records/amazon-jmlr.csv --show validators --format markdown > results/tables/amazon-jmlr.md
 benchmarks table --suite amazon-cmd --records results/records/amazon-cmd.csv --show validators --format markdown > results/tables/amazon-cmd.md
 benchmarks table --suite office-caltech-surf --records results/records/office-caltech-surf.csv --format markdown > results/tables/office-caltech-surf.md
+benchmarks table --suite office-caltech-surf --records results/records/office-caltech-surf-methods.csv --format markdown > results/tables/office-caltech-surf-methods.md
 benchmarks table --suite har --records results/records/har.csv --show target_macro_f1 --format markdown > results/tables/har.md
 benchmarks table --suite gas-drift --records results/records/gas-drift.csv --format markdown > results/tables/gas-drift.md
 benchmarks table --suite sentiment --records results/records/sentiment.csv --show target_auc,target_class_mean_accuracy --format markdown > results/tables/sentiment.md
@@ -44,6 +45,7 @@ benchmarks compare --suite mnist-m --records results/records/mnist-m.csv --forma
 benchmarks compare --suite amazon-jmlr --records results/records/amazon-jmlr.csv --format markdown > results/tables/amazon-jmlr-compare.md
 benchmarks compare --suite amazon-cmd --records results/records/amazon-cmd.csv --format markdown > results/tables/amazon-cmd-compare.md
 benchmarks compare --suite office-caltech-surf --records results/records/office-caltech-surf.csv --format markdown > results/tables/office-caltech-surf-compare.md
+benchmarks compare --suite office-caltech-surf --records results/records/office-caltech-surf-methods.csv --format markdown > results/tables/office-caltech-surf-methods-compare.md
 benchmarks compare --suite har --records results/records/har.csv --format markdown > results/tables/har-compare.md
 benchmarks report --suite amazon --records results/records/amazon.csv --out results/reports/amazon.html > /dev/null
 benchmarks report --suite few --records results/records/few-sweep.csv --tasks 'digits/mnist5k-optdigits?split=seed,sentiment/products-tweets?split=seed' --sweep shots=0,1,3,5,10,20,50 --methods source_only,fine_tune,mme,dann --out results/reports/few-sweep.html > /dev/null
