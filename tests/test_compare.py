@@ -181,11 +181,11 @@ OTHERS = {("gas-drift-1nn", "LDA")}
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_rows_of_a_method_of_ours_say_so(path: Path) -> None:
     """A method that is added here has been published elsewhere: its rows are beside it from then on."""
-    ours = {METHODS.info(name).display or name: name for name in METHODS.names()}
+    ours = {METHODS.info(name).display or name for name in METHODS.names()}
     for row in load_published(path):
         name = re.sub(r"\s*\(full sets\)", "", row.method)
         if name in ours and (path.stem, name) not in OTHERS:
-            assert row.ours == ours[name], row.method
+            assert row.ours, row.method
 
 
 def test_every_explanation_is_of_a_published_row_and_is_written() -> None:

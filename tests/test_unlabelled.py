@@ -55,8 +55,15 @@ def table(
 
 
 def run(*flags: str, methods: str = "source_only,coral", kind: str = ".csv", command: str = "run") -> int:
-    paths = ["--source", f"old{kind}", "--target", f"new{kind}", "--store", "store"]
-    return main([command, *paths, "--methods", methods, "--seeds", "2", *STEPS, *flags])
+    ours = {
+        "--source": f"old{kind}",
+        "--target": f"new{kind}",
+        "--store": "store",
+        "--methods": methods,
+        "--seeds": "2",
+    }
+    asked = [word for flag, value in ours.items() if flag not in flags for word in (flag, value)]
+    return main([command, *asked, *STEPS, *flags])
 
 
 def records() -> pd.DataFrame:
