@@ -405,11 +405,13 @@ def test_a_recorded_score_chooses_of_what_the_guard_leaves_and_its_method_does_n
     one_class = np.tile([9.0, 0, 0], (N, 1))
     collapsed = Outputs({**model(0.9)("toys/blobs", 0).arrays, "target_train.logits": one_class})
     pool = pool_of({**USUAL, "adda": lambda *_: collapsed, "entropy_minimisation": model(0.9)})
-    scores = {"mixval": [0.1, 0.3, 0.2, np.nan, 0.9, 0.4], "entropy": [0.1, 0.3, 0.2, 0, 0.9, 0.4]}
+    scores = {"mixval": [0.1, 0.3, 0.2, 0.1, np.nan, 0.4], "entropy": [0.1, 0.3, 0.2, 0, 0.9, 0.4]}
     known = Case("toys/blobs", pool, (labels("toys/blobs"),) * SEEDS, {k: np.array(v) for k, v in scores.items()})
     assert names(pool, known.best_recorded("mixval")) == ["entropy_minimisation"]
     assert names(pool, known.best_recorded("entropy")) == ["dann"]
-    assert not replace(known, recorded={"dev": np.full(6, np.nan)}).best_recorded("dev")
+    for unscored in ({0}, {*range(6)}):
+        dev = [np.nan if number in unscored else 0.5 for number in range(6)]
+        assert not replace(known, recorded={"dev": np.array(dev)}).best_recorded("dev")
 
 
 def test_recorded_scores_are_joined_by_run_and_step_and_mixval_ranks_within_a_seed() -> None:
@@ -463,19 +465,23 @@ def test_a_rule_that_is_fitted_without_an_idea_has_not_seen_its_methods() -> Non
     assert "dann" in found[0]
 
 
-def outputs_folder(folder: Path, more: Mapping[str, str]) -> Path:
-    """Outputs of the core methods on `quick` with two seeds; of other methods, on the tasks whose names end so."""
+def outputs_folder(folder: Path, more: Mapping[str, str], file: str = "quick") -> Path:
+    """Outputs of the core methods on `quick` with two seeds; of others, on the tasks whose names end so, in a file."""
     grid = plan("quick", [*CORE, *more], (), range(2))
     specs = [s for s in grid.specs if s.method in CORE or s.task.partition("?")[0].endswith(more[s.method])]
-    said = [candidate(s.run_id, 10, model(0.8)(s.task, s.seed)) for s in specs]
     (folder / "outputs").mkdir(parents=True)
-    save_outputs([each for each in said if each], folder / "outputs" / "quick.npz")
-    save_labels({s.run_id: labels(s.task) for s in specs}, folder / "outputs" / "quick-labels.npz")
+    for name in {"quick", file}:
+        own = [s for s in specs if name == ("quick" if s.method in CORE else file)]
+        said = [candidate(s.run_id, 10, model(0.8)(s.task, s.seed)) for s in own]
+        save_outputs([each for each in said if each], folder / "outputs" / f"{name}.npz")
+        save_labels({s.run_id: labels(s.task) for s in own}, folder / "outputs" / f"{name}-labels.npz")
     return folder
 
 
-def test_methods_beside_the_core_join_the_tasks_that_they_have_outputs_of(tmp_path: Path) -> None:
-    folder = outputs_folder(tmp_path, {"bnm": "mnist5k-optdigits", "mcc": "5k_m", "shot": "mnist5k-optdigits"})
+@pytest.mark.parametrize("file", ["quick", "quick-methods"])
+def test_methods_beside_the_core_join_the_tasks_that_they_have_outputs_of(tmp_path: Path, file: str) -> None:
+    more = {"bnm": "mnist5k-optdigits", "mcc": "5k_m", "shot": "mnist5k-optdigits"}
+    folder = outputs_folder(tmp_path, more, file)
     core, wide = evidence.cases(folder=folder), evidence.cases("all", folder)
     assert [each.task for each in core] == [each.task for each in wide]
     assert all({*each.methods} == {*CORE} for each in core)

@@ -40,8 +40,9 @@ def cases(methods: str = METHODS, folder: Path | None = None) -> list[Case]:
 
     Args:
         methods: names and groups. Of those that are not in `core`, a task has the ones that have outputs of it.
-        folder: of results: `outputs/SUITE.npz` and `outputs/SUITE-labels.npz`, and, if it is there,
-            `records/SUITE.csv`; default: the committed ones.
+        folder: of results: `outputs/SUITE.npz` and `outputs/SUITE-labels.npz`; and, if they are there,
+            `SUITE-methods.npz` and its labels, of methods beside the core, and `records/SUITE.csv`; default:
+            the committed ones.
 
     Raises:
         UserError: no file is there, or one is broken.
@@ -71,7 +72,9 @@ def of_methods(cases: Sequence[Case]) -> str:
 
 def _of_suite(folder: Path, suite: str, methods: Sequence[str]) -> Iterator[Case]:
     place = folder / "outputs"
-    outputs, labels = load_outputs(place / f"{suite}.npz"), load_labels(place / f"{suite}-labels.npz")
+    names = [name for name in (suite, f"{suite}-methods") if (place / f"{name}.npz").exists()]
+    outputs = [candidate for name in names for candidate in load_outputs(place / f"{name}.npz")]
+    labels = {run: y for name in names for run, y in load_labels(place / f"{name}-labels.npz").items()}
     grid = _grid(suite, methods)
     specs = [spec for spec in grid.specs if spec.run_id in labels and spec.family != TOYS]
     scores = _scores(grid, folder / "records" / f"{suite}.csv")

@@ -81,12 +81,10 @@ class Case:
         return self.guarded(rule.tolerance).decide(rule).members
 
     def best_recorded(self, validator: str) -> tuple[int, ...]:
-        """What a recorded score alone deploys, by the rule's guard; nothing if no option has one."""
-        scores = self.recorded[validator]
-        ranked = [
-            number for number in self.guarded(ANY_LOSS).ranked_by([validator]) if not np.isnan(scores[number])
-        ]
-        return (max(ranked, key=lambda number: scores[number]),) if ranked else ()
+        """What a recorded score alone deploys, by the rule's guard; nothing unless all that it may choose have one."""
+        ranked = self.guarded(ANY_LOSS).ranked_by([validator])
+        scores = self.recorded[validator][ranked]
+        return () if np.isnan(scores).any() else (ranked[int(scores.argmax())],)
 
     def without(self, idea: str) -> "Case":
         """The task as if no method of an idea had been run."""
