@@ -466,7 +466,7 @@ def test_a_rule_that_is_fitted_without_an_idea_has_not_seen_its_methods() -> Non
 
 
 def outputs_folder(folder: Path, more: Mapping[str, str], file: str = "quick") -> Path:
-    """Outputs of the core methods on `quick` with two seeds; of others, on the tasks whose names end so, in a file."""
+    """Outputs of the core methods on `quick` with two seeds; of others, on tasks whose names end so, in a file."""
     grid = plan("quick", [*CORE, *more], (), range(2))
     specs = [s for s in grid.specs if s.method in CORE or s.task.partition("?")[0].endswith(more[s.method])]
     (folder / "outputs").mkdir(parents=True)

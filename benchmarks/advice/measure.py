@@ -81,7 +81,7 @@ class Case:
         return self.guarded(rule.tolerance).decide(rule).members
 
     def best_recorded(self, validator: str) -> tuple[int, ...]:
-        """What a recorded score alone deploys, by the rule's guard; nothing unless all that it may choose have one."""
+        """What a recorded score alone deploys, by the rule's guard; nothing if some option has none."""
         ranked = self.guarded(ANY_LOSS).ranked_by([validator])
         scores = self.recorded[validator][ranked]
         return () if np.isnan(scores).any() else (ranked[int(scores.argmax())],)
