@@ -536,6 +536,15 @@ def test_an_estimate_tells_of_runs_that_fail_in_their_first_steps() -> None:
     assert "the loss is" in error
 
 
+def test_an_estimate_leaves_a_methods_warnings_to_its_runs(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warnings.showwarning", lambda message, *_: print(message, file=sys.stderr, flush=True))
+    planned = plan("toys", ["kmm"], ["toys/blobs"], seeds=[0])
+    assert timed(planned, patience=120).known
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("flag", [["--dry-run"], []])
 def test_missing_data_and_weights_are_told_once_and_before_the_first_run(
     flag: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import tempfile
 import time
+import warnings
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -69,6 +70,7 @@ def _probe(
     tell: Connection, first: Mapping[Kind, RunSpec], evaluated: Container[Cell], device: str, folder: Path
 ) -> None:
     """Tell of each kind's time as it is known: one kind of each cell before the others."""
+    warnings.simplefilter("ignore")  # what a method doubts, the run itself will say
     tell.send("begun")
     leading: dict[Cell, Kind] = {}
     for key in first:
