@@ -72,7 +72,8 @@ def of_methods(cases: Sequence[Case]) -> str:
 
 def _of_suite(folder: Path, suite: str, methods: Sequence[str]) -> Iterator[Case]:
     place = folder / "outputs"
-    names = [name for name in (suite, f"{suite}-methods") if (place / f"{name}.npz").exists()]
+    # Of a run that both have, what the suite's own file says counts: the last one.
+    names = [name for name in (f"{suite}-methods", suite) if (place / f"{name}.npz").exists()]
     outputs = [candidate for name in names for candidate in load_outputs(place / f"{name}.npz")]
     labels = {run: y for name in names for run, y in load_labels(place / f"{name}-labels.npz").items()}
     grid = _grid(suite, methods)

@@ -67,18 +67,25 @@ class Case:
         return list(dict.fromkeys(option.method for option in self.pool.options))
 
     @cached_property
-    def _guarded(self) -> dict[float, Guarded]:
+    def _guarded(self) -> dict[tuple[float, str], Guarded]:
         return {}
 
-    def guarded(self, tolerance: float) -> Guarded:
-        """What rules of this tolerance share, computed once."""
-        if tolerance not in self._guarded:
-            self._guarded[tolerance] = Guarded(self.pool, tolerance)
-        return self._guarded[tolerance]
+    def guarded(self, tolerance: float, without: str = "") -> Guarded:
+        """What rules of this tolerance share, computed once; as if no method of an idea had been run."""
+        key = tolerance, without
+        if key not in self._guarded:
+            self._guarded[key] = Guarded(self.pool.only(self._but(without)), tolerance)
+        return self._guarded[key]
 
-    def advised(self, rule: Rule) -> tuple[int, ...]:
-        """What a rule deploys."""
-        return self.guarded(rule.tolerance).decide(rule).members
+    def advised(self, rule: Rule, without: str = "") -> tuple[int, ...]:
+        """What a rule deploys; as if no method of an idea had been run."""
+        kept = self._but(without)
+        return tuple(kept[number] for number in self.guarded(rule.tolerance, without).decide(rule).members)
+
+    def _but(self, idea: str) -> list[int]:
+        """The numbers of the options but for those of an idea."""
+        methods = [option.specs[0].method for option in self.pool.options]
+        return [number for number, method in enumerate(methods) if METHODS.info(method).family != idea]
 
     def best_recorded(self, validator: str) -> tuple[int, ...]:
         """What a recorded score alone deploys, by the rule's guard; nothing if some option has none."""
@@ -86,14 +93,8 @@ class Case:
         scores = self.recorded[validator][ranked]
         return () if np.isnan(scores).any() else (ranked[int(scores.argmax())],)
 
-    def without(self, idea: str) -> "Case":
-        """The task as if no method of an idea had been run."""
-        methods = [option.specs[0].method for option in self.pool.options]
-        kept = [number for number, method in enumerate(methods) if METHODS.info(method).family != idea]
-        return replace(self, pool=self.pool.only(kept), recorded={})
-
     @cached_property
-    def _accuracies(self) -> dict[tuple[int, ...], float]:
+    def _deployed(self) -> dict[tuple[int, ...], np.ndarray]:
         return {}
 
     def score(self, draw: int, probabilities: np.ndarray, predicted: np.ndarray) -> float:
@@ -120,11 +121,15 @@ class Case:
 
     def accuracy(self, members: tuple[int, ...]) -> float:
         """Of what is deployed; the mean over draws."""
+        return float(self.deployed(members).mean())
+
+    def deployed(self, members: Sequence[int]) -> np.ndarray:
+        """Accuracy (draws,) of options together, computed once."""
         key = tuple(sorted(members))
-        if key not in self._accuracies:
-            deployed = enumerate(self.pool.averaged(key))
-            self._accuracies[key] = float(np.mean([self.score(draw, p, p.argmax(1)) for draw, p in deployed]))
-        return self._accuracies[key]
+        if key not in self._deployed:
+            averaged = enumerate(self.pool.averaged(key))
+            self._deployed[key] = np.array([self.score(draw, p, p.argmax(1)) for draw, p in averaged])
+        return self._deployed[key]
 
     @cached_property
     def singles(self) -> np.ndarray:
@@ -165,16 +170,16 @@ class Case:
 
         NaN of one draw of a score that is no mean over samples.
         """
-        deployed = self.pool.averaged(members)
-        if len(deployed) > 1:
-            scores = [self.score(draw, p, p.argmax(1)) for draw, p in enumerate(deployed)]
+        scores = self.deployed(members)
+        if len(scores) > 1:
             gains = scores - self.singles[self.pool.baseline]
             return float(np.std(gains, ddof=1) / np.sqrt(len(gains)))
         if self.objective.headline != HEADLINE:
             return np.nan
         usual = self.pool.options[self.pool.baseline].seeds
         alone = [each.predicted == y for each, y in zip(usual, self.labels, strict=True)]
-        of_samples, weights = (deployed[0].argmax(1) == self.labels[0]) - np.mean(alone, axis=0), self.weights(0)
+        right = self.pool.averaged(members)[0].argmax(1) == self.labels[0]
+        of_samples, weights = right - np.mean(alone, axis=0), self.weights(0)
         return float(np.sqrt(weights**2 @ (of_samples - of_samples @ weights) ** 2))
 
 
@@ -184,7 +189,7 @@ Choice = Callable[[Case], tuple[int, ...]]
 def measure(cases: Sequence[Case]) -> pd.DataFrame:
     """A row a strategy and task: what was deployed, its gain over source_only with its error, and its regret."""
     gains = _gains(cases, _BY_RULE)
-    without = {idea: _gains([case.without(idea) for case in cases], _BY_RULE) for idea in _ideas(cases)}
+    without = {idea: _gains(cases, [_by_rule(rule, idea) for rule in RULES]) for idea in _ideas(cases)}
     methods = [name for name in cases[0].methods if all(name in case.last for case in cases)]
     of_methods = _gains(cases, [_always(name) for name in methods])
     families = np.array([case.family for case in cases])
@@ -261,8 +266,8 @@ def fitted(cases: Sequence[Case]) -> Rule:
     return RULES[_best(gains, families, families != "")]
 
 
-def _by_rule(rule: Rule) -> Choice:
-    return lambda case: case.advised(rule)
+def _by_rule(rule: Rule, without: str = "") -> Choice:
+    return lambda case: case.advised(rule, without)
 
 
 _BY_RULE = [_by_rule(rule) for rule in RULES]

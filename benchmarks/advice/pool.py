@@ -48,7 +48,7 @@ class Option:
 
     @cached_property
     def scores(self) -> dict[str, float]:
-        """Criteria that need this option alone, by name, as they are computed: pools share their options."""
+        """By name, what it scores, computed once: pools share their options."""
         return {}
 
 
