@@ -21,12 +21,14 @@ benchmarks table --suite office-caltech-surf --records results/records/office-ca
 benchmarks table --suite office-caltech-surf --records results/records/office-caltech-surf-methods.csv --format markdown > results/tables/office-caltech-surf-methods.md
 benchmarks table --suite har --records results/records/har.csv --show target_macro_f1 --format markdown > results/tables/har.md
 benchmarks table --suite gas-drift --records results/records/gas-drift.csv --format markdown > results/tables/gas-drift.md
+benchmarks table --suite gas-drift --records results/records/gas-drift-methods.csv --format markdown > results/tables/gas-drift-methods.md
 benchmarks table --suite sentiment --records results/records/sentiment.csv --show target_auc,target_class_mean_accuracy --format markdown > results/tables/sentiment.md
 benchmarks table --suite gas-drift-pairs --records results/records/gas-drift-pairs.csv --format markdown > results/tables/gas-drift-pairs.md
 benchmarks table --suite bearings --records results/records/bearings.csv --format markdown > results/tables/bearings.md
 benchmarks table --suite bearings-machines --records results/records/bearings-machines.csv --format markdown > results/tables/bearings-machines.md
 benchmarks table --suite eeg --records results/records/eeg.csv --format markdown > results/tables/eeg.md
 benchmarks table --suite pairs --records results/records/pairs.csv --format markdown > results/tables/pairs.md
+benchmarks table --suite pairs --records results/records/pairs-methods.csv --format markdown > results/tables/pairs-methods.md
 benchmarks table --suite few --records results/records/few.csv --format markdown > results/tables/few.md
 benchmarks table --suite partial --records results/records/partial.csv --show target_absent_share --format markdown > results/tables/partial.md
 benchmarks table --suite open --records results/records/open.csv --show target_os_star,target_unknown_accuracy,target_os --format markdown > results/tables/open.md
