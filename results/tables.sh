@@ -27,6 +27,7 @@ benchmarks table --suite gas-drift-pairs --records results/records/gas-drift-pai
 benchmarks table --suite bearings --records results/records/bearings.csv --format markdown > results/tables/bearings.md
 benchmarks table --suite bearings-machines --records results/records/bearings-machines.csv --format markdown > results/tables/bearings-machines.md
 benchmarks table --suite eeg --records results/records/eeg.csv --format markdown > results/tables/eeg.md
+benchmarks table --suite eeg --records results/records/eeg-methods.csv --format markdown > results/tables/eeg-methods.md
 benchmarks table --suite pairs --records results/records/pairs.csv --format markdown > results/tables/pairs.md
 benchmarks table --suite pairs --records results/records/pairs-methods.csv --format markdown > results/tables/pairs-methods.md
 benchmarks table --suite few --records results/records/few.csv --format markdown > results/tables/few.md
