@@ -465,6 +465,15 @@ def test_a_rule_that_is_fitted_without_an_idea_has_not_seen_its_methods() -> Non
     assert "dann" in found[0]
 
 
+def test_other_features_of_the_same_data_are_no_other_family() -> None:
+    """Else a rule would be scored on photographs that it was fitted on."""
+    families = {
+        replace(case(USUAL, "one/a-b"), task=f"{name}/amazon-dslr").family
+        for name in ("office_caltech", "office_caltech_surf")
+    }
+    assert families == {"office_caltech"}
+
+
 def outputs_folder(folder: Path, more: Mapping[str, str], file: str = "quick") -> Path:
     """Outputs of the core methods on `quick` with two seeds; of others, on tasks whose names end so, in a file."""
     grid = plan("quick", [*CORE, *more], (), range(2))

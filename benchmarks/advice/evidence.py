@@ -27,8 +27,8 @@ from datasets.base import objective_of_task
 METHODS = "core"  # what the record is of: a fixed set, with defaults, at the last step
 MOST_SEEDS = 5
 SUITES = (
-    "quick", "amazon", "har", "sentiment", "office-caltech-surf", "digits-short", "gas-drift", "gas-drift-pairs",
-    "bearings", "bearings-machines", "pairs", "eeg",
+    "quick", "amazon", "har", "sentiment", "office-caltech", "office-caltech-surf", "digits-short", "gas-drift",
+    "gas-drift-pairs", "bearings", "bearings-machines", "pairs", "eeg",
 )  # fmt: skip
 SCALES = {"digits-short": ("digits", "compress:0.2")}  # files whose suite was run with fewer steps
 COMPARED = [name for name in SELECTABLE if name not in CRITERIA]

@@ -37,6 +37,7 @@ BEST = "best method (saw labels)"
 AS_IT_IS = "as it is"
 THINNED = 0.2  # of a class's target samples, where the prior is changed
 LEAST = 5  # samples of a class that stay
+SAME_DATA = {"office_caltech_surf": "office_caltech"}  # other features of the same photographs: one family
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Case:
 
     @property
     def family(self) -> str:
-        return self.task.partition("/")[0]
+        name = self.task.partition("/")[0]
+        return SAME_DATA.get(name, name)
 
     @property
     def methods(self) -> list[str]:

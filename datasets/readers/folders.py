@@ -10,8 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
@@ -54,20 +55,27 @@ class ImageFamily(DomainFamily):
         return files.checked(self.folder)
 
     def read_domain(self, domain: str) -> Samples:
-        root, classes = self.root(), tuple(self.labels.split())
-        folder = self.folders.get(domain, domain)
-        lists = [found for part in ("", "_train", "_test") if (found := _list_of(root, f"{folder}{part}"))]
-        if lists:
-            parts = [read_list(path, root, classes) for path in lists]
-            test = np.repeat([path.name.endswith("_test.txt") for path in lists], [len(y) for _, y in parts])
-        else:
-            parts, test = [_numbered(_folder_of(root, folder), classes)], None
-        paths = [path for some, _ in parts for path in some]
-        y = np.concatenate([labels for _, labels in parts])
-        _all_classes(f"{self.name}: {domain}", y, classes)
-        test = test if test is not None and test.any() else None
-        x = ImageFiles(paths, name=f"{self.name}-{domain}")
-        return Samples(x, y, test, groups=x.copies())
+        return _read_domain(type(self), domain, files.directory())
+
+
+@lru_cache(maxsize=8)
+def _read_domain(kind: type[ImageFamily], domain: str, data: Path | None) -> Samples:
+    """Once for each data directory: a grid whose splits follow its seeds reads domains for each run."""
+    family = kind()
+    root, classes = family.root(), tuple(family.labels.split())
+    folder = family.folders.get(domain, domain)
+    lists = [found for part in ("", "_train", "_test") if (found := _list_of(root, f"{folder}{part}"))]
+    if lists:
+        parts = [read_list(path, root, classes) for path in lists]
+        test = np.repeat([path.name.endswith("_test.txt") for path in lists], [len(y) for _, y in parts])
+    else:
+        parts, test = [_numbered(_folder_of(root, folder), classes)], None
+    paths = [path for some, _ in parts for path in some]
+    y = np.concatenate([labels for _, labels in parts])
+    _all_classes(f"{family.name}: {domain}", y, classes)
+    test = test if test is not None and test.any() else None
+    x = ImageFiles(paths, name=f"{family.name}-{domain}")
+    return Samples(x, y, test, groups=x.copies())
 
 
 @dataclass(frozen=True)
