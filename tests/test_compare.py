@@ -17,6 +17,7 @@ from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation import HEADLINES
 from benchmarks.plan.grid import plan
+from benchmarks.plan.suite import load_suite
 from benchmarks.records.store import STORE_VARIABLE
 from benchmarks.report.cells import ACCURACY
 from benchmarks.report.published import (
@@ -201,7 +202,7 @@ def test_any_headline_may_be_compared() -> None:
 
 def test_few_labels_are_compared_with_rows_whose_test_images_are_apart() -> None:
     """53 rows; those of splits whose test images also train or validate count as chosen on the target."""
-    rows = published_for("few")
+    rows = published_for("few-digits")
     assert len(rows) == 53
     assert {(each.protocol_id, each.selection) for each in rows} == {
         ("few-rectified", "unknown"),
@@ -212,10 +213,20 @@ def test_few_labels_are_compared_with_rows_whose_test_images_are_apart() -> None
         shots = resolve(each.task).options["shots"]
         assert f"({shots} target labels a class)" in each.method
         assert f" {shots} " in each.protocol_note
+        assert ("200 source images" in each.protocol_note or "(200 a class)" in each.protocol_note) == (
+            "source_size" in resolve(each.task).options
+        )
+
+
+@pytest.mark.parametrize("suite", ["few-digits", "open-digits"])
+def test_a_suite_has_the_tasks_of_its_published_rows(suite: str) -> None:
+    """But for SVHN's, whose files are not those of the others."""
+    tasks = {each.name for each in load_suite(suite).task}
+    assert tasks == {each.task for each in published_for(suite) if "svhn" not in each.task}
 
 
 def test_open_sets_have_a_row_for_each_of_four_scores() -> None:
-    rows = published_for("open")
+    rows = published_for("open-digits")
     said = {"OS": "target_os", "OS*": "target_os_star", "UNK": "target_unknown_accuracy"}
     assert len(rows) == 24
     for each in rows:
