@@ -22,6 +22,7 @@ benchmarks table --suite office-caltech-surf --records results/records/office-ca
 benchmarks table --suite har --records results/records/har.csv --show target_macro_f1 --format markdown > results/tables/har.md
 benchmarks table --suite gas-drift --records results/records/gas-drift.csv --format markdown > results/tables/gas-drift.md
 benchmarks table --suite gas-drift --records results/records/gas-drift-methods.csv --format markdown > results/tables/gas-drift-methods.md
+benchmarks table --suite gas-drift-1nn --records results/records/gas-drift-1nn.csv --format markdown > results/tables/gas-drift-1nn.md
 benchmarks table --suite sentiment --records results/records/sentiment.csv --show target_auc,target_class_mean_accuracy --format markdown > results/tables/sentiment.md
 benchmarks table --suite gas-drift-pairs --records results/records/gas-drift-pairs.csv --format markdown > results/tables/gas-drift-pairs.md
 benchmarks table --suite bearings --records results/records/bearings.csv --format markdown > results/tables/bearings.md
@@ -50,6 +51,7 @@ benchmarks compare --suite amazon-cmd --records results/records/amazon-cmd.csv -
 benchmarks compare --suite office-caltech-surf --records results/records/office-caltech-surf.csv --format markdown > results/tables/office-caltech-surf-compare.md
 benchmarks compare --suite office-caltech-surf --records results/records/office-caltech-surf-methods.csv --format markdown > results/tables/office-caltech-surf-methods-compare.md
 benchmarks compare --suite har --records results/records/har.csv --format markdown > results/tables/har-compare.md
+benchmarks compare --suite gas-drift-1nn --records results/records/gas-drift-1nn.csv --format markdown > results/tables/gas-drift-1nn-compare.md
 benchmarks report --suite amazon --records results/records/amazon.csv --out results/reports/amazon.html > /dev/null
 benchmarks report --suite few --records results/records/few-sweep.csv --tasks 'digits/mnist5k-optdigits?split=seed,sentiment/products-tweets?split=seed' --sweep shots=0,1,3,5,10,20,50 --methods source_only,fine_tune,mme,dann --out results/reports/few-sweep.html > /dev/null
 benchmarks report --suite label-shift --records results/records/label-shift-sweep.csv --tasks 'digits/mnist5k-optdigits?split=seed' --sweep prior=10,1,0.5,0.2,0.1 --methods source_only,dan,dann,cdan_e,iwdan --out results/reports/label-shift-digits.html > /dev/null
