@@ -405,13 +405,11 @@ def test_a_recorded_score_chooses_of_what_the_guard_leaves_and_its_method_does_n
     one_class = np.tile([9.0, 0, 0], (N, 1))
     collapsed = Outputs({**model(0.9)("toys/blobs", 0).arrays, "target_train.logits": one_class})
     pool = pool_of({**USUAL, "adda": lambda *_: collapsed, "entropy_minimisation": model(0.9)})
-    scores = {"mixval": [0.1, 0.3, 0.2, 0.1, np.nan, 0.4], "entropy": [0.1, 0.3, 0.2, 0, 0.9, 0.4]}
+    scores = {"mixval": [0.1, 0.3, 0.2, np.nan, 0.9, 0.4], "entropy": [0.1, 0.3, 0.2, 0, 0.9, 0.4]}
     known = Case("toys/blobs", pool, (labels("toys/blobs"),) * SEEDS, {k: np.array(v) for k, v in scores.items()})
     assert names(pool, known.best_recorded("mixval")) == ["entropy_minimisation"]
     assert names(pool, known.best_recorded("entropy")) == ["dann"]
-    for unscored in ({0}, {*range(6)}):
-        dev = [np.nan if number in unscored else 0.5 for number in range(6)]
-        assert not replace(known, recorded={"dev": np.array(dev)}).best_recorded("dev")
+    assert not replace(known, recorded={"dev": np.full(6, np.nan)}).best_recorded("dev")
 
 
 def test_recorded_scores_are_joined_by_run_and_step_and_mixval_ranks_within_a_seed() -> None:
@@ -427,6 +425,7 @@ def test_recorded_scores_are_joined_by_run_and_step_and_mixval_ranks_within_a_se
     assert found["mixval"].tolist() == [2.5] * 4
     assert np.isnan(found["reverse_validation"]).all()
     assert not {*found} & {*CRITERIA}
+    assert recorded_scores(pool, frame.drop(index=runs[3:4])) == {}
 
 
 def test_records_choose_for_the_target_as_it_is_alone(cases: list[Case]) -> None:

@@ -117,11 +117,17 @@ def _scores(grid: Grid, records: Path) -> pd.DataFrame:
 
 
 def recorded_scores(pool: Pool, scores: pd.DataFrame) -> dict[str, np.ndarray]:
-    """By validator, the score (options,) of each option, the mean over seeds; NaN where a seed has none."""
-    by_seed = [
-        scores.reindex([(option.specs[seed].run_id, option.step) for option in pool.options])
+    """By validator, the score (options,) of each option, the mean over seeds; NaN where a seed has none.
+
+    Nothing if a run has no record: a choice among the others is not comparable.
+    """
+    ends = [
+        [(option.specs[seed].run_id, option.step) for option in pool.options]
         for seed in range(len(pool.options[0].seeds))
     ]
+    if not all(end in scores.index for of_seed in ends for end in of_seed):
+        return {}
+    by_seed = [scores.loc[of_seed] for of_seed in ends]
     return {
         name: np.mean([validator_scores(own, name).to_numpy(float) for own in by_seed], axis=0)
         for name in COMPARED

@@ -90,10 +90,12 @@ class Case:
         return [number for number, method in enumerate(methods) if METHODS.info(method).family != idea]
 
     def best_recorded(self, validator: str) -> tuple[int, ...]:
-        """What a recorded score alone deploys, by the rule's guard; nothing if some option has none."""
-        ranked = self.guarded(ANY_LOSS).ranked_by([validator])
-        scores = self.recorded[validator][ranked]
-        return () if np.isnan(scores).any() else (ranked[int(scores.argmax())],)
+        """What a recorded score alone deploys, by the rule's guard; nothing if no option has one."""
+        scores = self.recorded[validator]
+        ranked = [
+            number for number in self.guarded(ANY_LOSS).ranked_by([validator]) if not np.isnan(scores[number])
+        ]
+        return (max(ranked, key=lambda number: scores[number]),) if ranked else ()
 
     @cached_property
     def _deployed(self) -> dict[tuple[int, ...], np.ndarray]:
