@@ -17,6 +17,7 @@ benchmarks table --suite mnist-m --records results/records/mnist-m.csv --format 
 benchmarks table --suite amazon --records results/records/amazon.csv --format markdown > results/tables/amazon.md
 benchmarks table --suite amazon-jmlr --records results/records/amazon-jmlr.csv --show validators --format markdown > results/tables/amazon-jmlr.md
 benchmarks table --suite amazon-cmd --records results/records/amazon-cmd.csv --show validators --format markdown > results/tables/amazon-cmd.md
+benchmarks table --suite office-caltech --records results/records/office-caltech.csv --format markdown > results/tables/office-caltech.md
 benchmarks table --suite office-caltech-surf --records results/records/office-caltech-surf.csv --format markdown > results/tables/office-caltech-surf.md
 benchmarks table --suite office-caltech-surf --records results/records/office-caltech-surf-methods.csv --format markdown > results/tables/office-caltech-surf-methods.md
 benchmarks table --suite har --records results/records/har.csv --show target_macro_f1 --format markdown > results/tables/har.md
