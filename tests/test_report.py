@@ -65,6 +65,18 @@ def notes_of(grid: Grid, records: pd.DataFrame, beginning: str) -> list[str]:
     return [note for note in build_report(grid, records, {}).notes if note.startswith(beginning)]
 
 
+@pytest.mark.parametrize("measured", [True, False])
+def test_raw_inputs_have_a_row_where_their_distance_is_measured(measured: bool) -> None:
+    """That of photographs is not."""
+    grid = grid_of(1)
+    records = records_of(grid, ACCURACY)
+    if not measured:
+        records = records.drop(columns="proxy_a_distance_inputs")
+    block = next(each for each in build_report(grid, records, {}).blocks if each.metric == "proxy_a_distance")
+    assert ("(raw inputs)" in block.rows) == measured
+    assert "source_only" in block.rows
+
+
 def test_proxy_a_distances_of_two_versions_are_told_of() -> None:
     grid = grid_of(1)
     older, newer = (records_of(grid, {name: 0.6}) for name in ("source_only", "dann"))

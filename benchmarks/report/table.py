@@ -392,4 +392,6 @@ def _distances(cells: Cells) -> Block:
             raw[column] = Cell(summarise([sum(known) / len(known)]))
     # References are bounds of accuracy; what their features look like is no method's doing.
     rows = {name: row for name, row in block.rows.items() if name not in block.references}
-    return replace(block, rows={"(raw inputs)": raw} | rows)
+    # Photographs have too many pixels to be told apart as they are.
+    first = {"(raw inputs)": raw} if any(cell.summary for cell in raw.values()) else {}
+    return replace(block, rows=first | rows)
