@@ -263,7 +263,7 @@ def test_a_run_whose_folder_cannot_be_has_not_failed(tmp_path: Path, folder: str
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(path) if loop else path.touch()
     assert store.failed(spec) is None
-    with pytest.raises(OSError, match="Not a directory|File exists|Too many levels"):  # which the engine tells of
+    with pytest.raises(OSError, match=r"Not a directory|File exists|Too many levels"):  # which the engine tells of
         store.write_failure(spec, "no good", "")
 
 
