@@ -82,6 +82,21 @@ def on_moons(store: Path, seeds: int) -> list[str]:
 WRONG = [
     (["check", "--baseline", "quick", "--update", "--from", "store", "--tasks", "toys/moons"], "--from, --tasks"),
     (["check", "--baseline", "quick", "--seeds", "3"], "add --update"),
+    (["check", "--baseline", "quick", "--store", "mine"], "not kept; leave out --store"),
+    (["check", "--baseline", "quick", "--from", "a", "--store", "b"], "trains nothing; leave out --store"),
+    (
+        ["check", "--baseline", "quick", "--from", "a", "--jobs", "2", "--device", "cpu"],
+        "leave out --jobs, --device",
+    ),
+    (["check", "--baseline", "quick", "--from", "a", "--engine", "ray"], "leave out --engine"),
+    (["run", "--engine", "ray", "--jobs", "2"], "of its cluster, and not of this machine; leave out --jobs"),
+    (["run", "--engine", "ray", "--budget", "1h", "--device", "cpu"], "leave out --budget, --device"),
+    (["advise", "--tasks", "toys/moons", "--engine", "ray", "--budget", "1h"], "leave out --budget"),
+    (["advise", "--evaluate", "--tasks", "toys/moons", "--out", "a.csv"], "leave out --tasks, --out"),
+    (
+        ["advise", "--evaluate", "--suite", "toys", "--seeds", "3", "--store", "a"],
+        "leave out --suite, --seeds, --store",
+    ),
     (["run", "--method"], "--help"),
     (["run", "--methods", "dan2"], "did you mean 'dan'"),
     (["run", "--suite", "quik"], "did you mean 'quick'"),
