@@ -139,6 +139,8 @@ WRONG = [
     (["table", "--source", "old.csv", "--store", "/nowhere"], "give both"),
     (["table", "--label", "diagnosis"], "needs --source and --target"),
     (["table", "--figure", "quick.txt"], "must end in .png"),
+    (["table", "--save-records", "quick.txt"], "must end in .csv"),
+    (["table", "--save-outputs", "quick.csv"], "must end in .npz"),
     (["compare", "--suite", "quick"], "no published numbers"),
     (["check", "--baseline", "quick", "--tasks", "toys/blob"], "did you mean 'blobs'"),
     (["speed", "--methods", "dan2"], "did you mean 'dan'"),
@@ -457,7 +459,7 @@ def test_a_picture_on_request(store: Path, tmp_path: Path) -> None:
     assert (result.returncode, "must end in .png" in result.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("arguments", ["table --figure", "table --save-records", "run --fresh --tensorboard"])
+@pytest.mark.parametrize("arguments", ["table --figure", "table --sweep-figure", "run --fresh --tensorboard"])
 def test_a_path_that_cannot_be_written_is_one_clear_error(store: Path, tmp_path: Path, arguments: str) -> None:
     if "tensorboard" in arguments:
         pytest.importorskip("tensorboard")

@@ -171,6 +171,7 @@ def _update(options: Options, methods: Sequence[str]) -> int:
             f"baseline {options.baseline!r} has {before} seeds; an update may not have fewer ({count})"
         )
     planned = plan(suite, methods or method_names("core"), seeds=range(count))
+    prepare_output(path, [Path(suite)], force=options.force)
     store = Store(options.store)
     todo = [spec for spec in planned.specs if not is_current(store, spec)]
     engine = options.engine.make(store, options.devices, fresh=True)
