@@ -159,7 +159,7 @@ from benchmarks.engines import local
 from tests.conftest import EngineHere
 
 local.LocalEngine = EngineHere
-check = ["check", "--baseline", "small.csv", "--suite", "small.toml", "--jobs", "1"]
+check = ["check", "--baseline", "small.csv", "--suite", "small.toml"]
 assert main([*check, "--from", "store"]) == 2
 raise SystemExit(main([*check, "--junit", "junit.xml"]))
 """
@@ -190,7 +190,7 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-CHECK = ["check", "--baseline", "small.csv", "--suite", "small.toml", "--jobs", "1"]
+CHECK = ["check", "--baseline", "small.csv", "--suite", "small.toml"]
 
 
 def test_unchanged_code_passes_to_the_bit(

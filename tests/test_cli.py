@@ -82,6 +82,21 @@ def on_moons(store: Path, seeds: int) -> list[str]:
 WRONG = [
     (["check", "--baseline", "quick", "--update", "--from", "store", "--tasks", "toys/moons"], "--from, --tasks"),
     (["check", "--baseline", "quick", "--seeds", "3"], "add --update"),
+    (["check", "--baseline", "quick", "--store", "mine"], "not kept; leave out --store"),
+    (["check", "--baseline", "quick", "--from", "a", "--store", "b"], "trains nothing; leave out --store"),
+    (
+        ["check", "--baseline", "quick", "--from", "a", "--jobs", "2", "--device", "cpu"],
+        "leave out --jobs, --device",
+    ),
+    (["check", "--baseline", "quick", "--from", "a", "--engine", "ray"], "leave out --engine"),
+    (["run", "--engine", "ray", "--jobs", "2"], "of its cluster, and not of this machine; leave out --jobs"),
+    (["run", "--engine", "ray", "--budget", "1h", "--device", "cpu"], "leave out --budget, --device"),
+    (["advise", "--tasks", "toys/moons", "--engine", "ray", "--budget", "1h"], "leave out --budget"),
+    (["advise", "--evaluate", "--tasks", "toys/moons", "--out", "a.csv"], "leave out --tasks, --out"),
+    (
+        ["advise", "--evaluate", "--suite", "toys", "--seeds", "3", "--store", "a"],
+        "leave out --suite, --seeds, --store",
+    ),
     (["run", "--method"], "--help"),
     (["run", "--methods", "dan2"], "did you mean 'dan'"),
     (["run", "--suite", "quik"], "did you mean 'quick'"),
@@ -124,6 +139,8 @@ WRONG = [
     (["table", "--source", "old.csv", "--store", "/nowhere"], "give both"),
     (["table", "--label", "diagnosis"], "needs --source and --target"),
     (["table", "--figure", "quick.txt"], "must end in .png"),
+    (["table", "--save-records", "quick.txt"], "must end in .csv"),
+    (["table", "--save-outputs", "quick.csv"], "must end in .npz"),
     (["compare", "--suite", "quick"], "no published numbers"),
     (["check", "--baseline", "quick", "--tasks", "toys/blob"], "did you mean 'blobs'"),
     (["speed", "--methods", "dan2"], "did you mean 'dan'"),
@@ -442,7 +459,7 @@ def test_a_picture_on_request(store: Path, tmp_path: Path) -> None:
     assert (result.returncode, "must end in .png" in result.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("arguments", ["table --figure", "table --save-records", "run --fresh --tensorboard"])
+@pytest.mark.parametrize("arguments", ["table --figure", "table --sweep-figure", "run --fresh --tensorboard"])
 def test_a_path_that_cannot_be_written_is_one_clear_error(store: Path, tmp_path: Path, arguments: str) -> None:
     if "tensorboard" in arguments:
         pytest.importorskip("tensorboard")

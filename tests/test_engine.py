@@ -255,6 +255,18 @@ def test_a_failure_that_cannot_be_read_is_a_failure(tmp_path: Path, content: byt
     assert store.failed(spec) is None
 
 
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("folder", ["method", "task", "store"])
+def test_a_run_whose_folder_cannot_be_has_not_failed(tmp_path: Path, folder: str, loop: bool) -> None:
+    store, spec = Store(tmp_path / "store"), SPECS[0]
+    path = store.folder(spec).parents[["method", "task", "store"].index(folder)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(path) if loop else path.touch()
+    assert store.failed(spec) is None
+    with pytest.raises(OSError, match=r"Not a directory|File exists|Too many levels"):  # which the engine tells of
+        store.write_failure(spec, "no good", "")
+
+
 def test_a_record_is_never_half_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed while the older record is deleted: what is under the final name is whole."""
     store, spec = Store(tmp_path), SPECS[0]

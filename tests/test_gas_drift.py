@@ -7,9 +7,10 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from benchmarks.core.registry import DATASETS
+from benchmarks.core.settings import UserError
 from benchmarks.report.published import Published, published_for
 from datasets import files, gas_drift
-from datasets.base import Samples, class_names, facts_of_task, forget_tasks, held_out, load_task, split
+from datasets.base import Samples, class_names, facts_of_task, forget_tasks, held_out, load_task, resolve, split
 from datasets.base.loading import UNKNOWN
 from datasets.base.splits import FEWEST
 from datasets.gas_drift import GASES, WITHOUT_TOLUENE, GasDrift
@@ -66,6 +67,28 @@ def test_a_side_has_the_gases_that_its_batches_have_and_that_its_dial_names(
 ) -> None:
     facts = facts_of_task(f"gas_drift/{task}")
     assert (facts.n_classes, facts.traits, facts.objective) == (classes, traits, objective)
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("3-1?source_classes=acetone:toluene", "source_classes leaves the source one class"),
+        ("1-3?target_classes=toluene", "no class in common"),
+        ("3-1?prior=flip", "prior=flip takes the source's shares"),
+        ("1-3?prior=0.5:0.1:0.1:0.1:0.1:0.1", "prior has 6 shares, and the target 5 classes"),
+    ],
+)
+def test_dials_must_fit_the_gases_that_batches_have(task: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        resolve(f"gas_drift/{task}")
+
+
+@pytest.mark.usefixtures("made")
+def test_a_prior_has_a_share_for_each_gas_of_the_target() -> None:
+    wanted = [0.3, 0.1, 0.2, 0.1, 0.3]
+    task = load_task(f"gas_drift/1-3?prior={':'.join(map(str, wanted))}", transductive=True)
+    counts = np.bincount(task.oracle().target_test_y)
+    assert counts == pytest.approx(np.array(wanted) * counts.sum(), abs=1)
 
 
 @pytest.mark.usefixtures("made")

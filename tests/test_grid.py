@@ -130,6 +130,9 @@ def test_a_task_outside_the_suite_takes_its_familys_protocol() -> None:
         ("[[task]]", "[[task", "not valid TOML"),
         ("seeds = 2", "seeds = 0", "greater than"),
         ("seeds = 2", "search = 0", "search.*greater than"),
+        ("seeds = 2", "seeds = true", "seeds = True: input should not be true or false"),
+        ("steps = 30", "steps = true", "steps = True: input should not be true or false"),
+        ("steps = 30", "head_layers = [true]", "head_layers = .True.: input should not be true or false"),
         ("seeds = 2", "seeds = 2\nselect = 'oracle'", "unknown validator 'oracle'"),
         ("seeds = 2", "seeds = 2\nselect = 'target_test_accuracy'", "unknown validator 'target_test_accuracy'"),
         ("seeds = 2", "seeds = 2\ndefault_methods = 'dan,dan2'", "unknown method 'dan2'"),
@@ -153,6 +156,19 @@ def test_a_wrong_suite_says_what_is_wrong(tmp_path: Path, before: str, after: st
     (tmp_path / "mine.toml").write_text(SUITE.replace(before, after, 1))
     with pytest.raises(UserError, match=message):
         plan(str(tmp_path / "mine.toml"), method_names("dann"))
+
+
+def test_a_suite_may_begin_with_the_mark_that_editors_write(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(SUITE, encoding="utf-8-sig")
+    assert load_suite(str(tmp_path / "mine.toml")).seeds == 2
+
+
+@pytest.mark.parametrize("cls", [Protocol, *(METHODS.get(name).settings for name in METHODS.names())])
+def test_true_is_no_number(cls: type[Settings]) -> None:
+    for name, field in cls.model_fields.items():
+        if field.annotation is not bool:
+            with pytest.raises(UserError, match=name):
+                cls.parse({name: True}, "-")
 
 
 def test_a_fair_suite_with_a_grid_is_one_clear_error(tmp_path: Path) -> None:
@@ -208,6 +224,7 @@ def written(content: bytes) -> Callable[[Path], object]:
         (written(b"seeds = " + b"9" * 5000), "not valid TOML|seeds"),
         (written(b"kind = 'fair'\nseeds = 0x" + b"f" * 15_000 + b"\n[[task]]\nname = 'toys/moons'"), "seeds"),
         (written(b"kind = '\xff'"), "not valid TOML"),
+        (written("# a\nkind = 'fair'  # é".encode("latin-1")), "line 2 is not UTF-8; save it as UTF-8"),
         (written(b"\0"), "not valid TOML"),
         (written(b""), "field required"),
         (written(b"#" * 20_001), "more than 20,000 bytes"),

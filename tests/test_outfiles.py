@@ -49,6 +49,35 @@ def test_a_junit_file_of_somebody_else_stays(tmp_path: Path, capsys: pytest.Capt
     assert path.read_text() == "<precious/>"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict", "1a2b", "--input", "new.npz", "--store", "store", "--out"],
+        ["table", "--save-records"],
+        ["report", "--out"],
+        ["check", "--suite", "toys", "--update", "--baseline"],
+        ["check", "--baseline", "quick", "--tasks", "toys/moons", "--junit"],
+        ["advise", "--evaluate", "--save-record"],
+    ],
+    ids=lambda words: " ".join(words[:1] + words[-1:]),
+)
+def test_a_folder_that_takes_no_file_is_told_of_before_any_work(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store/toys_moons/dann/seed0-1a2b00000000").mkdir(parents=True)
+
+    def trains(*_: object, **__: object) -> None:
+        pytest.fail("it works before it knows that it cannot write")
+
+    for work in ("benchmarks.engines.progress.follow", "benchmarks.advice.evidence.cases"):
+        monkeypatch.setattr(work, trains)
+    monkeypatch.setattr("benchmarks.commands.shared.reading.found_grid", trains)
+    assert main([*command, "/proc/out.html" if command[0] == "report" else "/proc/out.csv"]) == 2
+    assert "/proc/out" in (said := capsys.readouterr().err)
+    assert "cannot be written" in said
+
+
 def test_a_device_is_written_to_and_not_replaced() -> None:
     with writing(Path("/dev/null")) as out:
         out.write(b"nothing")

@@ -12,6 +12,7 @@ from benchmarks.commands.run import execute
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.budget import BudgetFlags
 from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
+from benchmarks.commands.shared.options import refuse
 from benchmarks.commands.shared.output import TableFlags, add_force_flag, show
 from benchmarks.commands.shared.planning import HowFlags, WhatFlags, planned_grid
 from benchmarks.commands.shared.records import add_store_flag
@@ -57,10 +58,25 @@ class Options:
     table: TableFlags
 
     def __post_init__(self) -> None:
+        self.engine.require_local({"budget": self.budget.budget})
         if self.how.select:
             raise UserError("--select: advice has a rule of its own; `run --select` chooses by a validator")
         if self.save_record and not self.evaluate:
             raise UserError("--save-record needs --evaluate")
+        if self.evaluate:
+            of_data = {**vars(self.what), "methods": None, "suite": self.what.suite != "quick"}
+            where = {"store": self.store, "data_dir": self.data_dir, **self.devices.given}
+            refuse(
+                {
+                    **of_data,
+                    **vars(self.how),
+                    **vars(self.budget),
+                    **where,
+                    "out": self.out,
+                    "labels": self.labels,
+                },
+                "--evaluate measures the advice on the committed records and trains nothing",
+            )
         if not (self.evaluate or self.what.source or self.what.tasks):
             raise UserError("--source and --target: give the data on which advice is wanted")
         if (self.out or self.labels or self.to_label) and not self.what.source:

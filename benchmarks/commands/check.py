@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from benchmarks.commands import warn
 from benchmarks.commands.shared import values
 from benchmarks.commands.shared.execution import DeviceFlags, EngineFlags, add_data_flag, use_data_folder
+from benchmarks.commands.shared.options import refuse
 from benchmarks.commands.shared.output import add_force_flag
 from benchmarks.commands.shared.planning import check_tasks
 from benchmarks.commands.shared.records import add_store_flag
@@ -55,9 +56,15 @@ class Options:
             load_suite(self.suite)
         method_names(self.methods or "")
         check_tasks(self.tasks)
-        ignored = {"--from": self.source, "--tasks": self.tasks, "--junit": self.junit} if self.update else {}
-        if given := [flag for flag, value in ignored.items() if value]:
-            raise UserError(f"--update trains and writes a whole baseline; leave out {', '.join(given)}")
+        self.engine.require_local(self.devices.given)
+        if self.update:
+            ignored = {"from": self.source, "tasks": self.tasks, "junit": self.junit}
+            refuse(ignored, "--update trains and writes a whole baseline")
+        elif self.source:
+            where = {"store": self.store, "data_dir": self.data_dir, "engine": self.engine.engine != "local"}
+            refuse({**where, **self.devices.given}, "--from reads records and trains nothing")
+        else:
+            refuse({"store": self.store}, "without --update or --from, runs are done anew and not kept")
         if self.seeds and not self.update:
             raise UserError("--seeds is of an updated baseline; add --update, or leave it out")
 
@@ -164,6 +171,7 @@ def _update(options: Options, methods: Sequence[str]) -> int:
             f"baseline {options.baseline!r} has {before} seeds; an update may not have fewer ({count})"
         )
     planned = plan(suite, methods or method_names("core"), seeds=range(count))
+    prepare_output(path, [Path(suite)], force=options.force)
     store = Store(options.store)
     todo = [spec for spec in planned.specs if not is_current(store, spec)]
     engine = options.engine.make(store, options.devices, fresh=True)

@@ -53,8 +53,7 @@ class Options:
     table: TableFlags
 
     def __post_init__(self) -> None:
-        if self.budget.budget and self.engine.engine != "local":
-            raise UserError("--budget needs --engine local: it is for the devices of this machine")
+        self.engine.require_local({"budget": self.budget.budget, **self.devices.given})
 
 
 def add_flags(command: ArgumentParser) -> None:

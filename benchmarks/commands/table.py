@@ -53,6 +53,9 @@ class Options:
         for path in (self.figure, self.diagram, self.sweep_figure):
             if path and path.suffix.lower() not in PICTURES:
                 raise UserError(f"{str(path)!r}: a picture's name must end in .png, .svg or .pdf")
+        for path, ending in ((self.save_records, ".csv"), (self.save_outputs, ".npz")):
+            if path and path.suffix.lower() != ending:
+                raise UserError(f"{str(path)!r}: its name must end in {ending}, by which commands know what it is")
         if len(set(map(os.path.realpath, self.outputs))) < len(self.outputs):
             raise UserError("two outputs have one path; give each its own")
 

@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ SIGNED = (
 
 
 def prepare_output(path: Path, inputs: Iterable[Path] = (), *, force: bool) -> None:
-    """Make the folder of a file that a command will write, before it does any work.
+    """Make the folder of a file that a command will write, and write there, before it does any work.
 
     Args:
         inputs: files and folders that the command reads.
@@ -50,7 +51,11 @@ def prepare_output(path: Path, inputs: Iterable[Path] = (), *, force: bool) -> N
             f"{shown(path)} was not written by this program; write to another file, or replace it with --force"
         )
     try:
-        Path(real).parent.mkdir(parents=True, exist_ok=True)
+        parent = Path(real).parent
+        parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file() or not path.exists():  # else a device or a pipe
+            with tempfile.TemporaryFile(dir=parent):
+                pass
     except OSError as error:
         raise UserError(f"{shown(path)} cannot be written: {reason(error)}; name another path") from None
 

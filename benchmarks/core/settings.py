@@ -104,9 +104,11 @@ class Settings(BaseModel):
         Raises:
             UserError: an unknown key or a value of the wrong type; ``where`` opens the message.
         """
-        for key in values:
+        for key, value in values.items():
             if key not in cls.model_fields:
                 raise UserError(f"{where}: unknown setting {_place_of(cls, key)}")
+            if _has_truth(value) and not _takes_truth(cls, key):
+                raise UserError(f"{where}.{key} = {short(value)}: input should not be true or false")
         try:
             return cls.model_validate({key: _split(cls, key, value) for key, value in values.items()})
         except UserError as error:  # of a setting that is a choice
@@ -225,6 +227,16 @@ def _kinds(cls: type[Settings], field: str) -> dict[str, type[Choice]]:
     """By name, what a field that is a choice may be; none of any other field."""
     types = get_args(cls.model_fields[field].annotation)
     return {kind.name: kind for kind in types if isinstance(kind, type) and issubclass(kind, Choice)}
+
+
+def _has_truth(value: Any) -> bool:
+    """Whether it is true or false, or a list that has one of these, which pydantic takes for 1 and 0."""
+    return any(isinstance(each, bool) for each in (value if isinstance(value, list | tuple) else [value]))
+
+
+def _takes_truth(cls: type[BaseModel], key: str) -> bool:
+    annotation = cls.model_fields[key].annotation
+    return bool in (annotation, *get_args(annotation))
 
 
 def _split(cls: type[BaseModel], key: str, value: Any) -> Any:

@@ -104,12 +104,15 @@ def _toml(name: str, where: str) -> dict[str, Any]:
             content = file.read(LARGEST_SUITE + 1)
         if len(content) > LARGEST_SUITE:
             raise UserError(f"{where} has more than {LARGEST_SUITE:,} bytes, which no suite has")
-        return tomllib.loads(content.decode())
+        return tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise UserError(f"{where} cannot be read: {error.strerror}") from None
     except RecursionError:
         raise UserError(f"{where} is not valid TOML: it is nested too deep") from None
-    except ValueError as error:  # of TOML, UTF-8, a number of thousands of digits, or a name that no file can have
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{where} is not valid TOML: line {line} is not UTF-8; save it as UTF-8") from None
+    except ValueError as error:  # of TOML, a number of thousands of digits, or a name that no file can have
         raise UserError(f"{where} is not valid TOML: {error}") from None
 
 

@@ -119,13 +119,13 @@ class Store:
     def failed(self, spec: RunSpec) -> str | None:
         """The error of a failed run, or None; of one whose file cannot be read, that."""
         path = self.failure(spec)
+        if not os.path.lexists(path):
+            return None
         try:
             error = parse_json(read_bytes(path))["error"]
             if not isinstance(error, str):
                 raise ValueError("it does not say what failed")
             return shown(error)
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             return f"why is not known, as {path.name} cannot be read ({_said(error)}); --retry does the run again"
 

@@ -78,6 +78,7 @@ def _canonical(options: Options, family: Family, task: str, where: str) -> Optio
         if not OBJECTIVES[family.objective(task)].of_classes:
             raise UserError(f"{where}: {of_classes[0]} is for classes, and the labels here are real numbers")
         options = options.canonical(family.classes(task), where)
+        options.check(family.class_sets(task, options), where)
     return options
 
 

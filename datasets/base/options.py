@@ -148,14 +148,8 @@ class Options(Settings):
         return [dial for dial in dials if dial in self.changed()]
 
     def canonical(self, classes: Sequence[str], where: str) -> Self:
-        """The same options in the one way of writing them, checked against the names of all classes.
-
-        Raises:
-            UserError: a class that does not exist, shares of another number of classes, or dials that contradict
-                each other.
-        """
+        """The same options in the one way of writing them; raises a UserError for a class that does not exist."""
         sets = self.class_sets(classes, where)
-        _check(self, sets, where)
         return self.replace(
             {"source_classes": _written(sets.source, classes), "target_classes": _written(sets.target, classes)},
             where,
@@ -168,6 +162,29 @@ class Options(Settings):
             for dial in ("source_classes", "target_classes")
         )
         return ClassSets(tuple(classes), source, target)
+
+    def check(self, classes: "ClassSets", where: str) -> None:
+        """Whether dials fit each other, and the classes that each side has by its dials and by nature.
+
+        Raises:
+            UserError: shares of another number of classes, or dials that contradict each other.
+        """
+        source, target = classes.source, classes.target
+        if len(source) < 2:
+            raise UserError(f"{where}: source_classes leaves the source one class; it takes two")
+        if not {*source} & {*target}:
+            raise UserError(f"{where}: source and target have no class in common")
+        if self.prior and "target" in ratios(self.imbalance):
+            raise UserError(
+                f"{where}: prior and imbalance both give the target's classes their shares; leave one out"
+            )
+        shares = len(self.prior.split(":"))
+        if shares > 1 and shares != len(target):
+            raise UserError(f"{where}: prior has {shares} shares, and the target {len(target)} classes")
+        if self.prior == FLIP and "open" in classes.traits:
+            raise UserError(
+                f"{where}: prior=flip takes the source's shares, and the target has classes that it lacks"
+            )
 
 
 @dataclass(frozen=True)
@@ -266,19 +283,3 @@ def _written(numbers: Sequence[int], classes: Sequence[str]) -> str:
         is_read = _ends("-".join(ends), classes) == ends
         parts += ["-".join(ends)] if is_read else [names[number] for number in run]
     return ":".join(parts)
-
-
-def _check(options: Options, classes: ClassSets, where: str) -> None:
-    """Raise a UserError for dials that contradict each other."""
-    source, target = classes.source, classes.target
-    if len(source) < 2:
-        raise UserError(f"{where}: source_classes leaves the source one class; it takes two")
-    if not {*source} & {*target}:
-        raise UserError(f"{where}: source and target have no class in common")
-    if options.prior and "target" in ratios(options.imbalance):
-        raise UserError(f"{where}: prior and imbalance both give the target's classes their shares; leave one out")
-    shares = len(options.prior.split(":"))
-    if shares > 1 and shares != len(target):
-        raise UserError(f"{where}: prior has {shares} shares, and the target {len(target)} classes")
-    if options.prior == FLIP and "open" in classes.traits:
-        raise UserError(f"{where}: prior=flip takes the source's shares, and the target has classes that it lacks")

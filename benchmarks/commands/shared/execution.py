@@ -1,13 +1,14 @@
 """Where runs are done: the flags that name devices and an engine, and that engine."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from benchmarks.commands.shared import values
-from benchmarks.commands.shared.options import Group
+from benchmarks.commands.shared.options import Group, refuse
 from benchmarks.core.settings import UserError
 from benchmarks.engines import Engine
 from benchmarks.engines.devices import devices, parse_device
@@ -36,6 +37,11 @@ class DeviceFlags:
             "--jobs-per-gpu", type=most, default=1, metavar="N", help="runs that share a GPU; default 1"
         )
         flags.add_argument("--device", default="auto", help="auto, cpu, cuda, or cuda:0,1; default auto")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """By flag, whether it is set."""
+        return {"jobs": self.jobs, "jobs_per_gpu": self.jobs_per_gpu > 1, "device": self.device != "auto"}
 
     def workers(self) -> list[str]:
         """A device for each."""
@@ -72,6 +78,13 @@ class EngineFlags:
         flags.add_argument(
             "--gpus-per-run", type=values.per_run, default=0, metavar="N", help=f"{ray}such as 0.25; default 0"
         )
+
+    def require_local(self, flags: Mapping[str, Any]) -> None:
+        """Raise a UserError for flags about the devices of this machine, where a cluster does the runs."""
+        if self.engine != "local":
+            refuse(
+                flags, f"--engine {self.engine} does runs on the devices of its cluster, and not of this machine"
+            )
 
     def make(self, store: Store, where: DeviceFlags, *, fresh: bool = False, save_weights: bool = False) -> Engine:
         """The engine, which puts records into a store.

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
+from benchmarks.core.settings import UserError
+
 T = TypeVar("T")
 Group = _ArgumentGroup  # what flags are added to: it has the title under which help shows them
 
@@ -22,6 +24,17 @@ class Once(_StoreAction):
             parser.error(f"{option} is given twice, and takes one value")
         self.given = True
         super().__call__(parser, namespace, values, option)
+
+
+def refuse(ignored: Mapping[str, Any], why: str) -> None:
+    """Raise a UserError for flags that are set and would have no effect.
+
+    Args:
+        ignored: by name, their values, or whether they are set.
+        why: they would have none, which opens the message.
+    """
+    if given := [f"--{name.replace('_', '-')}" for name, value in ignored.items() if value]:
+        raise UserError(f"{why}; leave out {', '.join(given)}")
 
 
 def typed(options: type[T], values: Mapping[str, Any]) -> T:
