@@ -50,6 +50,16 @@ def photos(root: Path) -> ImageFiles:
     return ImageFiles(sorted((root / "Photo").rglob("*.*g")), SIDE, "photos")
 
 
+def test_a_domain_is_listed_once_for_each_data_directory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grid with a split for each seed reads it for each of its runs."""
+    once = Pets().read_domain("photo")
+    assert Pets().read_domain("photo") is once
+    elsewhere = root.parent / "elsewhere"
+    shutil.copytree(root, elsewhere / "pets")
+    monkeypatch.setenv(files.VARIABLE, str(elsewhere))
+    assert {path.parent.parent.parent for path in Pets().read_domain("photo").x.paths} == {elsewhere / "pets"}
+
+
 def test_image_files_stand_in_for_an_array(root: Path) -> None:
     x = photos(root)
     assert x.shape == (3, 3, SIDE, SIDE)
