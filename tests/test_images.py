@@ -57,7 +57,9 @@ def test_a_domain_is_listed_once_for_each_data_directory(root: Path, monkeypatch
     elsewhere = root.parent / "elsewhere"
     shutil.copytree(root, elsewhere / "pets")
     monkeypatch.setenv(files.VARIABLE, str(elsewhere))
-    assert {path.parent.parent.parent for path in Pets().read_domain("photo").x.paths} == {elsewhere / "pets"}
+    x = Pets().read_domain("photo").x
+    assert isinstance(x, ImageFiles)
+    assert {str(path.parents[2]) for path in x.sets[0].paths} == {str(elsewhere / "pets")}
 
 
 def test_image_files_stand_in_for_an_array(root: Path) -> None:
