@@ -79,22 +79,30 @@ def on_moons(store: Path, seeds: int) -> list[str]:
     return ["run", *flags, *QUICKLY]
 
 
+WRONG_SET = ["--set", "protocol.step=3"]
 WRONG = [
     (["check", "--baseline", "quick", "--update", "--from", "store", "--tasks", "toys/moons"], "--from, --tasks"),
     (["check", "--baseline", "quick", "--seeds", "3"], "add --update"),
-    (["check", "--baseline", "quick", "--store", "mine"], "not kept; leave out --store"),
+    # Each of these is wrong in a second way, which would end it at once if the first were passed over.
+    (["check", "--baseline", "nope", "--suite", "quick", "--store", "mine"], "not kept; leave out --store"),
     (["check", "--baseline", "quick", "--from", "a", "--store", "b"], "trains nothing; leave out --store"),
     (
         ["check", "--baseline", "quick", "--from", "a", "--jobs", "2", "--device", "cpu"],
         "leave out --jobs, --device",
     ),
     (["check", "--baseline", "quick", "--from", "a", "--engine", "ray"], "leave out --engine"),
-    (["run", "--engine", "ray", "--jobs", "2"], "of its cluster, and not of this machine; leave out --jobs"),
-    (["run", "--engine", "ray", "--budget", "1h", "--device", "cpu"], "leave out --budget, --device"),
-    (["advise", "--tasks", "toys/moons", "--engine", "ray", "--budget", "1h"], "leave out --budget"),
-    (["advise", "--evaluate", "--tasks", "toys/moons", "--out", "a.csv"], "leave out --tasks, --out"),
     (
-        ["advise", "--evaluate", "--suite", "toys", "--seeds", "3", "--store", "a"],
+        ["run", "--engine", "ray", "--jobs", "2", *WRONG_SET],
+        "of its cluster, and not of this machine; leave out --jobs",
+    ),
+    (["run", "--engine", "ray", "--budget", "1h", "--device", "cpu", *WRONG_SET], "leave out --budget, --device"),
+    (["advise", "--tasks", "toys/moons", "--engine", "ray", "--budget", "1h", *WRONG_SET], "leave out --budget"),
+    (
+        ["advise", "--evaluate", "--tasks", "toys/moons", "--out", "a.csv", "--save-record", "/"],
+        "leave out --tasks, --out",
+    ),
+    (
+        ["advise", "--evaluate", "--suite", "toys", "--seeds", "3", "--store", "a", "--save-record", "/"],
         "leave out --suite, --seeds, --store",
     ),
     (["run", "--method"], "--help"),
