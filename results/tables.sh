@@ -27,6 +27,7 @@ benchmarks table --suite gas-drift-1nn --records results/records/gas-drift-1nn.c
 benchmarks table --suite sentiment --records results/records/sentiment.csv --show target_auc,target_class_mean_accuracy --format markdown > results/tables/sentiment.md
 benchmarks table --suite gas-drift-pairs --records results/records/gas-drift-pairs.csv --format markdown > results/tables/gas-drift-pairs.md
 benchmarks table --suite bearings --records results/records/bearings.csv --format markdown > results/tables/bearings.md
+benchmarks table --suite bearings --records results/records/bearings-methods.csv --format markdown > results/tables/bearings-methods.md
 benchmarks table --suite bearings-machines --records results/records/bearings-machines.csv --format markdown > results/tables/bearings-machines.md
 benchmarks table --suite eeg --records results/records/eeg.csv --format markdown > results/tables/eeg.md
 benchmarks table --suite eeg --records results/records/eeg-methods.csv --format markdown > results/tables/eeg-methods.md
