@@ -58,4 +58,5 @@ benchmarks report --suite amazon --records results/records/amazon.csv --out resu
 benchmarks report --suite few --records results/records/few-sweep.csv --tasks 'digits/mnist5k-optdigits?split=seed,sentiment/products-tweets?split=seed' --sweep shots=0,1,3,5,10,20,50 --methods source_only,fine_tune,mme,dann --out results/reports/few-sweep.html > /dev/null
 benchmarks report --suite label-shift --records results/records/label-shift-sweep.csv --tasks 'digits/mnist5k-optdigits?split=seed' --sweep prior=10,1,0.5,0.2,0.1 --methods source_only,dan,dann,cdan_e,iwdan --out results/reports/label-shift-digits.html > /dev/null
 benchmarks report --suite label-shift --records results/records/label-shift-sweep.csv --tasks 'sentiment/products-tweets?split=seed' --sweep prior=0.9:0.1,0.7:0.3,0.5:0.5,0.3:0.7,0.1:0.9 --methods source_only,dan,dann,cdan_e,iwdan --out results/reports/label-shift-sentiment.html > /dev/null
+benchmarks advise --evaluate --methods all > results/tables/advice-methods.md
 benchmarks advise --evaluate --save-record results/advice/record.csv > results/tables/advice.md

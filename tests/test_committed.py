@@ -65,6 +65,14 @@ def test_the_record_of_the_advice_is_what_its_evaluation_says(
     assert not printed.err
 
 
+def test_the_advice_among_all_methods_is_measured_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(COMMANDS["advice-methods.md"]) == 0
+    assert capsys.readouterr().out == (TABLES / "advice-methods.md").read_text(encoding="utf-8"), "make tables"
+
+
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name.endswith(".png")])
 def test_committed_pictures_show_what_the_program_draws(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
