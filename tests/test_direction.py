@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -37,6 +38,13 @@ REAL, TOY, OPEN = "slopes/low-high", "toys/blobs", "toys/corners?source_classes=
 METHODS = ["source_only", "coral", "dare_gram", "rsd"]
 RMSE = {"source_only": 0.8, "coral": 0.5, "dare_gram": 1.25, "rsd": 0.8001}
 SHOW = ["statistics", "bound", "validators"]
+
+
+def test_what_lost_the_source_is_said_by_the_variance_that_it_explains() -> None:
+    grid, records = records_of(REAL)
+    records["source_test_r2"] = np.where(records["method"] == "dare_gram", 0.3, 0.9)
+    (note,) = [note for note in build_report(grid, records, {}).notes if "lost the source" in note]
+    assert note.startswith(f"lost the source: dare_gram on {REAL}: 60.0 points below source_only")
 
 
 @pytest.fixture(autouse=True)

@@ -262,6 +262,30 @@ def test_signals_of_the_training_are_means_over_seeds() -> None:
         assert row["value"] == pytest.approx([55, 55])
 
 
+def test_a_chart_of_curves_says_which_tasks_it_has_lines_of_and_none_has_no_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grid = grid_of(2)
+    curves = {
+        spec.run_id: [{"step": step, "strength": 0.5} for step in (1, 11)]
+        for spec in grid.specs
+        if (spec.method, spec.task) == ("dann", "toys/moons")
+    }
+
+    def tasks() -> dict[str, list[str]]:
+        specs = Parsed(page(contents(grid, records_of(grid, ACCURACY), curves=curves))).data().values()
+        return {
+            spec["title"]: spec["usermeta"]["task"] for spec in specs if "usermeta" in spec and "title" in spec
+        }
+
+    assert tasks() == {
+        "target accuracy (%; for display alone)": ["toys/blobs", "toys/moons"],
+        "λ, the weight of alignment": ["toys/moons"],
+    }
+    monkeypatch.setattr("benchmarks.report.page.curves.MOST", 16)
+    assert list(tasks()) == ["target accuracy (%; for display alone)"]
+
+
 def test_a_method_that_takes_steps_stands_out_among_the_curves() -> None:
     grid = plan("quick", ["source_only", "dann", "nearest_neighbour"], TASKS, range(2))
     curves = {

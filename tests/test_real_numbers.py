@@ -72,6 +72,21 @@ def test_a_method_predicts_real_numbers_or_says_why_it_cannot(method: str) -> No
     assert method == "source_only" or error_of(method) != error_of("source_only")
 
 
+@pytest.mark.parametrize(("known", "warned"), [(1, False), (0, True)])
+def test_a_source_whose_numbers_are_not_learnt_warns(
+    known: int, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cls = METHODS.get("coral")
+    predict = cls.predict
+    monkeypatch.setattr(
+        cls, "predict", lambda self, x, side: (predict(self, x, side)[0], known * predict(self, x, side)[1])
+    )
+    (spec,) = plan("quick", ["coral"], ["heights/low-high"], [0], {"protocol": {**TINY, "steps": 200}}).specs
+    execute(spec, tmp_path, CPU)
+    said = read_part(tmp_path, "provenance.json")["warnings"]
+    assert any("R² ends at chance" in text for text in said) == warned
+
+
 @pytest.mark.parametrize("method", ["cdan", "mcd", "mcc", "bnm", "shot", "jan", "svm", "majority", "deepjdot"])
 def test_what_learns_from_classes_is_not_applicable(method: str) -> None:
     reasons = [cell.reason for cell in planned(method).not_applicable]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.core.objective import Classes, Ranking, RealNumbers
 from benchmarks.core.registry import METHODS
 from benchmarks.engines.events import Event
 from benchmarks.engines.pace import Pace
@@ -76,17 +77,44 @@ def test_an_alignment_that_outweighs_an_unlearnt_source_is_doubted(curves: list[
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "shares", "doubted"),
+    ("right", "shares", "doubted"),
     [
-        (0.1, [50, 50], True),
-        (0.5, [50, 50], True),
-        (0.6, [50, 50], False),
-        (0.71, [30, 70], True),
-        (0.8, [30, 70], False),
+        (10, [50, 50], True),
+        (50, [50, 50], True),
+        (60, [50, 50], False),
+        (71, [30, 70], True),
+        (80, [30, 70], False),
     ],
 )
-def test_a_source_at_chance_is_doubted(accuracy: float, shares: list[int], doubted: bool) -> None:
-    assert (source_doubt(accuracy, np.repeat(range(len(shares)), shares)) is not None) == doubted
+def test_a_source_at_chance_is_doubted(right: int, shares: list[int], doubted: bool) -> None:
+    y = np.repeat(range(len(shares)), shares)
+    logits = np.eye(2)[np.where(np.arange(100) < right, y, 1 - y)]
+    assert (source_doubt(*Classes(2).learnt(logits, y)) is not None) == doubted
+
+
+@pytest.mark.parametrize(
+    ("order", "doubt"), [(1, None), (0, "AUC ends at chance (50%; one answer for all has 50%)")]
+)
+def test_a_ranking_is_at_chance_by_its_order_wherever_the_threshold_is(order: int, doubt: str | None) -> None:
+    """Each pair is said to be similar, which is the smaller class."""
+    y = np.repeat([0, 1], [70, 30])
+    said = source_doubt(*Ranking(2).learnt(np.stack([np.zeros(100), 5 + order * y], axis=1), y))
+    assert said is None if doubt is None else doubt in str(said)
+
+
+@pytest.mark.parametrize(
+    ("kept", "doubt"), [(1.0, None), (0.5, None), (0.0, "R² ends at chance (0%; one answer for all has 0%)")]
+)
+def test_real_numbers_are_at_chance_where_their_mean_says_as_much(kept: float, doubt: str | None) -> None:
+    y = np.random.default_rng(0).normal(170, 10, size=100)
+    said = source_doubt(*RealNumbers(1).learnt((y.mean() + kept * (y - y.mean()))[:, None], y))
+    assert said is None if doubt is None else doubt in str(said)
+
+
+def test_where_nothing_differs_no_score_of_an_order_or_of_numbers_is_doubted() -> None:
+    same = np.zeros(10, dtype=int)
+    assert source_doubt(*Ranking(2).learnt(np.zeros((10, 2)), same)) is None
+    assert source_doubt(*RealNumbers(1).learnt(np.ones((10, 1)), same.astype(float))) is None
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ class Headline:
         unit: that it is printed in; ``%`` where it is a share.
         higher_is_better: whether of two headlines the larger is the better.
         on_source: what the source's samples are scored by, as a sentence calls it.
+        known_by: the share of the source that is known, in its column; 1 is all of it.
     """
 
     headline: ClassVar[str]
@@ -30,6 +31,7 @@ class Headline:
     unit: ClassVar[str] = "%"
     higher_is_better: ClassVar[bool] = True
     on_source: ClassVar[str] = "accuracy"
+    known_by: ClassVar[str] = "accuracy"
 
     @property
     def is_share(self) -> bool:

@@ -3,6 +3,7 @@
 A task's facts name one of :data:`OBJECTIVES`. To add one, add a class to that dictionary.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -58,6 +59,13 @@ class Objective(Headline, ABC):
         """Which samples (n,) have a label."""
         return y >= 0
 
+    def learnt(self, logits: np.ndarray, y: np.ndarray) -> tuple[str, float, float]:
+        """How well logits (n, outputs) know samples of these labels (n,): by which score, its value and chance's.
+
+        Chance is what the best answer has that is the same for all samples; 1 is no error. NaN where undefined.
+        """
+        return "accuracy", float((logits.argmax(1) == y).mean()), float(np.bincount(y).max() / len(y))
+
     @abstractmethod
     def scores(self, logits: np.ndarray, y: np.ndarray, source_val: np.ndarray) -> dict[str, float]:
         """The headline, and what belongs beside it at each checkpoint, of labels (n,), n at least 1."""
@@ -93,11 +101,12 @@ class Ranking(Classes):
 
     def scores(self, logits: np.ndarray, y: np.ndarray, source_val: np.ndarray) -> dict[str, float]:
         """The area under the ROC curve, none unless both classes are scored; and accuracy."""
-        from sklearn.metrics import roc_auc_score
-
-        both = len(np.unique(y)) == 2
-        found = {self.headline: float(roc_auc_score(y, logits[:, 1] - logits[:, 0]))} if both else {}
+        auc = _auc(logits, y)
+        found = {} if math.isnan(auc) else {self.headline: auc}
         return {**found, Classes.headline: float((self.predicted(logits, source_val) == y).mean())}
+
+    def learnt(self, logits: np.ndarray, y: np.ndarray) -> tuple[str, float, float]:
+        return "AUC", _auc(logits, y), 0.5
 
 
 class ClassesWithUnknown(Objective):
@@ -151,6 +160,7 @@ class RealNumbers(Objective):
     headline = "target_rmse"
     title = "Target root mean squared error"
     name = on_source = "RMSE"
+    known_by = "r2"
     unit = ""
     higher_is_better = False
     of_classes = False
@@ -171,8 +181,12 @@ class RealNumbers(Objective):
 
     def scores(self, logits: np.ndarray, y: np.ndarray, source_val: np.ndarray) -> dict[str, float]:
         """The root of the mean squared error, and R² where labels differ."""
-        errors, deviations = (float(((y - of) ** 2).mean()) for of in (logits[:, 0], y.mean()))
-        return {self.headline: errors**0.5} | ({"target_r2": 1 - errors / deviations} if deviations else {})
+        r2 = explained(logits, y)
+        error = float(((y - logits[:, 0]) ** 2).mean()) ** 0.5
+        return {self.headline: error} | ({} if math.isnan(r2) else {"target_r2": r2})
+
+    def learnt(self, logits: np.ndarray, y: np.ndarray) -> tuple[str, float, float]:
+        return "R²", explained(logits, y), 0.0
 
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -192,6 +206,19 @@ def objective_of(facts: Facts) -> Objective:
 def of_classes(y: np.ndarray) -> bool:
     """Whether labels (n,) are numbers of classes, and not real numbers."""
     return y.dtype.kind != "f"
+
+
+def explained(outputs: np.ndarray, y: np.ndarray) -> float:
+    """R², the share of the variance of numbers (n,) that outputs (n, 1) explain; NaN where none differ."""
+    errors, deviations = (float(((y - of) ** 2).mean()) for of in (outputs[:, 0], y.mean()))
+    return 1 - errors / deviations if deviations else math.nan
+
+
+def _auc(logits: np.ndarray, y: np.ndarray) -> float:
+    """The area under the ROC curve of logits (n, 2); NaN unless samples of both classes are there."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(y, logits[:, 1] - logits[:, 0])) if len(np.unique(y)) == 2 else math.nan
 
 
 def _entropy(logits: np.ndarray) -> np.ndarray:

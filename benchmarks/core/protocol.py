@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from benchmarks.core.settings import Choice, OneOf, Settings, UserError, setting
+from benchmarks.core.settings import Choice, OneOf, Settings, UserError, number, setting
 
 # What no run needs more of: without limits a slip of the pen takes all memory, or a year, before it is noticed.
 LARGEST_BATCH = 65_536
@@ -25,11 +25,8 @@ class StepsScale:
 
     @classmethod
     def parse(cls, text: str) -> "StepsScale":
-        schedules, _, number = text.partition(":")
-        try:
-            factor = float(number)
-        except ValueError:
-            factor = 0.0
+        schedules, _, written = text.partition(":")
+        factor = number(written) or 0.0
         if schedules not in ("truncate", "compress") or not 0 < factor <= LARGEST_FACTOR:
             raise UserError(
                 f"--steps-scale {text!r}: expected truncate:FACTOR or compress:FACTOR, as truncate:0.3, "

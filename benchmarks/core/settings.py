@@ -9,7 +9,14 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic_core import core_schema
 
 
@@ -33,6 +40,14 @@ def short(value: Any) -> str:
 def whole_number(text: str) -> int | None:
     """What up to nine ASCII digits say, or None. ``isdigit`` alone would admit ``²``, and ``int`` fails on it."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
+
+
+def number(text: str) -> float | None:
+    """What a text says, or None. ``float`` alone would admit ``1_0``."""
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -96,6 +111,17 @@ class Settings(BaseModel):
     """Immutable, complete, and closed: an unknown key is an error that names the nearest one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _as_people_write_numbers(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        """Python reads ``0.1_0`` as 0.1, and ``1_0`` as 10."""
+        found = handler(value)
+        texts, read = (each if isinstance(each, tuple) else (each,) for each in (value, found))
+        for text, what in zip(texts, read, strict=False):
+            if isinstance(text, str) and isinstance(what, int | float) and "_" in text:
+                raise ValueError("expected a number without _")
+        return found
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str) -> Self:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.core.objective import of_classes
+from benchmarks.core.objective import explained, of_classes
 from benchmarks.evaluation.outputs import Outputs
 from benchmarks.evaluation.proxy_a_distance import ProxyADistance, proxy_a_distance
 
@@ -26,13 +26,13 @@ def goodness(logits: np.ndarray, y: np.ndarray) -> float:
 
 
 def evaluate(outputs: Outputs) -> dict[str, float]:
-    """Scores at one checkpoint: accuracies on the source; of real numbers, errors."""
+    """Scores at one checkpoint: accuracies on the source; of real numbers, errors and R²."""
     found = {}
     for split in ("source_train", "source_val", "source_test"):
         logits, y = outputs[f"{split}.logits"], outputs[f"{split}.y"]
         found[f"{split}_accuracy"] = accuracy(logits, y) if of_classes(y) else math.nan
         if not of_classes(y):
-            found[f"{split}_rmse"] = error(logits, y)
+            found |= {f"{split}_rmse": error(logits, y), f"{split}_r2": explained(logits, y)}
     return found
 
 

@@ -16,7 +16,7 @@ from benchmarks.plan.spec import RunSpec
 from benchmarks.report.cells import ACCURACY, SKEWED, Cell, Cells, draws_by_seed, is_reference
 from benchmarks.report.statistics import ENOUGH, SEEDS, paired
 
-LOST = 0.1  # of source accuracy, below source_only: more is no price of adapting
+LOST = 0.1  # of source accuracy, or of R², below source_only: more is no price of adapting
 
 
 def general(cells: Cells) -> list[str]:
@@ -109,7 +109,8 @@ def _lost_sources(cells: Cells) -> list[str]:
 
 
 def _source_gains(cells: Cells, variant: str, task: str) -> np.ndarray:
-    own, baseline = (cells.numbers("source_test_accuracy", name, task) for name in (variant, BASELINE))
+    score = f"source_test_{cells.objectives[task].known_by}"
+    own, baseline = (cells.numbers(score, name, task) for name in (variant, BASELINE))
     return paired(own, baseline)
 
 

@@ -10,7 +10,6 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.core import atomic
-from benchmarks.core.objective import of_classes
 from benchmarks.core.registry import METHODS
 from benchmarks.core.settings import UserError
 from benchmarks.evaluation import oracle
@@ -130,10 +129,10 @@ class Run:
         doubts = [discriminator_doubt(curves), alignment_doubt(curves)]
         # What is trained on the target alone, or fitted in no step, need not know the source.
         if len(curves) >= FEWEST and METHODS.info(self.spec.method).reference != "target":
-            _, y = self.recorder.inputs["source_val"]
-            assert y is not None
-            if of_classes(y):
-                doubts.append(source_doubt(self.recorder.rows[-1]["source_val_accuracy"], y))
+            outputs = self.recorder.last
+            assert outputs is not None
+            learnt = self.task.objective.learnt(outputs["source_val.logits"], outputs["source_val.y"])
+            doubts.append(source_doubt(*learnt))
         for doubt in filter(None, doubts):
             warnings.warn(f"{self.spec.method}: {doubt}", MethodWarning, stacklevel=1)
 

@@ -16,7 +16,7 @@ AT_CHANCE = 0.55  # in the first fifth, and over the whole run: it never told th
 FEWEST = 10  # readings, for a warning
 OVERPOWERED = 10.0  # times the task's gradient
 LEARNT = 0.5  # of the first reading of the task's loss: below it, a large ratio is that of a task that is done
-CLEAR = 0.1  # of the way from the largest class's share to no error
+CLEAR = 0.1  # of the way from chance to no error
 
 
 def values(scalars: Mapping[str, Tensor | None]) -> Signals:
@@ -76,9 +76,8 @@ def alignment_doubt(curves: Sequence[Signals]) -> str | None:
     )
 
 
-def source_doubt(accuracy: float, labels: np.ndarray) -> str | None:
-    """What the accuracy on source samples with some labels (n,) says against the end of a run, or None."""
-    chance = np.bincount(labels).max() / len(labels)
-    if accuracy > chance + CLEAR * (1 - chance):
-        return None
-    return f"source validation accuracy ends at chance ({accuracy:.0%}; the largest class has {chance:.0%})"
+def source_doubt(name: str, score: float, chance: float) -> str | None:
+    """What a score of the source's validation samples says against the end of a run, or None; 1 is no error."""
+    if score <= chance + CLEAR * (1 - chance):
+        return f"source validation {name} ends at chance ({score:.0%}; one answer for all has {chance:.0%})"
+    return None

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from benchmarks.core.objective import of_classes
 from benchmarks.core.registry import Trait
-from benchmarks.core.settings import Settings, UserError, nearest, setting, short, whole_number
+from benchmarks.core.settings import Settings, UserError, nearest, number, setting, short, whole_number
 from datasets.base.splits import SPLIT_SEED
 
 ALL = "all"  # classes
@@ -25,18 +25,15 @@ MOST = 10**9
 
 
 def _number_or_seed(split: Any) -> int | str:
-    number = whole_number(str(split))
-    if number is None and split != "seed":
+    draw = whole_number(str(split))
+    if draw is None and split != "seed":
         raise ValueError("expected a whole number from 0 on, or seed")
-    return "seed" if number is None else number
+    return "seed" if draw is None else draw
 
 
 def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 <= value < float("inf"):
+    value = number(text)
+    if value is None or not 0 <= value < float("inf"):
         raise ValueError(f"expected numbers from 0 on, got {short(text)}")
     return value
 
@@ -51,7 +48,7 @@ def _prior(text: str) -> str:
         raise ValueError(f"the concentration of a Dirichlet distribution is from {low:g} to {high:g}")
     if len(numbers) > 1 and abs(sum(numbers) - 1) > ROUNDED:
         raise ValueError(f"shares add up to 1, not to {sum(numbers):g}")
-    return ":".join(f"{number:g}" for number in numbers)
+    return ":".join(f"{each:g}" for each in numbers)
 
 
 def _imbalance(text: str) -> str:
@@ -66,8 +63,8 @@ def ratios(text: str) -> dict[str, float]:
     if len(parts) % 2 or len(found) < len(parts) // 2 or not found.keys() <= {*SIDES}:
         raise ValueError("expected source:RATIO, target:RATIO or both, as source:0.1")
     numbers = {side: _number(found[side]) for side in SIDES if side in found}
-    if not all(0 < ratio <= 1 for ratio in numbers.values()):
-        raise ValueError("the ratio of the smallest class to the largest is above 0, and 1 at most")
+    if not all(1 / MOST <= ratio <= 1 for ratio in numbers.values()):
+        raise ValueError(f"the ratio of the smallest class to the largest is from {1 / MOST:g} to 1")
     return {side: ratio for side, ratio in numbers.items() if ratio < 1}
 
 

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.browser
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 CURVES = [{"step": step, "loss/task": 1 / step, "source_accuracy": 0.5} for step in (1, 2, 3)]
+OF_MOONS = [{**signals, "strength": 0.5} for signals in CURVES]
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +37,17 @@ def browser() -> "Iterator[Browser]":
         started.close()
 
 
+def curves_of(task: str) -> list[dict[str, float]]:
+    return OF_MOONS if task == "toys/moons" else CURVES
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page with every section that needs no advice."""
     folder = tmp_path_factory.mktemp("page")
     grid = grid_of(5)
     records = records_of(grid, ACCURACY).assign(training_seconds=2.0, peak_memory_mb=100.0, device="cpu")
-    whole = contents(grid, records, curves={spec.run_id: CURVES for spec in grid.specs})
+    whole = contents(grid, records, curves={spec.run_id: curves_of(spec.task) for spec in grid.specs})
     cells = whole.cells
     pictures = [samples(cells), maps(cells, [store_of(grid, folder, LABELS)]), confusion(cells)]
     path = folder / "report.html"
@@ -155,6 +160,17 @@ def test_a_map_is_of_the_method_that_the_reader_chooses(tab: "Page") -> None:
             "(name) => document.querySelectorAll('#maps .chart')[1].textContent.includes(name)", arg=method
         )
         assert chart.locator(".mark-symbol path").count() > 100
+    assert tab.complaints == []
+
+
+def test_curves_that_no_run_of_the_chosen_task_has_are_hidden(tab: "Page") -> None:
+    strength = tab.locator("#curves figure", has_text="λ, the weight of alignment")
+    strength.wait_for(state="hidden")  # of the first task, blobs
+    tab.locator("#curves select[data-signal=task]").select_option("toys/moons")
+    strength.wait_for(state="visible")
+    assert tab.locator("#curves figure:visible").count() == tab.locator("#curves figure").count()
+    width = "() => new Set([...document.querySelectorAll('#curves svg')].map((svg) => svg.clientWidth)).size === 1"
+    tab.wait_for_function(width)
     assert tab.complaints == []
 
 

@@ -5,7 +5,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.core.settings import short, whole_number
+from benchmarks.core.settings import number, short, whole_number
 from benchmarks.plan.budget import UNITS
 
 MOST_JOBS, MOST_RETRIES, MOST_PER_RUN = 1000, 1000, 10_000.0  # more is a slip of the pen, and takes all memory
@@ -44,18 +44,15 @@ def duration(text: str) -> int:
 
 
 def retries(text: str) -> int:
-    number = whole_number(text)
-    if number is None or number > MOST_RETRIES:
+    count = whole_number(text)
+    if count is None or count > MOST_RETRIES:
         raise ArgumentTypeError(f"{short(text)} is not a whole number from 0 to {MOST_RETRIES}")
-    return number
+    return count
 
 
 def per_run(text: str) -> float:
     """An amount of cores or GPUs, such as 0.25."""
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = -1.0
+    amount = number(text) or 0.0
     if not 0 < amount <= MOST_PER_RUN:
         raise ArgumentTypeError(f"{short(text)} is not a number above 0, and at most {MOST_PER_RUN:g}")
     return amount

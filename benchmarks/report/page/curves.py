@@ -31,9 +31,11 @@ Line = tuple[str, str, str]  # signal, task, method
 
 
 def section(contents: Contents) -> Section | None:
-    """A chart for each signal; controls choose the task and the method that stands out."""
+    """A chart for each signal; controls choose the task and the method that stands out.
+
+    A chart says for which tasks it has lines: of others it would be empty, and the page hides it.
+    """
     lines = _lines(contents)
-    drawn = sorted({signal for signal, _, _ in lines}, key=lambda name: ([*TITLES, name].index(name), name))
     if not lines:
         return None
     tasks, methods = (list(dict.fromkeys(line[place] for line in lines)) for place in (1, 2))
@@ -42,6 +44,7 @@ def section(contents: Contents) -> Section | None:
     first = next((name for name in reversed(contents.cells.candidates) if name in moving), methods[0])
     titles = _titles(contents)
     kept = dict(list(lines.items())[: MOST // POINTS])
+    drawn = sorted({signal for signal, _, _ in kept}, key=lambda name: ([*TITLES, name].index(name), name))
     controls = rendered("controls.html", controls={"task": (tasks, tasks[0]), "method": (methods, first)})
     body: list[Chart | Markup] = [controls, *(_chart(signal, titles, kept, tasks[0], first) for signal in drawn)]
     lead = "Each line is the mean over the seeds of a method; the one chosen stands out, the others are faint."
@@ -140,6 +143,7 @@ def _chart(signal: str, titles: Mapping[str, str], lines: Mapping[Line, Any], ta
         if line[0] == signal
     ]
     title = titles.get(signal) or title_of(signal)
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
     colour = charts.VERMILION if signal == TARGET else charts.BLUE
 
     def standing_out(strong: object) -> Any:
@@ -159,8 +163,10 @@ def _chart(signal: str, titles: Mapping[str, str], lines: Mapping[Line, Any], ta
             opacity=alt.OpacityValue(0.35, condition=standing_out(1)),
             strokeWidth=alt.StrokeWidthValue(1, condition=standing_out(3)),
         )
-        .add_params(alt.param("task", value=task), alt.param("method", value=method))
-        .properties(height=160, title=title)
+        .add_params(
+            alt.param("task", value=task if task in tasks else tasks[0]), alt.param("method", value=method)
+        )
+        .properties(height=160, title=title, usermeta={"task": tasks})
     )
     return charts.chart(
         drawn, f"{title} over the steps of the training, a line for each method on the chosen task."

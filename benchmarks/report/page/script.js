@@ -28,14 +28,20 @@ const charts = [...document.querySelectorAll(".chart")].map(async (place) => {
   return view;
 });
 
-// Controls of a section set the signals of all its charts.
+// Controls of a section set the signals of all its charts, and hide those that would be empty.
+async function choose(select) {
+  await Promise.all(charts);
+  for (const place of select.closest("section").querySelectorAll(".chart")) {
+    const { signal } = select.dataset;
+    const filled = read(place.dataset.spec).usermeta?.[signal];
+    if (filled) place.closest("figure").hidden = !filled.includes(select.value);
+    if (!filled || filled.includes(select.value)) place.view.signal(signal, select.value).runAsync();
+  }
+  dispatchEvent(new Event("resize"));  // what was hidden had no width
+}
 for (const select of document.querySelectorAll("select[data-signal]")) {
-  select.addEventListener("change", async () => {
-    await Promise.all(charts);
-    for (const place of select.closest("section").querySelectorAll(".chart")) {
-      place.view.signal(select.dataset.signal, select.value).runAsync();
-    }
-  });
+  select.addEventListener("change", () => choose(select));
+  choose(select);
 }
 
 // One of several tables is shown.
