@@ -75,6 +75,8 @@ def test_raw_inputs_have_a_row_where_their_distance_is_measured(measured: bool) 
     block = next(each for each in build_report(grid, records, {}).blocks if each.metric == "proxy_a_distance")
     assert ("(raw inputs)" in block.rows) == measured
     assert "source_only" in block.rows
+    nothing = build_report(grid, records.drop(columns="proxy_a_distance"), {})
+    assert ("proxy_a_distance" in [each.metric for each in nothing.blocks]) == measured
 
 
 def test_proxy_a_distances_of_two_versions_are_told_of() -> None:

@@ -193,7 +193,9 @@ def report_on(chosen: Chosen, show: Sequence[str], select: str | None) -> Report
             blocks.append(
                 block_of(cells, BALANCED, f"Balanced target accuracy (%), {kept}", PERCENT, cells.skewed)
             )
-        blocks.append(_distances(cells))
+        distances = _distances(cells)
+        if any(cell.summary for row in distances.rows.values() for cell in row.values()):  # of samples enough
+            blocks.append(distances)
     if cells.unscored and select:
         blocks += [_sources(cells, select, tasks) for tasks in _by_unit(cells, cells.unscored)]
     for metric in show:
