@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from benchmarks.records.store import Store
 from benchmarks.report import selection
 from benchmarks.report.check import compare
 from benchmarks.report.figure import save_figure
-from benchmarks.report.page import curves
+from benchmarks.report.page import curves, dials
 from benchmarks.report.page.answer import section
 from benchmarks.report.page.contents import LAST, Contents, contents_of
 from benchmarks.report.page.index import index
@@ -29,6 +30,7 @@ from benchmarks.report.page.section import Chart
 from benchmarks.report.published import Published, judge
 from benchmarks.report.render import render
 from benchmarks.report.statistics import summarise
+from benchmarks.report.sweep_figure import save_sweeps
 from benchmarks.report.table import Report, build_report, cells_of
 from tests.conftest import EngineHere
 from tests.test_compare import ROW
@@ -40,11 +42,29 @@ RMSE = {"source_only": 0.8, "coral": 0.5, "dare_gram": 1.25, "rsd": 0.8001}
 SHOW = ["statistics", "bound", "validators"]
 
 
+def test_an_error_against_a_dial_says_that_less_is_better_and_tells_of_no_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr("benchmarks.report.sweep_figure.wrapped", lambda text, inches: titles.append(text) or text)
+    tasks = [f"{REAL}?target_size={size}" for size in (20, 60)]
+    grid = plan("quick", METHODS, tasks, range(5))
+    rows = [{**row_of(replace(spec, task=REAL)), "run_id": spec.run_id, "task": spec.task} for spec in grid.specs]
+    report = cells_of(grid, pd.DataFrame(rows), {}, SHOW, None)
+    save_sweeps(report.cells, tmp_path / "sweep.svg")
+    assert titles == [f"{REAL}: Target root mean squared error, lower is better"]
+    listed = dials.section(contents_of(report, SHOW, None))
+    assert listed
+    (chart,) = (part for part in listed.body if isinstance(part, Chart))
+    assert chart.alt.startswith("Target root mean squared error, lower is better, slopes/low-high")
+    assert "shares" not in str(listed.body)
+
+
 def test_what_lost_the_source_is_said_by_the_variance_that_it_explains() -> None:
     grid, records = records_of(REAL)
     records["source_test_r2"] = np.where(records["method"] == "dare_gram", 0.3, 0.9)
-    (note,) = [note for note in build_report(grid, records, {}).notes if "lost the source" in note]
-    assert note.startswith(f"lost the source: dare_gram on {REAL}: 60.0 points below source_only")
+    notes = [note.partition(" on the")[0] for note in build_report(grid, records, {}).notes if "lost the" in note]
+    assert notes == [f"lost the source: dare_gram on {REAL}: 60.0 points below source_only"]
 
 
 @pytest.fixture(autouse=True)

@@ -60,6 +60,11 @@ class Headline:
         return self.in_unit(self.title)
 
     @property
+    def directed_heading(self) -> str:
+        """The heading of a picture, which says so where a lower headline is the better."""
+        return self.heading + ", lower is better" * (not self.higher_is_better)
+
+    @property
     def sign(self) -> int:
         """By which differences are multiplied: a gain above 0 is always an improvement."""
         return 1 if self.higher_is_better else -1

@@ -34,10 +34,12 @@ def _listing(cells: Cells, task: str, dial: str, by_value: Mapping[str, str]) ->
         shares = {value: _shares(cells, variant, of) for value, of in by_value.items()}
         if any(shares.values()):
             rows.append({"method": f"{variant}: shares", **shares})
-    title = (
-        f"{headings} of {without_split(task, cells.tasks)} against {dial}; shares: of predicted classes (%), "
-        f"with more than {PRINTED} classes how far they are from the true ones (points)"
-    )
+    title = f"{headings} of {without_split(task, cells.tasks)} against {dial}"
+    if len(rows) > len(cells.variants):
+        title += (
+            f"; shares: of predicted classes (%), with more than {PRINTED} classes how far they are from the true "
+            "ones (points)"
+        )
     return Listing(f"sweep-{dial}-{task}", title, rows, dict.fromkeys(by_value, objectives[0].form))
 
 

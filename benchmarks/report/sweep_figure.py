@@ -34,7 +34,8 @@ def save_sweeps(cells: Cells, path: Path, width: Width = "page") -> None:
     panels = figure.subplots(rows, min(BESIDE[width], len(found)), squeeze=False).ravel()
     for axes, ((task, dial), by_value) in zip(panels, found.items(), strict=False):
         _panel(axes, cells, dial, by_value)
-        title = f"{without_split(task, cells.tasks)}: {cells.objectives[next(iter(by_value.values()))].heading}"
+        objective = cells.objectives[next(iter(by_value.values()))]
+        title = f"{without_split(task, cells.tasks)}: {objective.directed_heading}"
         axes.set_title(wrapped(shown(title), INCHES[width] / len(panels)), fontsize=LETTERS, parse_math=False)
     for spare in panels[len(found) :]:
         spare.set_axis_off()

@@ -27,7 +27,7 @@ def section(contents: Contents) -> Section | None:
     first = next((name for name in reversed(cells.candidates) if name in methods), methods[0])
     body: list[Chart | Markup] = [rendered("controls.html", controls={"method": (methods, first)})]
     for (task, dial), frame in frames.items():
-        heading = cells.objectives[next(iter(found[task, dial].values()))].heading
+        heading = cells.objectives[next(iter(found[task, dial].values()))].directed_heading
         body += _charts(frame, f"{heading}, {without_split(task, cells.tasks)}", dial, first)
     body += [
         Markup("<details><summary>{}</summary>{}</details>").format(
