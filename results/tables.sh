@@ -36,6 +36,8 @@ benchmarks table --suite pairs --records results/records/pairs-methods.csv --for
 benchmarks table --suite few --records results/records/few.csv --format markdown > results/tables/few.md
 benchmarks table --suite partial --records results/records/partial.csv --show target_absent_share --format markdown > results/tables/partial.md
 benchmarks table --suite open --records results/records/open.csv --show target_os_star,target_unknown_accuracy,target_os --format markdown > results/tables/open.md
+benchmarks table --suite few-digits --records results/records/few-digits.csv --tasks 'digits/mnist-usps?shots=1&source_size=2000,digits/mnist-usps?shots=3&source_size=2000,digits/mnist-usps?shots=5&source_size=2000,digits/mnist-usps?shots=7&source_size=2000' --format markdown > results/tables/few-digits.md
+benchmarks table --suite open-digits --records results/records/open-digits.csv --show target_os_star,target_unknown_accuracy,target_os --format markdown > results/tables/open-digits.md
 benchmarks table --suite label-shift --records results/records/label-shift.csv --show shares --format markdown > results/tables/label-shift.md
 benchmarks table --suite multi-source --records results/records/multi-source.csv --format markdown > results/tables/multi-source.md
 benchmarks table --suite few --records results/records/few-sweep.csv --tasks 'digits/mnist5k-optdigits?split=seed,sentiment/products-tweets?split=seed' --sweep shots=0,1,3,5,10,20,50 --methods source_only,fine_tune,mme,dann --format markdown > results/tables/few-sweep.md
@@ -52,6 +54,8 @@ benchmarks compare --suite amazon-jmlr --records results/records/amazon-jmlr.csv
 benchmarks compare --suite amazon-cmd --records results/records/amazon-cmd.csv --format markdown > results/tables/amazon-cmd-compare.md
 benchmarks compare --suite office-caltech-surf --records results/records/office-caltech-surf.csv --format markdown > results/tables/office-caltech-surf-compare.md
 benchmarks compare --suite office-caltech-surf --records results/records/office-caltech-surf-methods.csv --format markdown > results/tables/office-caltech-surf-methods-compare.md
+benchmarks compare --suite few-digits --records results/records/few-digits.csv --format markdown > results/tables/few-digits-compare.md
+benchmarks compare --suite open-digits --records results/records/open-digits.csv --format markdown > results/tables/open-digits-compare.md
 benchmarks compare --suite har --records results/records/har.csv --format markdown > results/tables/har-compare.md
 benchmarks compare --suite gas-drift-1nn --records results/records/gas-drift-1nn.csv --format markdown > results/tables/gas-drift-1nn-compare.md
 benchmarks report --suite amazon --records results/records/amazon.csv --out results/reports/amazon.html > /dev/null

@@ -16,7 +16,7 @@ from benchmarks.plan.grid import Grid, NotApplicable, plan
 from benchmarks.plan.suite import load_suite, suite_names
 from benchmarks.report.options import FORMATS
 from benchmarks.report.render import render
-from benchmarks.report.table import Report, build_report
+from benchmarks.report.table import PERCENT, Report, build_report
 from datasets.base import objective_of_task
 
 TASKS = ["toys/blobs", "toys/moons"]
@@ -509,3 +509,12 @@ def test_splits_that_follow_the_seed_are_a_note_and_no_part_of_a_heading() -> No
     both = plan("quick", METHODS[:2], [DRAWN[0], DRAWN[0].partition("?")[0]], range(5))
     report = build_report(both, records_of(both, ACCURACY), {})
     assert "products-tweets?split=seed" in render(report, "markdown")
+
+
+@pytest.mark.parametrize("metric", ["target_os_star", "target_absent_share", "target_macro_f1", "target_auc"])
+def test_shares_are_shown_in_percent_whatever_they_are_of(metric: str) -> None:
+    grid = grid_of(1)
+    records = records_of(grid, ACCURACY).assign(**{metric: 0.25})
+    (block,) = (each for each in build_report(grid, records, {}, [metric]).blocks if each.metric == metric)
+    assert block.title.endswith("(%)")
+    assert block.form == PERCENT

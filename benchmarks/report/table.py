@@ -16,6 +16,7 @@ from benchmarks.evaluation.targets import BY_DOMAIN
 from benchmarks.plan.grid import Grid
 from benchmarks.plan.methods import BASELINE
 from benchmarks.plan.suite import task_names
+from benchmarks.records.plausible import kind_of
 from benchmarks.report import listings, notes, overview, selection, sweep, targets
 from benchmarks.report.cells import ACCURACY, Cell, Cells, is_reference, without_split
 from benchmarks.report.listings import Complete, Listing
@@ -29,7 +30,6 @@ NUMBER: Form = (1.0, ".2f")
 BALANCED = "target_class_mean_accuracy"
 MAJORITY = "majority"
 NAMES = {ACCURACY: "accuracy", DISTANCE: "distance"}  # of blocks; of another, its metric
-SHARES = ("accuracy", "rate", "calibration_error", "_f1", "_auc")
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def report_on(chosen: Chosen, show: Sequence[str], select: str | None) -> Report
         blocks += [_sources(cells, select, tasks) for tasks in _by_unit(cells, cells.unscored)]
     for metric in show:
         if metric not in (*PARTS, *(block.metric for block in blocks)):
-            share = metric.endswith(SHARES)
+            share = kind_of(metric) == "share"
             title = metric.replace("_", " ").capitalize() + " (%)" * share
             blocks.append(block_of(cells, metric, title, PERCENT if share else NUMBER))
     scoring = ", ".join(sorted({spec.protocol.scoring for spec in grid.specs}))
