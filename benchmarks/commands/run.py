@@ -223,8 +223,7 @@ def _dry_run(planned: Grid, seconds: Mapping[str, float], store: Store, options:
     patience = min(PATIENCE, max(1.0, until - time.monotonic()))
     known = estimate(todo, recorded(todo, store, devices[0]), devices[0], patience)
     if todo and not known.known:
-        first = "; the features of a frozen backbone are made first" * any(spec.protocol.frozen for spec in todo)
-        print("time unknown: no kind of run could be timed in a few seconds" + first)
+        print("time unknown: no kind of run could be timed in a few seconds")
     else:
         trust = f" ({known})" * bool(str(known))
         print(in_words(list(known.seconds(todo).values()), workers, devices[0]) + trust)
